@@ -1,0 +1,33 @@
+"""Face measurements that you need not take at face value.
+
+>>> import facevalue as fv
+>>> fv.models.card("fake").kind
+'attributes'
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+_HOMES = {
+    "Column": "facevalue.data.faces",
+    "Faces": "facevalue.data.faces",
+    "FacevalueError": "facevalue.data.errors",
+    "read_faces": "facevalue.data.files",
+    "write_faces": "facevalue.data.files",
+}
+_ROOMS = ("annotate", "models")
+__all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name, or a room, when it is first asked for."""
+    if name in _ROOMS:
+        return importlib.import_module(f"facevalue.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'facevalue' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,145 @@
+"""Maps the batch function over batches: here, in threads or processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import cv2
+
+from facevalue import models
+from facevalue.annotate import instruments
+from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
+from facevalue.data.faces import concatenate
+
+BATCH = 16
+Batch = tuple[int, list[Task]]
+_measurer: Measurer | None = None
+
+
+def cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def batches(tasks: Iterable[Task], *, size: int) -> Iterator[Batch]:
+    """Yield numbered lists of at most `size` tasks."""
+    part: list[Task] = []
+    number = 0
+    for task in tasks:
+        part.append(task)
+        if len(part) == size:
+            yield number, part
+            number, part = number + 1, []
+    if part:
+        yield number, part
+
+
+def run(settings: Settings, work: Iterable[Batch], *, workers: int, photos: int) -> Iterator[tuple[int, Measured]]:
+    """Yield the results of batches as they end: from processes where there is work for several, or from this one.
+
+    Parameters
+    ----------
+    settings
+        What to do with each photo.
+    work
+        Numbered batches.
+    workers
+        At most so many processes.
+    photos
+        How many photos there are in all.
+    """
+    if not photos:
+        return iter(())
+    workers = min(workers, -(-photos // BATCH))
+    if workers == 1:
+        return here(settings, work, workers=1)
+    for name in (settings.detector, *settings.instruments):
+        models.prepare(name)
+    return processes(settings, work, workers=workers)
+
+
+def here(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:
+    """Yield the results of batches as they end, measured by threads of this process.
+
+    Decoding and the nets release the interpreter's lock; one copy of each net serves all threads.
+    """
+    measurer, work = Measurer(settings), iter(work)
+    if workers == 1:
+        yield from ((number, measurer(tasks)) for number, tasks in work)
+        return
+    cv2.setNumThreads(1)
+    with ThreadPoolExecutor(workers) as pool:
+        for (number, _), future in _window(pool, measurer, work, limit=2 * workers):
+            yield number, future.result()
+
+
+def processes(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:
+    """Yield the results of batches as they end, measured by processes that open each net once.
+
+    A process that dies takes the batches under way with it: their photos are then measured one at a time, and a photo
+    that kills its process again becomes a row with the reason "crashed".
+    """
+    work, lost = iter(work), [(0, list[Task]())]
+    while lost:
+        lost = []
+        with _pool(settings, workers) as pool:
+            for batch, future in _window(pool, _run, work, limit=2 * workers):
+                if isinstance(future.exception(), BrokenProcessPool):
+                    lost.append(batch)
+                else:
+                    yield batch[0], future.result()
+        for number, tasks in lost:
+            yield number, _joined([_alone(settings, task) for task in tasks])
+
+
+def _window(
+    pool: Executor, function: Callable[[list[Task]], Measured], work: Iterator[Batch], *, limit: int
+) -> Iterator[tuple[Batch, Future[Measured]]]:
+    """Yield finished batches, with at most `limit` under way, so that memory stays flat however many there are."""
+    under_way: dict[Future[Measured], Batch] = {}
+    broken = False
+    while True:
+        while not broken and len(under_way) < limit and (batch := next(work, None)) is not None:
+            try:
+                under_way[pool.submit(function, batch[1])] = batch
+            except BrokenProcessPool as error:
+                broken, failed = True, Future[Measured]()
+                failed.set_exception(error)
+                under_way[failed] = batch
+        if not under_way:
+            return
+        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            broken = broken or isinstance(future.exception(), BrokenProcessPool)
+            yield under_way.pop(future), future
+
+
+def _pool(settings: Settings, workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_open, initargs=(settings,))
+
+
+def _open(settings: Settings) -> None:
+    global _measurer
+    cv2.setNumThreads(1)
+    _measurer = Measurer(settings)
+
+
+def _run(tasks: list[Task]) -> Measured:
+    assert _measurer is not None
+    return _measurer(tasks)
+
+
+def _alone(settings: Settings, task: Task) -> Measured:
+    with _pool(settings, 1) as pool:
+        try:
+            return pool.submit(_run, [task]).result()
+        except BrokenProcessPool:
+            row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
+            return Measured((row,), instruments.blank(settings.detector, settings.instruments))
+
+
+def _joined(parts: list[Measured]) -> Measured:
+    return Measured(tuple(row for part in parts for row in part.photos), concatenate([part.faces for part in parts]))

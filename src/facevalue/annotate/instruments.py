@@ -1,0 +1,82 @@
+"""Which instruments a run uses, in an order in which each finds what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from facevalue import models
+from facevalue.data.errors import UnknownName
+from facevalue.data.faces import Column, Faces
+
+DETECTOR = "centerface"
+DEFAULT = ("mesh", "pose", "quality", "dlib_resnet")
+
+
+def ordered(chosen: Iterable[str]) -> tuple[str, ...]:
+    """Return the chosen instruments and those they need, each after what it needs.
+
+    Raises
+    ------
+    UnknownName
+        For a name that is no instrument, or is a detector.
+
+    Examples
+    --------
+    >>> ordered(["pose"])
+    ('mesh', 'pose')
+    """
+    known = [name for name in models.names() if models.card(name).kind != "detect"]
+    found: list[str] = []
+    for name in chosen:
+        if name not in known:
+            raise UnknownName(name, known, what="instrument")
+        found += [n for n in (*ordered(models.card(name).needs), name) if n not in found]
+    return tuple(found)
+
+
+def detector(name: str) -> str:
+    """Return the name of a detector, or raise UnknownName."""
+    known = models.names(kind="detect")
+    if name not in known:
+        raise UnknownName(name, known, what="detector")
+    return name
+
+
+def columns(name: str) -> tuple[str, ...]:
+    """Return the columns that an instrument fills.
+
+    Examples
+    --------
+    >>> columns("fake")
+    ('fake.colour', 'fake.light')
+    """
+    return tuple(f"{name}.{output.name}" for output in models.card(name).outputs)
+
+
+def blank(detector: str, chosen: Sequence[str]) -> Faces:
+    """Return no faces at all, with the columns that a detector and instruments fill.
+
+    Examples
+    --------
+    >>> list(blank("fake_detector", ["fake"]).columns)
+    ['fake_detector.score', 'fake.colour', 'fake.light']
+    """
+    filled = {f"{detector}.score": Column(np.empty(0), "1", models.card(detector).source)}
+    for card in map(models.card, chosen):
+        for output in card.outputs:
+            values = np.empty((0, *output.shape))
+            filled[f"{card.name}.{output.name}"] = Column(values, output.unit, card.source, labels=output.labels)
+    return Faces(np.empty(0), np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0), filled)
+
+
+def stale(faces: Faces, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the instruments whose columns are not there, come from other weights, or rest on such columns."""
+    out: list[str] = []
+    for name in wanted:
+        card = models.card(name)
+        current = all(c in faces.columns and faces.columns[c].source == card.source for c in columns(name))
+        if not current or any(need in out for need in card.needs):
+            out.append(name)
+    return tuple(out)

@@ -1,0 +1,245 @@
+"""The pure batch function: photos in, one row a photo and one row a face out. Every engine maps this one."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from facevalue import models
+from facevalue.annotate import instruments
+from facevalue.data import photos
+from facevalue.data.errors import PhotoError
+from facevalue.data.faces import Column, Faces, concatenate
+from facevalue.image import align
+
+BATCH_PIXELS = 48_000_000
+CHIP = align.dlib_chip(300)
+# Vertices of the mesh that stand for the five points where a detector gives none.
+FIVE_POINTS = ((33, 133), (263, 362), (1, 1), (61, 61), (291, 291))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run does with each photo.
+
+    Parameters
+    ----------
+    detector, instruments
+        Names of cards; instruments in an order that `instruments.ordered` gave.
+    max_pixels
+        A photo with more is refused before it is decoded.
+    chips
+        Folder for aligned faces, None to write none.
+    """
+
+    detector: str = instruments.DETECTOR
+    instruments: tuple[str, ...] = instruments.DEFAULT
+    max_pixels: int = 100_000_000
+    chips: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One photo to measure, what an earlier run knows of it, and the name of its chips without `_face0.jpg`."""
+
+    photo: photos.Photo
+    before: Faces | None = None
+    chip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRow:
+    """One row of `photos.parquet`; status is "measured", "no_face" or "failed", and `why` says why not."""
+
+    path: str
+    sha256: str = ""
+    size: int = 0
+    status: str = "failed"
+    why: str = ""
+    width: int = 0
+    height: int = 0
+    faces: int = 0
+    detector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of a batch: a row for every photo, a row for every face."""
+
+    photos: tuple[PhotoRow, ...]
+    faces: Faces
+
+
+@dataclass(slots=True)
+class _Open:
+    """Photos decoded but not yet measured."""
+
+    pixels: list[np.ndarray] = field(default_factory=list)
+    faces: list[Faces] = field(default_factory=list)
+    chips: list[str] = field(default_factory=list)
+
+
+class Measurer:
+    """Detect, align and measure; the models are opened once and shared by every batch.
+
+    Parameters
+    ----------
+    settings
+        What to do with each photo.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.detector = models.load(instruments.detector(settings.detector))
+        self.instruments = [models.load(name) for name in settings.instruments]
+        self.blank = instruments.blank(settings.detector, settings.instruments)
+
+    def __call__(self, tasks: Sequence[Task]) -> Measured:
+        """Return the rows of a batch of photos, in the order in which they came."""
+        rows, done, waiting = list[PhotoRow](), list[Faces](), _Open()
+        for task in tasks:
+            row, pixels, faces = self._find(task)
+            rows.append(row)
+            if pixels is not None and faces is not None and len(faces):
+                waiting.pixels.append(pixels)
+                waiting.faces.append(faces)
+                waiting.chips.append(task.chip)
+            if sum(p.size for p in waiting.pixels) > 3 * BATCH_PIXELS:
+                done.append(self._measure(waiting))
+                waiting = _Open()
+        if waiting.faces:
+            done.append(self._measure(waiting))
+        return Measured(tuple(rows), concatenate([self.blank, *done]))
+
+    def _find(self, task: Task) -> tuple[PhotoRow, np.ndarray | None, Faces | None]:
+        """Read, decode, detect; a photo that fails is a row that says why."""
+        row = PhotoRow(task.photo.path, detector=self.detector.card.source)
+        try:
+            data = photos.read_bytes(task.photo)
+            row = replace(row, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+            pixels = photos.decode(data, max_pixels=self.settings.max_pixels)
+        except PhotoError as error:
+            return replace(row, why=error.why), None, None
+        row = replace(row, width=pixels.shape[1], height=pixels.shape[0])
+        faces = task.before if self._usable(task.before, row.sha256) else self._detect(pixels, row)
+        if not len(faces):
+            return replace(row, status="no_face", why="no_face"), pixels, faces
+        return replace(row, status="measured", faces=len(faces)), pixels, faces
+
+    def _usable(self, before: Faces | None, sha256: str) -> bool:
+        score = f"{self.detector.card.name}.score"
+        return (
+            before is not None
+            and len(before) > 0
+            and before.photo[0] == sha256
+            and score in before.columns
+            and before.columns[score].source == self.detector.card.source
+        )
+
+    def _detect(self, pixels: np.ndarray, row: PhotoRow) -> Faces:
+        found = self.detector(pixels)
+        n, card = len(found), self.detector.card
+        score = Column(found.score, "1", card.source)
+        ids, paths = np.full(n, row.sha256, object), np.full(n, row.path, object)
+        return replace(found, photo=ids, path=paths, columns={f"{card.name}.score": score})
+
+    def _measure(self, batch: _Open) -> Faces:
+        """Fill the columns that are missing or stale, each net once for all faces of the batch."""
+        due = [instruments.stale(faces, self.settings.instruments) for faces in batch.faces]
+        results: dict[int, Faces] = {}
+        for missing in dict.fromkeys(due):
+            group = [i for i, names in enumerate(due) if names == missing]
+            known = [c for c in self.blank.columns if c.split(".")[0] not in missing]
+            parts = [replace(batch.faces[i], columns={c: batch.faces[i].columns[c] for c in known}) for i in group]
+            ends = np.cumsum([len(part) for part in parts])
+            rows = [slice(end - len(part), end) for end, part in zip(ends, parts, strict=True)]
+            faces, pixels = concatenate(parts), [batch.pixels[i] for i in group]
+            for model in self.instruments:
+                if model.card.name in missing:
+                    faces = _filled(faces, model, pixels, rows)
+            faces = replace(faces, columns={c: faces.columns[c] for c in self.blank.columns})
+            results.update({i: faces[part] for i, part in zip(group, rows, strict=True)})
+        for i, (pixels_of_one, chip) in enumerate(zip(batch.pixels, batch.chips, strict=True)):
+            if self.settings.chips and chip:
+                save_chips(pixels_of_one, results[i], Path(self.settings.chips), chip)
+        return concatenate([results[i] for i in range(len(due))])
+
+
+def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> Faces:
+    """Return the faces with the columns of one instrument."""
+    card = model.card
+    if card.crops:
+        maps = [_transforms(crop, faces, pixels, rows) for crop in card.crops]
+        seen = np.isfinite(maps[0]).all((1, 2))
+        crops = [_cut(m, crop.size, pixels, rows, seen) for m, crop in zip(maps, card.crops, strict=True)]
+        measures = model(*crops) if seen.any() else {}
+    else:
+        seen = np.ones(len(faces), bool)
+        parts = [model.derive(photo, faces[part]) for photo, part in zip(pixels, rows, strict=True)]
+        measures = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    for output in card.outputs:
+        values = np.full((len(faces), *output.shape), np.nan, np.float32)
+        if output.name in measures:
+            values[seen] = measures[output.name]
+            if output.points:
+                values[seen] = _in_photo(values[seen], maps[0][seen])
+        why = None if seen.all() else np.where(seen, "", "no_landmarks").astype(object)
+        column = Column(values, output.unit, card.source, labels=output.labels, why=why)
+        faces = faces.with_column(f"{card.name}.{output.name}", column)
+    return _with_five_points(faces) if card.name == "mesh" else faces
+
+
+def _transforms(crop: align.Crop, faces: Faces, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> np.ndarray:
+    mesh = faces.columns["mesh.landmarks"].values if "mesh.landmarks" in faces.columns else None
+    maps = [
+        align.transforms(
+            crop, faces.box[part], faces.landmarks[part], shape=photo.shape[:2], mesh=None if mesh is None else mesh[part]
+        )
+        for photo, part in zip(pixels, rows, strict=True)
+    ]
+    return np.concatenate(maps)
+
+
+def _cut(maps: np.ndarray, size: int, pixels: Sequence[np.ndarray], rows: Sequence[slice], seen: np.ndarray) -> np.ndarray:
+    return np.concatenate([align.cut(p, maps[r][seen[r]], size) for p, r in zip(pixels, rows, strict=True)])
+
+
+def _in_photo(points: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Return crop points, (n, k, 2 or 3), in px of the photo; depth is scaled like the plane."""
+    back = align.invert(maps)
+    placed = align.apply(back, points[:, :, :2])
+    depth = points[:, :, 2:] * np.hypot(back[:, 0, 0], back[:, 1, 0])[:, None, None]
+    return np.concatenate([placed, depth], axis=2)
+
+
+def _with_five_points(faces: Faces) -> Faces:
+    """Return the faces with five points out of the mesh where the detector gave none."""
+    without = np.isnan(faces.landmarks).any((1, 2))
+    if not without.any():
+        return faces
+    landmarks = faces.landmarks.copy()
+    mesh = faces.columns["mesh.landmarks"].values[without, :, :2]
+    landmarks[without] = np.stack([mesh[:, pair].mean(1) for pair in FIVE_POINTS], axis=1)
+    return replace(faces, landmarks=landmarks)
+
+
+def save_chips(pixels: np.ndarray, faces: Faces, folder: Path, chip: str) -> None:
+    """Write each aligned face as `<chip>_face<k>.jpg`, 300 px, laid as FairFace's chips."""
+    from PIL import Image
+
+    mesh = faces.columns["mesh.landmarks"].values if "mesh.landmarks" in faces.columns else None
+    crop = CHIP if mesh is not None else align.arcface(CHIP.size)
+    maps = align.transforms(crop, faces.box, faces.landmarks, shape=pixels.shape[:2], mesh=mesh)
+    for k, picture in enumerate(align.cut(pixels, maps, crop.size)):
+        place = folder / f"{chip}_face{k}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "JPEG", quality=95)
+        part = place.with_suffix(".part")
+        part.write_bytes(buffer.getvalue())
+        part.replace(place)

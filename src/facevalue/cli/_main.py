@@ -1,0 +1,69 @@
+"""Puts the command groups together; an error is one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from facevalue.cli import annotate, models
+
+# typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
+USAGE_ERROR = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="facevalue",
+    help="Face measurements that you need not take at face value.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("annotate")(annotate.annotate)
+app.add_typer(models.app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from facevalue import __version__
+
+        typer.echo(f"facevalue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Face measurements that you need not take at face value."""
+
+
+def main() -> None:
+    """Run the command line."""
+    from facevalue.data.errors import FacevalueError
+
+    debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]
+    try:
+        sys.exit(app(standalone_mode=False))
+    except USAGE_ERROR as error:
+        _fail(error, error.format_message(), error.exit_code, debug=debug)
+    except FacevalueError as error:
+        _fail(error, str(error), 1, debug=debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        _fail(error, "stopped; the same command goes on from here", 130, debug=debug)
+    except Exception as error:  # the last line of defence: a user never sees a traceback unasked
+        _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
+
+
+def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        raise error
+    print(f"facevalue: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,161 @@
+"""What the commands show: progress on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facevalue.annotate.run import Summary
+    from facevalue.data.faces import Faces
+    from facevalue.models import Card
+
+ROWS = 12
+
+
+def prepare(names: Sequence[str], *, quiet: bool) -> None:
+    """Fetch and convert the weights of models that are not in the cache, a line each."""
+    from facevalue import models
+
+    for name in names:
+        models.prepare(name, progress=not quiet)
+
+
+@contextmanager
+def progress(verb: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Give a function of (done, total) that draws a bar with rate and time left on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    rate = TextColumn("{task.fields[rate]}")
+    parts = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate, TimeElapsedColumn())
+    bar = Progress(*parts, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
+    with bar:
+        task = bar.add_task(verb, total=None, rate="")
+        first: list[int] = []
+
+        def update(done: int, total: int) -> None:
+            first.append(done) if not first else None
+            seconds = bar.tasks[0].elapsed or 0
+            pace = f"{(done - first[0]) / seconds:.0f}/s" if seconds > 0.5 and done > first[0] else ""
+            bar.update(task, completed=done, total=total, rate=pace)
+
+        yield update
+
+
+def summary(found: Summary, out: Path) -> None:
+    """Print the first faces and what came of the photos."""
+    from rich.console import Console
+
+    from facevalue.data.files import read_faces
+
+    console = Console(highlight=False)
+    if found.faces:
+        console.print(_table(read_faces(out / "faces.parquet"), found.faces, console.width))
+    fine = found.status.get("measured", 0)
+    console.print(f"{found.photos} photos in: {fine} with {found.faces} faces, {found.photos - fine} without", end="")
+    reasons = ", ".join(f"{n} {why}" for why, n in found.why.items())
+    console.print(f" ({reasons})" if reasons else "")
+    if found.faces:
+        console.print("a value without a band beside it has not been calibrated")
+    if found.measured_now < found.photos:
+        console.print(f"{found.photos - found.measured_now} of them stood in {out} already, unchanged")
+    if found.dropped:
+        console.print(f"{found.dropped} photos of an earlier run are no longer among the inputs and were dropped")
+    if found.skipped:
+        console.print(f"{found.skipped} other files in the folders are not photos")
+    console.print(f"{found.seconds:.1f} s; photos.parquet, faces.parquet, results.json, report.html, run.json: in {out}", soft_wrap=True)
+
+
+def _table(faces: Faces, n: int, width: int) -> Table:
+    """Return the first faces with as many columns as the terminal is wide."""
+    from rich.table import Table
+
+    shown = faces[:ROWS]
+    names = [name for name, column in shown.columns.items() if column.labels or column.values.ndim == 1][1:]
+    table = Table("photo", "score", title=f"{len(shown)} of {n} faces" if n > len(shown) else None)
+    cells = [[str(path), f"{score:.2f}"] for path, score in zip(shown.path, shown.score, strict=True)]
+    room = width - 2 - sum(3 + min(24, max(len(row[i]) for row in cells)) for i in range(2))
+    for at, name in enumerate(names):
+        column = [_cell(shown, name, i) for i in range(len(shown))]
+        unit = shown.columns[name].unit
+        head = name.replace(".", "\n") + (f"\n{unit}" if unit not in ("1", "p") else "")
+        room -= 3 + max(len(line) for text in (head, *column) for line in text.split("\n"))
+        if room < 0:
+            table.caption = f"and in faces.parquet: {', '.join(names[at:])}"
+            break
+        table.add_column(head, justify="right", no_wrap=True)
+        for row, cell in zip(cells, column, strict=True):
+            row.append(cell)
+    table.columns[0].overflow = "fold"
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _cell(faces: Faces, name: str, i: int) -> str:
+    column = faces.columns[name]
+    if np.isnan(column.values[i]).any():
+        return str(column.why[i]) if column.why is not None else "not measured"
+    if column.labels:
+        best = int(column.values[i].argmax())
+        return f"{column.labels[best]} {column.values[i][best]:.2f}"
+    value = f"{column.values[i]:.3g}"
+    if column.low is None or column.high is None:
+        return value
+    return f"{value}\n{column.low[i]:.3g} to {column.high[i]:.3g}"
+
+
+def models(cards: Sequence[Card]) -> None:
+    """Print one line a model."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from facevalue.data import fetch
+
+    table = Table("name", "kind", "weights", "commercial use", "measures")
+    for card in cards:
+        here = all((fetch.cache() / file.path).exists() for file in card.files)
+        bring = not here and not all(file.url for file in card.files)
+        weights = ("here" if card.files else "none needed") if here else "bring your own" if bring else "to fetch"
+        table.add_row(card.name, card.kind, weights, "yes" if card.commercial else "no", card.about)
+    Console(highlight=False).print(table)
+
+
+def card(known: Card) -> None:
+    """Print all that a card holds."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{known.name}[/bold] ({known.kind}): {known.about}\nsource {known.source}")
+    for file in known.files:
+        console.print(f"file {file.path}, {file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}")
+        console.print(f"  {file.url or 'not offered for download: facevalue models import ' + known.name + ' FILE'}", markup=False)
+    if known.inputs:
+        spec = known.inputs
+        size = f"{spec.height} x {spec.width}" if spec.height else "any size"
+        console.print(f"input {size}, {spec.colour.upper()}, (value - {spec.mean}) / {spec.std}", markup=False)
+    for crop in known.crops:
+        console.print(f"crop {crop.how}, {crop.size} px" + (f", scale {crop.scale}, shift {crop.shift}" if crop.scale != 1 else ""))
+    for output in known.outputs:
+        labels = f": {', '.join(output.labels)}" if output.labels else ""
+        console.print(f"column {known.name}.{output.name} {output.shape or ''} in {output.unit}{labels}", markup=False)
+    rows = {"needs": ", ".join(known.needs), "licence": known.licence, "commercial use": "yes" if known.commercial else "no"}
+    rows |= {"paper": known.paper, "trained on": known.trained_on, "limits": "\n  ".join(known.limits)}
+    for name, value in rows.items():
+        if value:
+            console.print(f"{name} {value}", markup=False)
+
+
+def verified(rows: Sequence[tuple[str, str, str]]) -> bool:
+    """Print a line a file and return whether all are what they should be."""
+    for path, expected, came in rows:
+        print(f"{path} {'ok' if came == expected else f'CHANGED: expected sha256 {expected}, got {came}; delete it and fetch it again'}")
+    print(f"{len(rows)} files of weights, {sum(came != expected for _, expected, came in rows)} changed")
+    return all(came == expected for _, expected, came in rows)

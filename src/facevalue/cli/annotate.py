@@ -1,0 +1,52 @@
+"""`facevalue annotate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULTS = "mesh,pose,quality,dlib_resnet"
+
+
+def annotate(
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
+    instruments: Annotated[str, typer.Option(help="Names of instruments, with commas; `facevalue models list`.")] = DEFAULTS,
+    detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
+    chips: Annotated[bool, typer.Option("--chips", help="Also save aligned faces to detected_faces/.")] = False,
+    gallery: Annotated[bool, typer.Option(help="Show faces in the report.")] = True,
+    only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a photo failed or has no face.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Measure every face in photos; say what could not be measured, and why.
+
+    Examples: `facevalue annotate photos/ --out results`, `facevalue annotate 'trip/**/*.jpg' -o - -q | jq .faces`.
+    """
+    from facevalue import models
+    from facevalue.annotate import engine, memory, run
+    from facevalue.annotate.instruments import ordered
+    from facevalue.annotate.measure import Settings
+    from facevalue.cli import _show
+
+    names = ordered(name.strip() for name in instruments.split(",") if name.strip())
+    if only_permissive:
+        models.permissive([detector, *names])
+    settings = Settings(detector, names, max_pixels, out if chips and out != "-" else None)
+    _show.prepare([detector, *names], quiet=quiet)
+    options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv))
+    with _show.progress("measuring", "photos", quiet=quiet) as progress:
+        if out == "-":
+            status = memory.stream(photos, settings, workers=options.workers, progress=progress)
+        else:
+            summary = run.run(photos, Path(out), settings, options=options, progress=progress)
+            status = summary.status
+    if out != "-" and not quiet:
+        _show.summary(summary, Path(out))
+    if strict and set(status) - {"measured"}:
+        raise typer.Exit(3)

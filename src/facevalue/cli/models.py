@@ -1,0 +1,71 @@
+"""`facevalue models`: list, show, fetch, verify, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The instruments: what they are, where their weights come from.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(
+    kind: Annotated[str, typer.Option(help="Only detect, landmarks, pose, quality, embed, attributes, expression or liveness.")] = "",
+    only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Only models that allow commercial use.")] = False,
+) -> None:
+    """List the models: name, kind, whether the weights are here, licence."""
+    from facevalue import models
+    from facevalue.cli import _show
+
+    names = models.names(kind=kind or None)
+    _show.models([models.card(name) for name in names if models.card(name).commercial or not only_permissive])
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A model's name.")]) -> None:
+    """Show a model's card: files with sha256, crop, input, outputs, licence, data, paper, limits."""
+    from facevalue import models
+    from facevalue.cli import _show
+
+    _show.card(models.card(name))
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Models, or `default`.")],
+    only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")] = False,
+) -> None:
+    """Fetch and convert weights ahead of time."""
+    from facevalue import models
+    from facevalue.annotate.instruments import DEFAULT, DETECTOR
+    from facevalue.cli import _show
+
+    chosen = [n for name in names for n in ((DETECTOR, *DEFAULT) if name == "default" else (name,))]
+    if only_permissive:
+        models.permissive(chosen)
+    _show.prepare(chosen, quiet=False)
+    for name in chosen:
+        typer.echo(f"{models.card(name).source} is ready")
+
+
+@app.command()
+def verify() -> None:
+    """Hash every file of weights in the cache again; exit with 1 where one is not what its card says."""
+    from facevalue import models
+    from facevalue.cli import _show
+
+    if not _show.verified(models.verify()):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_file(
+    name: Annotated[str, typer.Argument(help="A model's name.")],
+    file: Annotated[list[Path], typer.Argument(help="Its file (or files, in the card's order).", exists=True, dir_okay=False)],
+) -> None:
+    """Take weights that you already have: check their layers, convert them, keep them."""
+    from facevalue import models
+
+    typer.echo(f"{models.adopt(name, file).source} is ready")

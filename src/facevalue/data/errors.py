@@ -1,0 +1,104 @@
+"""Every error that facevalue raises on purpose.
+
+    FacevalueError
+    ├── WeightsError          weights that are not there, or are not what they should be
+    │   ├── Unreachable       no copy in the cache, in FACEVALUE_MIRROR or at the source
+    │   ├── ChecksumMismatch  the bytes are not the card's
+    │   ├── LayerMismatch     the file's tensors are not the model's
+    │   └── LicenceRefused    --only-permissive met a licence that forbids commercial use
+    ├── PhotoError            one photo that cannot be used; `why` is the reason its row carries
+    │   ├── Unreadable
+    │   └── TooLarge
+    ├── SchemaError           a table or an array that is not what it says it is
+    │   ├── WrongShape
+    │   ├── WrongUnit
+    │   └── MissingColumn
+    ├── UnknownName           a name that is not in the register; the message offers the nearest
+    ├── RunError              a run that cannot start or go on: its folder is in use, its input is empty
+    └── NotCalibrated         a band was asked for before anything calibrated it
+
+A message is one line: what was expected, what came, where, and what to do next.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class FacevalueError(Exception):
+    """Everything below."""
+
+
+class WeightsError(FacevalueError):
+    """Weights that are not there, or are not what they should be."""
+
+
+class Unreachable(WeightsError):
+    """No copy of the weights in the cache, in FACEVALUE_MIRROR or at their source."""
+
+
+class ChecksumMismatch(WeightsError):
+    """The bytes of a file are not those that the card names."""
+
+
+class LayerMismatch(WeightsError):
+    """The tensors of a file are not those of the model it was given for."""
+
+
+class LicenceRefused(WeightsError):
+    """`--only-permissive` met a licence that forbids commercial use."""
+
+
+class PhotoError(FacevalueError):
+    """One photo that cannot be used.
+
+    Parameters
+    ----------
+    why
+        The reason that the photo's row carries: a word, then perhaps a colon and the detail.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Unreadable(PhotoError):
+    """The file is missing, forbidden, empty, truncated, or not an image."""
+
+
+class TooLarge(PhotoError):
+    """The image has more pixels than `--max-pixels` allows."""
+
+
+class SchemaError(FacevalueError):
+    """A table or an array that is not what it says it is."""
+
+
+class WrongShape(SchemaError):
+    """An array of another shape than its neighbours imply."""
+
+
+class WrongUnit(SchemaError):
+    """A column in another unit than the one asked for."""
+
+
+class MissingColumn(SchemaError):
+    """A column that is not there."""
+
+
+class RunError(FacevalueError):
+    """A run that cannot start or go on: its folder is in use, its input is empty."""
+
+
+class NotCalibrated(FacevalueError):
+    """A band was asked for before anything calibrated it."""
+
+
+class UnknownName(FacevalueError):
+    """A name that is not in the register; the message offers the nearest ones."""
+
+    def __init__(self, name: str, known: Iterable[str], *, what: str) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        super().__init__(f"no {what} is called {name!r}; {offer}")

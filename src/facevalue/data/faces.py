@@ -1,0 +1,281 @@
+"""`Column` and `Faces`: numbers about faces that keep their unit, their source, their band and their reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facevalue.data.errors import MissingColumn, UnknownName, WrongShape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One measure of n faces; it never travels without its unit and its source.
+
+    Parameters
+    ----------
+    values : (n, ...) float32
+        NaN where not measured.
+    unit
+        "deg", "px", "years", "p" (probability) or "1".
+    source
+        The instrument and the first digits of its weights' sha256, as in "fairface@sha256:ab12cd34".
+    labels
+        For a distribution (n, k): the k names.
+    low, high : same shape as values, float32
+        The band, once calibrated.
+    level
+        Nominal coverage of the band, in (0, 1).
+    why : (n,) str
+        The reason where a value is missing, "" where there is none.
+
+    Raises
+    ------
+    WrongShape
+        When `low`, `high`, `why` or `labels` do not fit `values`.
+    """
+
+    values: np.ndarray
+    unit: str
+    source: str
+    labels: tuple[str, ...] = ()
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    level: float | None = None
+    why: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, np.float32)
+        object.__setattr__(self, "values", values)
+        for name, band in (("low", self.low), ("high", self.high)):
+            if band is not None and np.shape(band) != values.shape:
+                raise WrongShape(f"{self.source}: {name} has shape {np.shape(band)}, values have {values.shape}")
+        if self.why is not None and np.shape(self.why) != values.shape[:1]:
+            raise WrongShape(f"{self.source}: why has shape {np.shape(self.why)}, expected {values.shape[:1]}")
+        if self.labels and values.shape[-1] != len(self.labels):
+            raise WrongShape(f"{self.source}: {len(self.labels)} labels for values of shape {values.shape}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Any) -> Column:
+        """Return the same column for the rows of a mask, a slice or an index array."""
+        picked = {n: getattr(self, n)[rows] for n in ("low", "high", "why") if getattr(self, n) is not None}
+        return replace(self, values=self.values[rows], **picked)
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """One row a face; a photo without a face may stand as a row of NaN whose columns say why.
+
+    Parameters
+    ----------
+    photo : (n,) str
+        sha256 of the photo's bytes.
+    box : (n, 4) float32
+        x1 y1 x2 y2, px of the upright photo.
+    landmarks : (n, 5, 2) float32
+        The two eyes, the nose and the mouth's corners, px, image left to right.
+    score : (n,) float32
+        Detection score in [0, 1].
+    columns
+        `<instrument>.<measure>` to `Column`.
+    path : (n,) str
+        The photo's path relative to the input it was found in, "/" between folders.
+
+    Examples
+    --------
+    >>> faces = Faces(np.array(["ab", "cd"]), np.zeros((2, 4)), np.zeros((2, 5, 2)), np.array([0.9, 0.4]))
+    >>> faces = faces.with_column("pose.yaw", Column(np.array([3.0, -8.0]), unit="deg", source="pose@1"))
+    >>> faces[faces.score > 0.5]["pose.yaw"].values
+    array([3.], dtype=float32)
+    """
+
+    photo: np.ndarray
+    box: np.ndarray
+    landmarks: np.ndarray
+    score: np.ndarray
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    path: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.photo)
+        object.__setattr__(self, "photo", np.asarray(self.photo, dtype=object))
+        path = [""] * n if self.path is None else self.path
+        object.__setattr__(self, "path", np.asarray(path, dtype=object))
+        for name, shape in (("box", (n, 4)), ("landmarks", (n, 5, 2)), ("score", (n,))):
+            array = np.asarray(getattr(self, name), np.float32)
+            object.__setattr__(self, name, array)
+            if array.shape != shape:
+                raise WrongShape(f"Faces: {name} has shape {array.shape}, expected {shape} for {n} photos")
+        for name, column in self.columns.items():
+            if len(column) != n:
+                raise WrongShape(f"Faces: column {name!r} has {len(column)} rows, expected {n}")
+
+    def __len__(self) -> int:
+        return len(self.photo)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return `faces["pose.yaw"]`, a `Column`, or `faces[mask]`, the `Faces` of some rows."""
+        if isinstance(key, str):
+            if key not in self.columns:
+                raise MissingColumn(str(UnknownName(key, self.columns, what="column")))
+            return self.columns[key]
+        rows = np.asarray([key]) if isinstance(key, int | np.integer) else key
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        assert self.path is not None
+        picked = (self.photo[rows], self.box[rows], self.landmarks[rows], self.score[rows])
+        return Faces(*picked, columns, self.path[rows])
+
+    def with_column(self, name: str, column: Column) -> Faces:
+        """Return the same faces with one column more, or one replaced."""
+        return replace(self, columns={**self.columns, name: column})
+
+    def to_arrow(self) -> pa.Table:
+        """Return an Arrow table: units, sources, labels and levels live in the fields' metadata."""
+        import pyarrow as pa
+
+        arrays: list[pa.Array] = [pa.array(self.path, pa.string()), pa.array(self.photo, pa.string())]
+        fields = [pa.field("path", pa.string()), pa.field("photo", pa.string())]
+        for name, values, unit in (("box", self.box, "px"), ("landmarks", self.landmarks, "px"), ("score", self.score, "1")):
+            arrays.append(_to_arrow(values))
+            fields.append(pa.field(name, arrays[-1].type, metadata=_metadata(values, unit=unit)))
+        for name, column in self.columns.items():
+            arrays.append(_to_arrow(column.values))
+            known = {"unit": column.unit, "source": column.source, "level": column.level, "labels": column.labels}
+            fields.append(pa.field(name, arrays[-1].type, metadata=_metadata(column.values, **known)))
+            for part in ("low", "high"):
+                band = getattr(column, part)
+                arrays.append(pa.nulls(len(self)) if band is None else _to_arrow(band))
+                fields.append(pa.field(f"{name}.{part}", arrays[-1].type))
+            why = [""] * len(self) if column.why is None else column.why
+            arrays.append(pa.array([reason or None for reason in why], pa.string()))
+            fields.append(pa.field(f"{name}.why", pa.string()))
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> Faces:
+        """Return the faces of a table that `to_arrow` made.
+
+        Raises
+        ------
+        MissingColumn
+            When photo, box, landmarks or score is not there.
+        """
+        for name in ("photo", "box", "landmarks", "score"):
+            if name not in table.column_names:
+                found = ", ".join(table.column_names)
+                raise MissingColumn(f"expected a table of faces with a column {name!r}; it has {found}")
+        columns = {}
+        for at in table.schema:
+            if at.metadata and b"source" in at.metadata:
+                columns[at.name] = _column(table, at)
+        path = table["path"].to_numpy() if "path" in table.column_names else None
+        box, landmarks, score = (_from_arrow(table, name) for name in ("box", "landmarks", "score"))
+        return cls(table["photo"].to_numpy(), box, landmarks, score, columns, path)
+
+
+def with_faceless(faces: Faces, photos: Sequence[Mapping[str, Any]]) -> Faces:
+    """Return the faces in the order of the photos, and a row of NaN, whose columns say why, for each photo without one.
+
+    Parameters
+    ----------
+    faces
+        n faces.
+    photos
+        One mapping a photo with its `path`, `sha256`, number of `faces` and, where that is 0, the reason `why`.
+    """
+    without = [photo for photo in photos if not photo["faces"]]
+    n, why = len(without), np.array([photo["why"] for photo in without], dtype=object)
+    columns = {}
+    for name, column in faces.columns.items():
+        values = np.full((n, *column.values.shape[1:]), np.nan, np.float32)
+        low, high = (None if band is None else values for band in (column.low, column.high))
+        columns[name] = replace(column, values=values, why=why, low=low, high=high)
+    ids, paths = (np.array([photo[name] for photo in without], object) for name in ("sha256", "path"))
+    nothing = (np.full((n, *shape), np.nan) for shape in ((4,), (5, 2), ()))
+    joined = concatenate([faces, Faces(ids, *nothing, columns, paths)])
+    order = {photo["path"]: i for i, photo in enumerate(photos)}
+    assert joined.path is not None
+    picked: Faces = joined[np.argsort([order[path] for path in joined.path], kind="stable")]
+    return picked
+
+
+def concatenate(parts: Sequence[Faces]) -> Faces:
+    """Return the rows of all parts, in order.
+
+    Raises
+    ------
+    WrongShape
+        When the parts do not have the same columns, or there are none.
+    """
+    if not parts or any(list(part.columns) != list(parts[0].columns) for part in parts):
+        raise WrongShape(f"expected parts of Faces with the same columns, got {[list(p.columns) for p in parts]}")
+    columns = {name: _concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    names = ("photo", "box", "landmarks", "score")
+    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Faces(*joined, columns, np.concatenate([part.path for part in parts]))
+
+
+def _concatenate(columns: Sequence[Column]) -> Column:
+    parts: dict[str, Any] = {"values": np.concatenate([column.values for column in columns])}
+    for name in ("low", "high"):
+        if all(getattr(column, name) is not None for column in columns):
+            parts[name] = np.concatenate([getattr(column, name) for column in columns])
+    whys = [np.full(len(c), "", object) if c.why is None else c.why for c in columns]
+    parts["why"] = np.concatenate(whys) if any(c.why is not None for c in columns) else None
+    return replace(columns[0], **parts)
+
+
+def _metadata(values: np.ndarray, **known: Any) -> dict[str, str]:
+    metadata = {name: str(value) for name, value in known.items() if value not in (None, ()) and name != "labels"}
+    if known.get("labels"):
+        metadata["labels"] = json.dumps(known["labels"], ensure_ascii=False)
+    return metadata | {"shape": json.dumps(values.shape[1:])}
+
+
+def _to_arrow(values: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+
+    flat = np.ascontiguousarray(values, np.float32).reshape(len(values), int(np.prod(values.shape[1:])))
+    if values.ndim == 1:
+        return pa.array(flat[:, 0], pa.float32())
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel(), pa.float32()), flat.shape[1])
+
+
+def _from_arrow(table: pa.Table, name: str) -> np.ndarray:
+    shape = json.loads((table.schema.field(name).metadata or {}).get(b"shape", b"[]"))
+    column = table[name].combine_chunks()
+    flat = column.flatten() if shape else column
+    return np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(len(table), *shape)
+
+
+def _column(table: pa.Table, at: pa.Field) -> Column:
+    import pyarrow as pa
+
+    metadata = {name.decode(): value.decode() for name, value in at.metadata.items()}
+    shape = tuple(json.loads(metadata["shape"]))
+    bands: dict[str, Any] = {"low": None, "high": None}
+    for part in bands:
+        band = f"{at.name}.{part}"
+        if band in table.column_names and not pa.types.is_null(table.schema.field(band).type):
+            flat = table[band].combine_chunks()
+            flat = flat.flatten() if shape else flat
+            bands[part] = np.asarray(flat.to_numpy(zero_copy_only=False), np.float32).reshape(len(table), *shape)
+    why = table[f"{at.name}.why"].to_pylist() if f"{at.name}.why" in table.column_names else []
+    return Column(
+        _from_arrow(table, at.name),
+        metadata["unit"],
+        metadata["source"],
+        labels=tuple(json.loads(metadata.get("labels", "[]"))),
+        level=float(metadata["level"]) if "level" in metadata else None,
+        why=np.array([reason or "" for reason in why], object) if any(why) else None,
+        **bands,
+    )

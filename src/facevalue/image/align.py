@@ -1,0 +1,218 @@
+"""Crops: where a model's window lies on a photo, and the pixels in it. One function cuts, for every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+EYES = (0, 1)
+MOUTH = (3, 4)
+# Vertices of the 468-point mesh at dlib's five points: eye corners right to left in the picture, base of the nose.
+MESH_EYE_CORNERS = (263, 362, 33, 133, 2)
+ARCFACE_112 = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+DLIB_CORNERS = (
+    (0.8595674595992, 0.2134981538014),
+    (0.6460604764104, 0.2289674387677),
+    (0.1205750620789, 0.2137274526848),
+    (0.3340850613712, 0.2290642403242),
+    (0.4901123135679, 0.6277975316475),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A square window on a face.
+
+    Parameters
+    ----------
+    how
+        "template": the five points are laid on `template` by a least-squares similarity;
+        "eyes_mouth": the two eyes and the middle of the mouth are;
+        "corners": the eye corners and the base of the nose, out of the mesh, are (dlib's face chip);
+        "upright": a square around the box, `scale` times its mean side, moved down by `shift` of it;
+        "eyes_level": the same, around the five points and turned until the eyes are level.
+    size
+        Side, px.
+    template
+        (k, 2) px of the crop.
+    scale, shift
+        For the squares, in units of the box's mean side.
+    inside
+        Push a square that juts out of the photo back inside, shrinking it where it is larger than the photo.
+    """
+
+    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level"]
+    size: int
+    template: tuple[tuple[float, float], ...] = ()
+    scale: float = 1.0
+    shift: float = 0.0
+    inside: bool = False
+
+
+def arcface(size: int = 112) -> Crop:
+    """Return the five-point crop of ArcFace, 112 px or a multiple."""
+    return Crop("template", size, tuple((x * size / 112, y * size / 112) for x, y in ARCFACE_112))
+
+
+def dlib_chip(size: int = 150, padding: float = 0.25) -> Crop:
+    """Return dlib's `get_face_chip`: corner p goes to `(padding + p) / (1 + 2 padding) * size`."""
+    unit = size / (1 + 2 * padding)
+    return Crop("corners", size, tuple(((padding + x) * unit, (padding + y) * unit) for x, y in DLIB_CORNERS))
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the least-squares similarity (rotation, one scale, shift; no mirroring) from points to points.
+
+    With points as complex numbers about their means, `a = sum(conj(s) t) / sum |s|^2` is scale and rotation in one.
+
+    Parameters
+    ----------
+    source : (n, k, 2) float
+    target : (k, 2) or (n, k, 2) float
+
+    Returns
+    -------
+    (n, 2, 3) float64
+        Affine matrices: `target ~ source @ m[:, :2].T + m[:, 2]`.
+
+    References
+    ----------
+    Umeyama, IEEE TPAMI 13(4), 1991, eq. 40-42, in two dimensions.
+
+    Examples
+    --------
+    >>> similarity(np.array([[[0, 0], [1, 0], [0, 1]]]), np.array([[2, 3], [4, 3], [2, 5]])).round(6)
+    array([[[ 2., -0.,  2.],
+            [ 0.,  2.,  3.]]])
+    """
+    s = np.asarray(source, np.float64) @ (1, 1j)
+    t = np.broadcast_to(np.asarray(target, np.float64) @ (1, 1j), s.shape)
+    s_mean, t_mean = s.mean(-1, keepdims=True), t.mean(-1, keepdims=True)
+    s, t = s - s_mean, t - t_mean
+    a = ((s.conj() * t).sum(-1) / np.maximum((s.conj() * s).sum(-1).real, 1e-12))[:, None]
+    b = t_mean - a * s_mean
+    rows = (np.hstack([a.real, -a.imag, b.real]), np.hstack([a.imag, a.real, b.imag]))
+    return np.stack(rows, axis=1)
+
+
+def transforms(
+    crop: Crop, box: np.ndarray, landmarks: np.ndarray, *, shape: tuple[int, int], mesh: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the affine map from photo px to crop px for each face.
+
+    Parameters
+    ----------
+    crop
+        The window.
+    box : (n, 4) float
+        px.
+    landmarks : (n, 5, 2) float
+        px.
+    shape
+        Height and width of the photo, px.
+    mesh : (n, 468, 2 or 3) float, optional
+        px; needed where `crop.how` is "corners".
+
+    Returns
+    -------
+    (n, 2, 3) float64
+    """
+    points = np.asarray(landmarks, np.float64)
+    if crop.how == "template":
+        return similarity(points, np.array(crop.template))
+    if crop.how == "eyes_mouth":
+        middle = points[:, MOUTH].mean(1, keepdims=True)
+        return similarity(np.concatenate([points[:, EYES], middle], axis=1), np.array(crop.template))
+    if crop.how == "corners":
+        if mesh is None:
+            raise ValueError("a crop by eye corners needs the mesh")
+        return similarity(mesh[:, MESH_EYE_CORNERS, :2], np.array(crop.template))
+    return _square(crop, np.asarray(box, np.float64), points, shape)
+
+
+def _square(crop: Crop, box: np.ndarray, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    centre = (box[:, :2] + box[:, 2:]) / 2
+    mean_side = (box[:, 2:] - box[:, :2]).mean(1)
+    side = mean_side * crop.scale
+    right = np.tile((1.0, 0.0), (len(box), 1))
+    if crop.how == "eyes_level":
+        right = points[:, 1] - points[:, 0]
+        right = right / np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-9)
+    down = np.stack([-right[:, 1], right[:, 0]], axis=1)
+    centre = centre + down * (crop.shift * mean_side)[:, None]
+    if crop.inside:
+        size = np.array([shape[1], shape[0]], np.float64)
+        side = np.minimum(side, size.min())
+        centre = np.clip(centre, side[:, None] / 2, size - side[:, None] / 2)
+    corner = centre - (right + down) * side[:, None] / 2
+    corners = np.stack([corner, corner + right * side[:, None], corner + down * side[:, None]], axis=1)
+    # edges, not centres of px: crop px p shows photo px (p + .5) * scale - .5, as an image resize does
+    return similarity(corners - 0.5, np.array([(0, 0), (crop.size, 0), (0, crop.size)], np.float64) - 0.5)
+
+
+def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
+    """Return the crops, bilinear, black outside the photo; a face over twice the crop's size is first averaged down.
+
+    Parameters
+    ----------
+    photo : (h, w, 3) uint8
+    maps : (n, 2, 3) float
+        From `transforms`.
+    size
+        Side of a crop, px.
+
+    Returns
+    -------
+    (n, size, size, 3) uint8
+    """
+    crops = np.empty((len(maps), size, size, 3), np.uint8)
+    for crop, matrix in zip(crops, np.asarray(maps, np.float64), strict=True):
+        shrink = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))
+        if shrink < 2:
+            cv2.warpAffine(photo, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+        else:
+            part, reduced = _reduced(photo, matrix, size, shrink)
+            cv2.warpAffine(part, reduced, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+    return crops
+
+
+def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of the photo under a crop, averaged over `shrink` x `shrink` px, and the matrix for it."""
+    corners = apply(invert(matrix[None]), np.array([[(0, 0), (size, 0), (0, size), (size, size)]], np.float64))[0]
+    limit = np.array(photo.shape[1::-1])
+    low = np.clip(np.floor(corners.min(0)).astype(int) - shrink, 0, np.maximum(limit - shrink, 0))
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + shrink, low + shrink, np.maximum(limit, low + shrink))
+    columns, rows = (high - low) // shrink
+    part = photo[low[1] : low[1] + rows * shrink, low[0] : low[0] + columns * shrink]
+    part = cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
+    # px p of the reduced part is the mean of px shrink * p + low ... + shrink - 1 of the photo
+    offset = low + (shrink - 1) / 2
+    reduced = np.hstack([matrix[:, :2] * shrink, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]])
+    return part, reduced
+
+
+def invert(maps: np.ndarray) -> np.ndarray:
+    """Return the inverse affine maps, (n, 2, 3).
+
+    Examples
+    --------
+    >>> invert(np.array([[[2.0, 0, 4], [0, 2, 6]]]))
+    array([[[ 0.5,  0. , -2. ],
+            [ 0. ,  0.5, -3. ]]])
+    """
+    inverse = np.linalg.inv(maps[:, :, :2])
+    return np.concatenate([inverse, -inverse @ maps[:, :, 2:]], axis=2) + 0.0
+
+
+def apply(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return points, (n, k, 2) px, carried through affine maps, (n, 2, 3).
+
+    Examples
+    --------
+    >>> apply(np.array([[[2.0, 0, 4], [0, 2, 6]]]), np.array([[[1.0, 1.0]]]))
+    array([[[6., 8.]]])
+    """
+    return points @ maps[:, :, :2].transpose(0, 2, 1) + maps[:, None, :, 2]

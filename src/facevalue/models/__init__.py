@@ -1,0 +1,6 @@
+"""Models: `load("fairface")`, `names(kind="embed")`, `card("tddfa")`. A file here without an underscore is one model."""
+
+from facevalue.models._card import Card, File, Input, Output
+from facevalue.models._registry import Model, adopt, card, load, names, permissive, prepare, verify
+
+__all__ = ["Card", "File", "Input", "Model", "Output", "adopt", "card", "load", "names", "permissive", "prepare", "verify"]

