@@ -36,17 +36,21 @@ def progress(verb: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, in
     rate = TextColumn("{task.fields[rate]}")
     parts = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate, TimeElapsedColumn())
     bar = Progress(*parts, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
-    with bar:
-        task = bar.add_task(verb, total=None, rate="")
-        first: list[int] = []
+    task = bar.add_task(verb, total=None, rate="")
+    first: list[int] = []
 
-        def update(done: int, total: int) -> None:
-            first.append(done) if not first else None
-            seconds = bar.tasks[0].elapsed or 0
-            pace = f"{(done - first[0]) / seconds:.0f}/s" if seconds > 0.5 and done > first[0] else ""
-            bar.update(task, completed=done, total=total, rate=pace)
+    def update(done: int, total: int) -> None:
+        if not first:
+            first.append(done)
+            bar.start()
+        seconds = bar.tasks[0].elapsed or 0
+        pace = f"{(done - first[0]) / seconds:.0f}/s" if seconds > 0.5 and done > first[0] else ""
+        bar.update(task, completed=done, total=total, rate=pace)
 
+    try:
         yield update
+    finally:
+        bar.stop()
 
 
 def summary(found: Summary, out: Path) -> None:

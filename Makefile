@@ -1,0 +1,28 @@
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test lint
+
+demo: .venv/ready
+	$(BIN)/facevalue annotate "$(or $(PHOTOS),$$($(BIN)/python -m facevalue.data.sets.astronaut))" --out demo
+	@echo "Open demo/report.html"
+
+test: .venv/ready-dev
+	$(BIN)/facevalue models fetch default blazeface
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@

@@ -1,0 +1,55 @@
+import multiprocessing
+
+import numpy as np
+
+from facevalue.annotate import engine
+from facevalue.annotate.measure import Task
+from facevalue.data.photos import Photo
+
+from .conftest import FAKE, picture
+
+
+def work(n: int):
+    tasks = (Task(Photo(f"{i}.png", "", picture(1 + i % 3))) for i in range(n))
+    return engine.batches(tasks, size=engine.BATCH)
+
+
+def counts(results) -> dict[str, int]:
+    return {row.path: row.faces for _, measured in results for row in measured.photos}
+
+
+EXPECTED = {f"{i}.png": 1 + i % 3 for i in range(100)}
+
+
+def test_threads_and_processes_give_the_same_rows():
+    alone = dict(engine.here(FAKE, work(100), workers=1))
+    for results in (engine.here(FAKE, work(100), workers=2), engine.processes(FAKE, work(100), workers=2)):
+        results = dict(results)
+        assert counts(results.items()) == EXPECTED
+        for number, measured in alone.items():
+            assert np.array_equal(measured.faces["fake.colour"].values, results[number].faces["fake.colour"].values)
+
+
+def test_a_worker_that_is_killed_costs_no_photo():
+    def killing():
+        for number, batch in work(100):
+            if number == 3:
+                multiprocessing.active_children()[0].kill()
+            yield number, batch
+
+    assert counts(engine.processes(FAKE, killing(), workers=1)) == EXPECTED
+
+
+def test_a_photo_that_kills_its_worker_again_is_a_row_that_says_so(monkeypatch):
+    pool = engine._pool
+
+    def dying(settings, workers):
+        made = pool(settings, workers)
+        made.submit(int).result()
+        next(iter(made._processes.values())).kill()
+        return made
+
+    monkeypatch.setattr(engine, "_pool", dying)
+    measured = engine._alone(FAKE, Task(Photo("5.png", "", picture())))
+    assert [(row.path, row.status, row.why) for row in measured.photos] == [("5.png", "failed", "crashed")]
+    assert len(measured.faces) == 0

@@ -1,0 +1,55 @@
+from types import SimpleNamespace
+
+import numpy as np
+
+from facevalue.data.faces import Column, Faces
+from facevalue.report.page import Digest, Picture, html
+
+
+def faces(n: int) -> Faces:
+    columns = {
+        "a.race": Column(np.tile([0.2, 0.8], (n, 1)), "p", "a@1", labels=("x", "y")),
+        "a.size": Column(np.where(np.arange(n) == 0, np.nan, 5.0), "px", "a@1"),
+    }
+    return Faces(np.full(n, "s"), np.zeros((n, 4)), np.zeros((n, 5, 2)), np.ones(n), columns)
+
+
+def row(path: str, status: str = "measured", why: str = "") -> SimpleNamespace:
+    return SimpleNamespace(path=path, status=status, why=why)
+
+
+def digest() -> Digest:
+    made = Digest()
+    made.add(row("a.jpg"), faces(3))
+    made.add(row("b & c.jpg", "failed", "truncated: 1 of 2"), None)
+    return made
+
+
+def test_counts_missing_values_and_labels():
+    made = digest()
+    (histogram,) = made.histograms()
+    assert (histogram["n"], histogram["missing"], histogram["bars"][0]["n"]) == (2, 1, 2)
+    assert made.shares() == [{"name": "a.race", "source": "a@1", "rows": [("x", 0), ("y", 3)], "n": 3}]
+    assert dict(made.why) == {"truncated": 1}
+
+
+def test_the_page_stands_alone_and_escapes_names():
+    page = html(digest(), [Picture("<b>", 0, np.zeros((8, 8, 3), np.uint8), 0.5)], cards=[])
+    assert "http" not in page
+    assert "&lt;b&gt;" in page
+    assert "b &amp; c.jpg" in page
+
+
+def test_the_gallery_is_spread_over_the_run_and_bounded():
+    made = Digest()
+    for i in range(100):
+        made.add(row(str(i)), faces(2))
+    shown = made.shown(20)
+    assert sum(len(f) for _, f in shown) <= 20
+    assert int(shown[-1][0]) > 80
+
+
+def test_a_run_without_a_face_has_a_page():
+    made = Digest()
+    made.add(row("x", "no_face", "no_face"), None)
+    assert "without a face" in html(made, [], cards=[])
