@@ -58,9 +58,12 @@ def arcface(size: int = 112) -> Crop:
 
 
 def dlib_chip(size: int = 150, padding: float = 0.25) -> Crop:
-    """Return dlib's `get_face_chip`: corner p goes to `(padding + p) / (1 + 2 padding) * size`."""
+    """Return dlib's `get_face_chip`: corner p goes to the place `(padding + p) / (1 + 2 padding) * size`.
+
+    Places count from the edge of the crop, half a px before the centre of its first px.
+    """
     unit = size / (1 + 2 * padding)
-    return Crop("corners", size, tuple(((padding + x) * unit, (padding + y) * unit) for x, y in DLIB_CORNERS))
+    return Crop("corners", size, tuple(((padding + x) * unit - 0.5, (padding + y) * unit - 0.5) for x, y in DLIB_CORNERS))
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Iterable, Sequence
@@ -186,8 +187,17 @@ def _files(name: str, *, progress: bool) -> list[Path]:
 
 
 def _graphs(name: str) -> list[Path]:
-    stem = card(name).source.replace("@sha256:", "-")
-    return [fetch.cache() / "onnx" / f"{stem}-{i}.onnx" for i in range(getattr(_register()[name][1], "NETS", 1))]
+    code = _register()[name][1]
+    stem = f"{card(name).source.replace('@sha256:', '-')}-{_converter(code)}"
+    return [fetch.cache() / "onnx" / f"{stem}-{i}.onnx" for i in range(getattr(code, "NETS", 1))]
+
+
+@functools.cache
+def _converter(code: ModuleType) -> str:
+    """Return 8 digits that change with the code that makes graphs, so that no graph of an older version is used."""
+    here = Path(__file__).parent
+    sources = [Path(str(code.__file__)), here / "_session.py", *sorted((here / "_convert").glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
 
 
 def _convert(name: str, files: Sequence[Path]) -> None:

@@ -62,26 +62,24 @@ def on_pixels(model: onnx.ModelProto, spec: Input) -> onnx.ModelProto:
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
     inner = next(value.name for value in graph.input if value.name not in weights)
-    colour = slice(None, None, -1) if spec.colour == "bgr" else slice(None)
-    mean, std = (np.broadcast_to(np.asarray(v, np.float32), 3)[colour] for v in (spec.mean, spec.std))
-    constants = {"rgb_mean": mean, "rgb_std": std, "colour_order": np.arange(3)[colour].astype(np.int64)}
-    nodes, last = [helper.make_node("Cast", [PIXELS], ["pixels_float"], to=onnx.TensorProto.FLOAT)], "pixels_float"
-    steps = [("Sub", "rgb_mean", mean.any()), ("Div", "rgb_std", (std != 1).any())]
-    for operator, constant, needed in steps:
+    channels = (3, 1, 1) if spec.layout == "nchw" else (3,)
+    mean, std = (np.broadcast_to(np.asarray(v, np.float32), 3).reshape(channels) for v in (spec.mean, spec.std))
+    steps = [("Transpose", None, spec.layout == "nchw", {"perm": [0, 3, 1, 2]})]
+    steps += [("Gather", np.array([2, 1, 0]), spec.colour == "bgr", {"axis": 1 if spec.layout == "nchw" else 3})]
+    steps += [("Cast", None, True, {"to": onnx.TensorProto.FLOAT})]
+    steps += [("Sub", mean, mean.any(), {}), ("Div", std, (std != 1).any(), {})]
+    nodes, last = [], PIXELS
+    for operator, constant, needed, attributes in steps:
         if needed:
-            nodes.append(helper.make_node(operator, [last, constant], [f"pixels_{operator}"]))
+            given = [last] if constant is None else [last, f"pixels_{operator}_by"]
             last = f"pixels_{operator}"
-    if spec.colour == "bgr":
-        nodes.append(helper.make_node("Gather", [last, "colour_order"], ["pixels_bgr"], axis=3))
-        last = "pixels_bgr"
-    if spec.layout == "nchw":
-        nodes.append(helper.make_node("Transpose", [last], [inner], perm=[0, 3, 1, 2]))
-    else:
-        nodes.append(helper.make_node("Identity", [last], [inner]))
+            nodes.append(helper.make_node(operator, given, [last], **attributes))
+            if constant is not None:
+                graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(constant), given[1]))
+    nodes[-1].output[0] = inner
     old = list(graph.node)
     del graph.node[:], graph.input[:], graph.value_info[:]
     graph.node.extend([*nodes, *old])
-    graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in constants.items())
     size = ["n", spec.height or "height", spec.width or "width", 3]
     graph.input.append(helper.make_tensor_value_info(PIXELS, onnx.TensorProto.UINT8, size))
     for output in graph.output:

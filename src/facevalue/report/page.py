@@ -97,7 +97,9 @@ class Digest:
         out |= {"n": len(measured), "missing": len(values) - len(measured), "bars": []}
         if not len(measured):
             return out
-        counts, edges = np.histogram(measured, bins=BINS)
+        low, high = float(measured.min()), float(measured.max())
+        bins, room = (BINS, 0.0) if high - low > 1e-6 * max(1.0, abs(low)) else (1, 0.5)
+        counts, edges = np.histogram(measured.astype(np.float64), bins=bins, range=(low - room, high + room))
         bars = [
             {"height": n / counts.max(), "n": int(n), "low": f"{low:.4g}", "high": f"{high:.4g}"}
             for n, low, high in zip(counts, edges, edges[1:], strict=False)
