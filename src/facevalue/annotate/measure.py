@@ -17,7 +17,14 @@ from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Column, Faces, concatenate
 from facevalue.image import align
 
+REASONS = {
+    "no_face": "The photo was decoded; the detector found no face in it.",
+    "no_mesh": "The mesh says that there is no face under it (presence under .5): what rests on it would be noise.",
+    "no_landmarks": "The detector gives no points, and no mesh was asked for that could.",
+    "crashed": "Measuring this photo ended its process twice.",
+}
 BATCH_PIXELS = 48_000_000
+PRESENCE = 0.5
 CHIP = align.dlib_chip(300)
 # Vertices of the mesh that stand for the five points where a detector gives none.
 FIVE_POINTS = ((33, 133), (263, 362), (1, 1), (61, 61), (291, 291))
@@ -182,27 +189,35 @@ def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], row
         seen = np.ones(len(faces), bool)
         parts = [model.derive(photo, faces[part]) for photo, part in zip(pixels, rows, strict=True)]
         measures = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    reason = "no_mesh" if "mesh" in card.needs else "no_landmarks"
     for output in card.outputs:
         values = np.full((len(faces), *output.shape), np.nan, np.float32)
         if output.name in measures:
             values[seen] = measures[output.name]
             if output.points:
                 values[seen] = _in_photo(values[seen], maps[0][seen])
-        why = None if seen.all() else np.where(seen, "", "no_landmarks").astype(object)
+        missing = np.isnan(values).reshape(len(faces), -1).any(1)
+        why = np.where(missing, reason, "").astype(object) if missing.any() else None
         column = Column(values, output.unit, card.source, labels=output.labels, why=why)
         faces = faces.with_column(f"{card.name}.{output.name}", column)
     return _with_five_points(faces) if card.name == "mesh" else faces
 
 
 def _transforms(crop: align.Crop, faces: Faces, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> np.ndarray:
-    mesh = faces.columns["mesh.landmarks"].values if "mesh.landmarks" in faces.columns else None
+    mesh = _mesh(faces)
     maps = [
-        align.transforms(
-            crop, faces.box[part], faces.landmarks[part], shape=photo.shape[:2], mesh=None if mesh is None else mesh[part]
-        )
-        for photo, part in zip(pixels, rows, strict=True)
+        align.transforms(crop, faces.box[r], faces.landmarks[r], shape=p.shape[:2], mesh=None if mesh is None else mesh[r])
+        for p, r in zip(pixels, rows, strict=True)
     ]
     return np.concatenate(maps)
+
+
+def _mesh(faces: Faces) -> np.ndarray | None:
+    """Return the mesh, NaN where it says itself that there is no face under it."""
+    if "mesh.landmarks" not in faces.columns:
+        return None
+    absent = faces.columns["mesh.presence"].values < PRESENCE
+    return np.where(absent[:, None, None], np.nan, faces.columns["mesh.landmarks"].values)
 
 
 def _cut(maps: np.ndarray, size: int, pixels: Sequence[np.ndarray], rows: Sequence[slice], seen: np.ndarray) -> np.ndarray:
@@ -232,8 +247,8 @@ def save_chips(pixels: np.ndarray, faces: Faces, folder: Path, chip: str) -> Non
     """Write each aligned face as `<chip>_face<k>.jpg`, 300 px, laid as FairFace's chips."""
     from PIL import Image
 
-    mesh = faces.columns["mesh.landmarks"].values if "mesh.landmarks" in faces.columns else None
-    crop = CHIP if mesh is not None else align.arcface(CHIP.size)
+    mesh = _mesh(faces)
+    crop = CHIP if mesh is not None and np.isfinite(mesh).all() else align.arcface(CHIP.size)
     maps = align.transforms(crop, faces.box, faces.landmarks, shape=pixels.shape[:2], mesh=mesh)
     for k, picture in enumerate(align.cut(pixels, maps, crop.size)):
         place = folder / f"{chip}_face{k}.jpg"

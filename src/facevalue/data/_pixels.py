@@ -18,6 +18,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 HEIC = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"))
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 BMP_HEADERS = frozenset(n.to_bytes(4, "little") for n in (12, 40, 52, 56, 64, 108, 124))
+END_OF_JPEG = b"\xff\xd9"
 ORIENTATION = 0x0112
 TURNS = {
     2: "FLIP_LEFT_RIGHT",
@@ -88,12 +89,14 @@ def one_line(error: BaseException) -> str:
 def _pixels(data: bytes, formats: tuple[str, ...], max_pixels: int) -> np.ndarray:
     from PIL import Image
 
-    image: Image.Image = Image.open(BytesIO(data), formats=formats)
-    if image.width * image.height > max_pixels:
-        raise TooLarge(f"too_many_pixels: {image.width}x{image.height} > {max_pixels}")
-    image.load()
-    turned = image.getexif().get(ORIENTATION, 1)
-    image = _rgb(image)
+    opened = Image.open(BytesIO(data), formats=formats)
+    if opened.width * opened.height > max_pixels:
+        raise TooLarge(f"too_many_pixels: {opened.width}x{opened.height} > {max_pixels}")
+    if opened.format == "JPEG" and opened.fp and data.rfind(END_OF_JPEG) < opened.fp.tell():
+        raise EOFError("the JPEG has no end; what follows its last pixels is filler")
+    opened.load()
+    turned = opened.getexif().get(ORIENTATION, 1)
+    image = _rgb(opened)
     if turned in TURNS:
         image = image.transpose(Image.Transpose[TURNS[turned]])
     pixels = np.asarray(image)

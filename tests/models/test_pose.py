@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from facevalue import models
+from facevalue.data.errors import MissingColumn
+from facevalue.data.faces import Column, Faces
+from facevalue.image import align
+from facevalue.image.pose import STABLE, angles, head_pose, mean_mesh, rigid
+from tests.models.test_mesh import in_photo, mirrored, read
+
+PHOTO = np.zeros((8, 8, 3), np.uint8)
+
+
+def test_pose_is_derived_from_the_mesh_and_nan_stays_nan():
+    mesh = np.stack([100 * mean_mesh()[0], np.full((468, 3), np.nan)])
+    faces = Faces(["a", "a"], np.zeros((2, 4)), np.zeros((2, 5, 2)), np.zeros(2))
+    measures = models.load("pose").derive(PHOTO, faces.with_column("mesh.landmarks", Column(mesh, "px", "mesh@1")))
+    assert list(measures) == [output.name for output in models.card("pose").outputs]
+    for values in measures.values():
+        assert abs(values[0]) < 1e-3
+        assert np.isnan(values[1])
+    with pytest.raises(MissingColumn, match="mesh.landmarks"):
+        models.load("pose").derive(PHOTO, faces)
+
+
+@pytest.fixture(scope="module")
+def london(shared):
+    """Return the meshes of the 102 neutral photos and their mirrored twins, each (102, 468, 3)."""
+    photos = [read(path) for path in sorted((shared / "data/london/photos/neutral").glob("*.jpg"))]
+    return tuple(
+        np.stack([in_photo(np.ascontiguousarray(photo[:, ::step]))[0][0] for photo in photos]) for step in (1, -1)
+    )
+
+
+@pytest.fixture(scope="module")
+def groups(shared):
+    """Return the meshes of the faces of the group photos, and those out of the mirrored photos, (n, 468, 3) each."""
+    found = []
+    for path in sorted((shared / "data/groups").glob("*.jpg")):
+        photo = read(path)
+        mesh, _ = in_photo(photo)
+        twin, _ = in_photo(np.ascontiguousarray(photo[:, ::-1]))
+        back = mirrored(twin, photo.shape[1])
+        apart = np.linalg.norm(mesh[:, None].mean(2)[..., :2] - back[None].mean(2)[..., :2], axis=2)
+        same = apart.argmin(1)
+        near = apart.min(1) < 0.5 * np.linalg.norm(mesh[:, 10, :2] - mesh[:, 152, :2], axis=1)
+        found.append((mesh[near], twin[same[near]]))
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+
+
+def symmetric_mean(meshes: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Return the mirror-symmetrised Procrustes mean: mean pitch 0, the eyes a unit apart about the origin."""
+    weights = np.zeros(468)
+    weights[list(STABLE)] = 1
+    both, mean = np.concatenate([meshes, meshes[:, mirror] * (-1, 1, 1)]), meshes[0]
+    for _ in range(12):
+        rotation, scale, _ = rigid(mean, both, weights)
+        straight = np.einsum("nji,nkj->nki", rotation, both) / scale[:, None, None]
+        straight -= straight[:, list(STABLE)].mean(1, keepdims=True)
+        mean = straight.mean(0)
+        mean = (mean + mean[mirror] * (-1, 1, 1)) / 2
+        pitch = np.radians(angles(rigid(mean, meshes, weights)[0])[1].mean())
+        mean = mean @ np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
+        left, right = mean[[33, 133]].mean(0), mean[[362, 263]].mean(0)
+        mean = (mean - (left + right) / 2) / np.linalg.norm(right - left)
+    return mean
+
+
+def mirror_of(meshes: np.ndarray, twins: np.ndarray) -> np.ndarray:
+    """Return which vertex of the mirrored photo's mesh lies on each vertex, at the least summed distance."""
+    from scipy.optimize import linear_sum_assignment
+
+    centred = [x - x[:, [33, 263]].mean(1, keepdims=True) for x in (meshes, twins * (-1, 1, 1))]
+    first, second = (x.mean(0) for x in centred)
+    offset = first.mean(0) - second.mean(0)
+    return linear_sum_assignment(((first[:, None] - second[None] - offset) ** 2).sum(2))[1]
+
+
+@pytest.mark.index
+@pytest.mark.shared
+def test_the_mean_face_is_made_of_the_london_photos(london):
+    points, mirror = mean_mesh()
+    np.testing.assert_array_equal(mirror_of(*london), mirror)
+    np.testing.assert_allclose(symmetric_mean(london[0], mirror), points, atol=2e-3)
+
+
+@pytest.mark.index
+@pytest.mark.shared
+def test_london_sitters_look_ahead(london):
+    pose = head_pose(london[0])
+    assert np.median(abs(pose.yaw)) < 2
+    assert np.median(abs(pose.roll)) < 2
+    assert abs(pose.pitch.mean()) < 0.2
+    assert np.median(pose.residual) < 0.03
+
+
+@pytest.mark.index
+@pytest.mark.shared
+@pytest.mark.parametrize("photos", ["london", "groups"])
+def test_a_mirrored_photo_has_the_opposite_yaw_and_roll(photos, request):
+    meshes, twins = request.getfixturevalue(photos)
+    pose, twin = head_pose(meshes), head_pose(twins)
+    for there, back in ((pose.yaw, -twin.yaw), (pose.pitch, twin.pitch), (pose.roll, -twin.roll)):
+        assert np.median(abs(there - back)) < 1.5
+        assert np.mean(abs(there - back) < 2) > 0.7
+
+
+@pytest.mark.index
+@pytest.mark.shared
+def test_yaw_agrees_with_3ddfa_on_the_groups(shared, mirror):
+    tddfa, ours, theirs = models.load("tddfa"), [], []
+    for path in sorted((shared / "data/groups").glob("*.jpg")):
+        photo = read(path)
+        mesh, _ = in_photo(photo)
+        faces = models.load("faceboxes")(photo)
+        middle, at = (faces.box[:, :2] + faces.box[:, 2:]) / 2, mesh[:, :, :2].mean(1)
+        apart = np.linalg.norm(at[:, None] - middle[None], axis=2)
+        seen = apart.min(1) < 0.3 * np.linalg.norm(mesh[:, 10, :2] - mesh[:, 152, :2], axis=1)
+        crop = tddfa.card.crops[0]
+        maps = align.transforms(crop, faces.box, faces.landmarks, shape=photo.shape[:2])
+        ours.append(head_pose(mesh[seen]).yaw)
+        theirs.append(tddfa(align.cut(photo, maps, crop.size))["yaw"][apart.argmin(1)[seen]])
+    ours, theirs = np.concatenate(ours), np.concatenate(theirs)
+    assert len(ours) >= 25
+    assert abs(ours - theirs).mean() < 8
+    turned = abs(theirs) > 10
+    assert turned.sum() >= 5
+    np.testing.assert_array_equal(np.sign(ours[turned]), np.sign(theirs[turned]))
