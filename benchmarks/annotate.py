@@ -27,7 +27,6 @@ from facevalue.annotate.measure import Settings
 from facevalue.annotate.run import Options, run
 from facevalue.data import fetch
 from facevalue.data.photos import decode
-from facevalue.models import centerface
 from facevalue.models._session import BATCH
 
 WORKERS = 2
@@ -68,7 +67,10 @@ def dlib_hog(paths: list[Path]) -> int:
     """Return how many faces dlib's HOG detector finds; each gets five points and the ResNet's descriptor."""
     import dlib
 
-    detector, points = dlib.get_frontal_face_detector(), dlib.shape_predictor(weights("shape_predictor_5_face_landmarks.dat"))
+    detector, points = (
+        dlib.get_frontal_face_detector(),
+        dlib.shape_predictor(weights("shape_predictor_5_face_landmarks.dat")),
+    )
     net = dlib.face_recognition_model_v1(weights("dlib_face_recognition_resnet_model_v1.dat"))
     found = 0
     for path in paths:

@@ -14,7 +14,12 @@ HERE = Path(__file__).parent
 
 def model_cards() -> str:
     """Return the page of all cards."""
-    lines = ["# Models", "", "Generated from the cards by `python docs/generate.py`; `facevalue models show NAME` prints one.", ""]
+    lines = [
+        "# Models",
+        "",
+        "Generated from the cards by `python docs/generate.py`; `facevalue models show NAME` prints one.",
+        "",
+    ]
     lines += ["| model | kind | measures | licence | commercial use |", "| --- | --- | --- | --- | --- |"]
     for card in map(models.card, models.names()):
         lines.append(f"| {card.name} | {card.kind} | {card.about} | {card.licence} | {'yes' if card.commercial else 'no'} |")

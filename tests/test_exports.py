@@ -3,7 +3,20 @@ import sys
 
 import facevalue
 
-HEAVY = ("onnxruntime", "onnx", "torch", "matplotlib", "pyarrow", "cv2", "PIL", "scipy", "typer", "rich", "jinja2", "pooch")
+HEAVY = (
+    "onnxruntime",
+    "onnx",
+    "torch",
+    "matplotlib",
+    "pyarrow",
+    "cv2",
+    "PIL",
+    "scipy",
+    "typer",
+    "rich",
+    "jinja2",
+    "pooch",
+)
 
 
 def test_the_public_face():

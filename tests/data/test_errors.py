@@ -22,9 +22,7 @@ def drawn() -> dict[str, str]:
 
 
 def test_the_drawing_is_the_code():
-    classes = {
-        name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
-    }
+    classes = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__}
     assert drawn() == {name: kind.__base__.__name__ for name, kind in classes.items()}
     assert len(classes) >= 15
 
@@ -42,9 +40,7 @@ def test_a_photo_s_error_carries_its_reason(kind):
 
 def test_an_unknown_name_offers_the_nearest():
     known = ["fairface", "fairface4", "centerface", "yunet"]
-    assert "no model is called 'fareface'; did you mean fairface or" in str(
-        UnknownName("fareface", known, what="model")
-    )
+    assert "no model is called 'fareface'; did you mean fairface or" in str(UnknownName("fareface", known, what="model"))
 
 
 def test_an_unknown_name_far_from_all_lists_them_in_order():

@@ -120,9 +120,7 @@ def test_on_a_terminal_the_line_counts(server, monkeypatch, capsys):
 
 
 def test_truncated(server):
-    refused(
-        Unreachable, "/truncated", "a download cut short", "FACEVALUE_MIRROR", url=f"{server}/truncated", sha256=SUM
-    )
+    refused(Unreachable, "/truncated", "a download cut short", "FACEVALUE_MIRROR", url=f"{server}/truncated", sha256=SUM)
 
 
 def test_truncated_without_a_length(server):

@@ -235,10 +235,7 @@ def test_heic_with_the_extra(picture):
         (encoded(picture, "HEIF", exif=exif.tobytes()), (80, 60)),
     ):
         assert decode(data, max_pixels=MOST).shape == (*shape, 3)
-    assert (
-        np.abs(decode(encoded(picture, "HEIF", quality=95), max_pixels=MOST) - np.asarray(picture).astype(int)).max()
-        < 12
-    )
+    assert np.abs(decode(encoded(picture, "HEIF", quality=95), max_pixels=MOST) - np.asarray(picture).astype(int)).max() < 12
 
 
 def test_decoding_leaves_pillow_and_the_warnings_as_they_were(noise):
@@ -626,9 +623,7 @@ def test_parquets_that_do_not_serve(tmp_path):
 
 def test_a_damaged_or_lost_parquet_gives_rows_with_a_reason(tmp_path):
     path = tmp_path / "p.parquet"
-    pq.write_table(
-        pa.table({"data": [os.urandom(500) for _ in range(40)]}), path, row_group_size=20, compression="gzip"
-    )
+    pq.write_table(pa.table({"data": [os.urandom(500) for _ in range(40)]}), path, row_group_size=20, compression="gzip")
     found = find_photos([path])
     whole = bytearray(path.read_bytes())
     whole[40:3000] = bytes(2960)

@@ -26,9 +26,7 @@ def test_the_mirror_map_is_an_involution_with_28_points_on_the_midline():
     np.testing.assert_array_equal(mirror[mirror], np.arange(468))
     midline = np.flatnonzero(mirror == np.arange(468))
     lips = [0, 11, 12, 13, 14, 15, 16, 17]
-    assert midline.tolist() == sorted(
-        [*lips, 1, 2, 4, 5, 6, 8, 9, 10, 18, 19, 94, 151, 152, 164, 168, 175, 195, 197, 199, 200]
-    )
+    assert midline.tolist() == sorted([*lips, 1, 2, 4, 5, 6, 8, 9, 10, 18, 19, 94, 151, 152, 164, 168, 175, 195, 197, 199, 200])
 
 
 def test_the_mirror_map_pairs_the_known_corners():

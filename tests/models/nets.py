@@ -51,9 +51,7 @@ def patches(seed: int, count: int, size: int) -> np.ndarray:
     return (grid[:, :size, :size] + random.integers(0, 56, (count, size, size, 3))).astype(np.uint8)
 
 
-def normalised(
-    crops: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...], *, bgr: bool = False
-) -> torch.Tensor:
+def normalised(crops: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...], *, bgr: bool = False) -> torch.Tensor:
     pixels = torch.from_numpy(crops[..., ::-1].copy() if bgr else crops).float()
     return ((pixels - torch.tensor(mean)) / torch.tensor(std)).permute(0, 3, 1, 2)
 

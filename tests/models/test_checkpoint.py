@@ -91,9 +91,7 @@ def test_arrays_pickled_by_numpy_are_read(tmp_path: Path, protocol: int) -> None
         "fortran": np.asfortranarray(np.arange(6, dtype=">i4").reshape(2, 3)),
         "empty": np.zeros((0, 4), np.float32),
     }
-    (tmp_path / "made.pkl").write_bytes(
-        pickle.dumps({**expected, "name": "x", "one": np.float32(2)}, protocol=protocol)
-    )
+    (tmp_path / "made.pkl").write_bytes(pickle.dumps({**expected, "name": "x", "one": np.float32(2)}, protocol=protocol))
     found = read_checkpoint(tmp_path / "made.pkl")
     assert list(found) == list(expected)
     for name, values in expected.items():
@@ -108,9 +106,7 @@ def test_a_command_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path, layout
         path.write_bytes(pickle.dumps(Hostile(marker)))
     else:
         torch.save(hostile, path, _use_new_zipfile_serialization=layout == "zip")
-    with pytest.raises(
-        LayerMismatch, match=r"hostile.pth: (posix|nt).system refused: a checkpoint may hold tensors only"
-    ):
+    with pytest.raises(LayerMismatch, match=r"hostile.pth: (posix|nt).system refused: a checkpoint may hold tensors only"):
         read_checkpoint(path)
     assert not marker.exists()
 

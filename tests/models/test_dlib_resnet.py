@@ -104,9 +104,7 @@ def test_a_truncated_file_names_the_layer_and_the_byte(file: Path, share: float)
         build(CARDS[0], [file])
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04" * 1000, b"\x01\x05con_4" + b"\xff" * 50, b"\x01\x05con_4\x01\x02"]
-)
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04" * 1000, b"\x01\x05con_4" + b"\xff" * 50, b"\x01\x05con_4\x01\x02"])
 def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "foreign.dat"
     path.write_bytes(content)

@@ -47,9 +47,7 @@ def test_four_race_net_reads_only_its_first_four_outputs(net: torch.nn.Module, f
     np.testing.assert_allclose(found["race"], logits[:, :4].softmax(1), atol=1e-4)
 
 
-def test_legacy_file_gives_the_same_numbers(
-    net: torch.nn.Module, file: Path, crops: np.ndarray, tmp_path: Path
-) -> None:
+def test_legacy_file_gives_the_same_numbers(net: torch.nn.Module, file: Path, crops: np.ndarray, tmp_path: Path) -> None:
     legacy = tmp_path / "legacy.pt"
     torch.save({f"module.{k}": v for k, v in net.state_dict().items()}, legacy, _use_new_zipfile_serialization=False)
     found, same = (nets.measured("fairface", [path], crops[:1]) for path in (file, legacy))
@@ -59,9 +57,7 @@ def test_legacy_file_gives_the_same_numbers(
 def test_imagenet_resnet_is_refused_by_name_and_shape(net: torch.nn.Module, tmp_path: Path) -> None:
     tensors = net.state_dict() | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
     torch.save(tensors, tmp_path / "resnet34.pth")
-    with pytest.raises(
-        LayerMismatch, match=r"resnet34.pth is not the weights of fairface: 2 of another shape \(fc.weight"
-    ):
+    with pytest.raises(LayerMismatch, match=r"resnet34.pth is not the weights of fairface: 2 of another shape \(fc.weight"):
         build(_registry.card("fairface"), [tmp_path / "resnet34.pth"])
 
 
@@ -73,9 +69,7 @@ def test_published_onnx_gets_a_softmax_on_each_head(net: torch.nn.Module, crops:
     weights = {"fc.weight": np.random.default_rng(3).normal(0, 1, (18, 3)).astype(np.float32)}
     graph = Graph(weights, (3, 224, 224))
     logits = graph.linear(graph.flatten(graph.mean(graph.input)), "fc")
-    onnx.save(
-        graph.finish([graph.part(logits, *part) for part in ((0, 7), (7, 9), (9, 18))]), tmp_path / "fairface.onnx"
-    )
+    onnx.save(graph.finish([graph.part(logits, *part) for part in ((0, 7), (7, 9), (9, 18))]), tmp_path / "fairface.onnx")
     found = nets.measured("fairface_onnx", [tmp_path / "fairface.onnx"], crops)
     expected = nets.normalised(crops, MEAN, STD).mean((2, 3)) @ torch.from_numpy(weights["fc.weight"]).T
     np.testing.assert_allclose(found["age"], expected[:, 9:].softmax(1), atol=1e-4)

@@ -25,7 +25,6 @@ def golden(name: str) -> dict:
     return json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-
 def test_every_card_has_golden_numbers_or_a_stated_reason():
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(models.names()) - MADE - WEIGHTLESS
 

@@ -8,14 +8,14 @@ from facevalue.image import align
 from facevalue.image.pose import mean_mesh
 
 
-def in_photo(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the meshes (n, 468, 3) px and the presence (n,) of a photo's faces, as CenterFace finds them."""
+def in_photo(photo: np.ndarray, measure: str = "landmarks") -> tuple[np.ndarray, np.ndarray]:
+    """Return the meshes (n, 468, 3) px, or `rigid`, and the presence (n,) of a photo's faces, as CenterFace finds them."""
     detector, mesh = models.load("centerface"), models.load("mesh")
     faces = detector(photo)
     crop = mesh.card.crops[0]
     maps = align.transforms(crop, faces.box, faces.landmarks, shape=photo.shape[:2])
     measured = mesh(align.cut(photo, maps, crop.size))
-    back, points = align.invert(maps), measured["landmarks"]
+    back, points = align.invert(maps), measured[measure]
     depth = points[:, :, 2:] * np.hypot(back[:, 0, 0], back[:, 1, 0])[:, None, None]
     return np.concatenate([align.apply(back, points[:, :, :2]), depth], axis=2), measured["presence"]
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from facevalue.data.errors import LayerMismatch
 from facevalue.image import align
 from facevalue.models import _registry
-from facevalue.models.minifasnet import COLUMNS, HEIGHT, SIDE, build
+from facevalue.models.minifasnet import SIDE, build
 
 FILES = ("2.7_80x80_MiniFASNetV2", "4_0_0_80x80_MiniFASNetV1SE")
 
@@ -20,7 +20,7 @@ FILES = ("2.7_80x80_MiniFASNetV2", "4_0_0_80x80_MiniFASNetV1SE")
 def test_published_conversion_agrees(mirror: Path, which: int) -> None:
     crops = np.random.default_rng(which).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
     crops = np.stack([cv2.GaussianBlur(crop, (0, 0), 8) for crop in crops])
-    strip = torch.from_numpy(crops[:, :, slice(*COLUMNS), ::-1].copy()).float().permute(0, 3, 1, 2)
+    strip = torch.from_numpy(crops[..., ::-1].copy()).float().permute(0, 3, 1, 2)
     pixels = functional.interpolate(strip, (80, 80), mode="bilinear").numpy()
     session = onnxruntime.InferenceSession(mirror / f"minifasnet/{FILES[which]}.onnx")
     expected = torch.from_numpy(session.run(None, {"input": pixels})[0]).softmax(1)
@@ -54,11 +54,16 @@ def test_the_two_files_in_the_wrong_order_are_refused(mirror: Path) -> None:
         build(_registry.card("minifasnet"), files)
 
 
-def test_crops_show_the_authors_window_on_a_face_of_usual_proportions() -> None:
-    width, height = 80.0, 107.0
-    box = np.array([[500, 500, 500 + width, 500 + height]])
+@pytest.mark.parametrize("box", [(500, 480, 580, 590), (0, 900, 200, 1190), (100, 100, 1100, 1150)])
+def test_crops_show_the_authors_window(box: tuple[int, ...]) -> None:
+    """It is 2.7 or 4 boxes large, capped by the photo and pushed inside."""
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
     for crop, scale in zip(_registry.card("minifasnet").crops, (2.7, 4.0), strict=True):
-        back = align.invert(align.transforms(crop, box, np.zeros((1, 5, 2)), shape=(1200, 1200)))
-        (left, top), (right, bottom) = align.apply(back, np.array([[(COLUMNS[0], 0), (COLUMNS[1], SIDE)]]))[0]
-        assert (right - left, bottom - top) == pytest.approx((scale * width, scale * height), rel=2e-3)
-    assert abs(HEIGHT - 2 * height / (width + height)) < 1e-3
+        maps = align.transforms(crop, np.array([box], float), np.zeros((1, 5, 2)), shape=(1200, 1200))
+        edges = np.array([[(-0.5, -0.5), (SIDE - 0.5, SIDE - 0.5)]])
+        (x0, y0), (x1, y1) = align.apply(align.invert(maps), edges)[0] + 0.5
+        capped = min(scale, 1199 / width, 1199 / height)
+        assert (x1 - x0, y1 - y0) == pytest.approx((capped * width, capped * height))
+        assert min(x0, y0) > -1e-6
+        assert max(x1, y1) < 1200 + 1e-6

@@ -155,9 +155,7 @@ CASES = {
     "reshape": one("RESHAPE", (1, 2, 3, 4), (1, 6, 4), np.array([1, 6, 4], np.int32)),
     "reshape to a map": one("RESHAPE", (1, 2, 3, 4), (1, 4, 3, 2), np.array([1, 4, 3, 2], np.int32)),
     "concat": one("CONCATENATION", (1, 2, 3, 4), (1, 2, 6, 4), twice=True, table="ConcatenationOptions", axis=2),
-    "concat channels": one(
-        "CONCATENATION", (1, 2, 3, 4), (1, 2, 3, 8), twice=True, table="ConcatenationOptions", axis=-1
-    ),
+    "concat channels": one("CONCATENATION", (1, 2, 3, 4), (1, 2, 3, 8), twice=True, table="ConcatenationOptions", axis=-1),
     "depth to space": one("DEPTH_TO_SPACE", (1, 2, 3, 8), (1, 4, 6, 2), table="DepthToSpaceOptions", blockSize=2),
     **{
         f"resize {name}": one(

@@ -69,9 +69,7 @@ def test_landmarks_go_from_left_to_right(astronaut: np.ndarray, nets: tuple[Net,
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.77, 1.9])
-def test_boxes_come_back_in_the_photo_whatever_its_size(
-    astronaut: np.ndarray, nets: tuple[Net, ...], scale: float
-) -> None:
+def test_boxes_come_back_in_the_photo_whatever_its_size(astronaut: np.ndarray, nets: tuple[Net, ...], scale: float) -> None:
     side = round(512 * scale)
     other = cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA)[:, : side - 7]
     here, there = find(nets, astronaut), find(nets, np.ascontiguousarray(other))

@@ -16,6 +16,7 @@ from facevalue.data import photos
 from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Column, Faces, concatenate
 from facevalue.image import align
+from facevalue.models.mesh import PRESENCE
 
 REASONS = {
     "no_face": "The photo was decoded; the detector found no face in it.",
@@ -24,7 +25,6 @@ REASONS = {
     "crashed": "Measuring this photo ended its process twice.",
 }
 BATCH_PIXELS = 48_000_000
-PRESENCE = 0.5
 CHIP = align.dlib_chip(300)
 # Vertices of the mesh that stand for the five points where a detector gives none.
 FIVE_POINTS = ((33, 133), (263, 362), (1, 1), (61, 61), (291, 291))

@@ -72,7 +72,10 @@ def annotate(
     parts = dict(engine.here(settings, work, workers=workers or engine.cores()))
     every = [parts[number] for number in sorted(parts)]
     rows = [row for part in every for row in part.photos]
-    return with_faceless(concatenate([blank(detector, settings.instruments), *(part.faces for part in every)]), [asdict(row) for row in rows])
+    return with_faceless(
+        concatenate([blank(detector, settings.instruments), *(part.faces for part in every)]),
+        [asdict(row) for row in rows],
+    )
 
 
 def stream(

@@ -140,9 +140,7 @@ def chip_names(paths: Sequence[str]) -> dict[str, str]:
     return {path: f"{CHIPS}/{stem if count[stem] == 1 else path}" for path, stem in stems.items()}
 
 
-def _todo(
-    found: Sequence[photos.Photo], record: Record, settings: Settings, chips: dict[str, str]
-) -> Iterator[Task]:
+def _todo(found: Sequence[photos.Photo], record: Record, settings: Settings, chips: dict[str, str]) -> Iterator[Task]:
     """Yield the photos whose rows are not there, or no longer what these settings would give."""
     detector = models.card(settings.detector).source
     for photo in found:

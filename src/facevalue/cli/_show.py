@@ -31,7 +31,14 @@ def prepare(names: Sequence[str], *, quiet: bool) -> None:
 def progress(verb: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Give a function of (done, total) that draws a bar with rate and time left on stderr."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     rate = TextColumn("{task.fields[rate]}")
     parts = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate, TimeElapsedColumn())
@@ -74,7 +81,10 @@ def summary(found: Summary, out: Path) -> None:
         console.print(f"{found.dropped} photos of an earlier run are no longer among the inputs and were dropped")
     if found.skipped:
         console.print(f"{found.skipped} other files in the folders are not photos")
-    console.print(f"{found.seconds:.1f} s; photos.parquet, faces.parquet, results.json, report.html, run.json: in {out}", soft_wrap=True)
+    console.print(
+        f"{found.seconds:.1f} s; photos.parquet, faces.parquet, results.json, report.html, run.json: in {out}",
+        soft_wrap=True,
+    )
 
 
 def _table(faces: Faces, n: int, width: int) -> Table:
@@ -140,17 +150,25 @@ def card(known: Card) -> None:
     console.print(f"[bold]{known.name}[/bold] ({known.kind}): {known.about}\nsource {known.source}")
     for file in known.files:
         console.print(f"file {file.path}, {file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}")
-        console.print(f"  {file.url or 'not offered for download: facevalue models import ' + known.name + ' FILE'}", markup=False)
+        console.print(
+            f"  {file.url or 'not offered for download: facevalue models import ' + known.name + ' FILE'}", markup=False
+        )
     if known.inputs:
         spec = known.inputs
         size = f"{spec.height} x {spec.width}" if spec.height else "any size"
         console.print(f"input {size}, {spec.colour.upper()}, (value - {spec.mean}) / {spec.std}", markup=False)
     for crop in known.crops:
-        console.print(f"crop {crop.how}, {crop.size} px" + (f", scale {crop.scale}, shift {crop.shift}" if crop.scale != 1 else ""))
+        console.print(
+            f"crop {crop.how}, {crop.size} px" + (f", scale {crop.scale}, shift {crop.shift}" if crop.scale != 1 else "")
+        )
     for output in known.outputs:
         labels = f": {', '.join(output.labels)}" if output.labels else ""
         console.print(f"column {known.name}.{output.name} {output.shape or ''} in {output.unit}{labels}", markup=False)
-    rows = {"needs": ", ".join(known.needs), "licence": known.licence, "commercial use": "yes" if known.commercial else "no"}
+    rows = {
+        "needs": ", ".join(known.needs),
+        "licence": known.licence,
+        "commercial use": "yes" if known.commercial else "no",
+    }
     rows |= {"paper": known.paper, "trained on": known.trained_on, "limits": "\n  ".join(known.limits)}
     for name, value in rows.items():
         if value:
@@ -160,6 +178,7 @@ def card(known: Card) -> None:
 def verified(rows: Sequence[tuple[str, str, str]]) -> bool:
     """Print a line a file and return whether all are what they should be."""
     for path, expected, came in rows:
-        print(f"{path} {'ok' if came == expected else f'CHANGED: expected sha256 {expected}, got {came}; delete it and fetch it again'}")
+        changed = f"CHANGED: expected sha256 {expected}, got {came}; delete it and fetch it again"
+        print(path, "ok" if came == expected else changed)
     print(f"{len(rows)} files of weights, {sum(came != expected for _, expected, came in rows)} changed")
     return all(came == expected for _, expected, came in rows)

@@ -20,7 +20,9 @@ def annotate(
     max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
     chips: Annotated[bool, typer.Option("--chips", help="Also save aligned faces to detected_faces/.")] = False,
     gallery: Annotated[bool, typer.Option(help="Show faces in the report.")] = True,
-    only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")] = False,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a photo failed or has no face.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
 ) -> None:

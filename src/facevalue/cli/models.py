@@ -12,7 +12,9 @@ app = typer.Typer(help="The instruments: what they are, where their weights come
 
 @app.command("list")
 def list_models(
-    kind: Annotated[str, typer.Option(help="Only detect, landmarks, pose, quality, embed, attributes, expression or liveness.")] = "",
+    kind: Annotated[
+        str, typer.Option(help="Only detect, landmarks, pose, quality, embed, attributes, expression or liveness.")
+    ] = "",
     only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Only models that allow commercial use.")] = False,
 ) -> None:
     """List the models: name, kind, whether the weights are here, licence."""
@@ -35,7 +37,9 @@ def show(name: Annotated[str, typer.Argument(help="A model's name.")]) -> None:
 @app.command()
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Models, or `default`.")],
-    only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")] = False,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
 ) -> None:
     """Fetch and convert weights ahead of time."""
     from facevalue import models

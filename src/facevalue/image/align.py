@@ -33,23 +33,22 @@ class Crop:
         "eyes_mouth": the two eyes and the middle of the mouth are;
         "corners": the eye corners and the base of the nose, out of the mesh, are (dlib's face chip);
         "upright": a square around the box, `scale` times its mean side, moved down by `shift` of it;
-        "eyes_level": the same, around the five points and turned until the eyes are level.
+        "eyes_level": the same, turned until the eyes are level;
+        "stretched": a rectangle `scale` times as wide and high as the box, less where the photo is smaller, pushed back
+        inside the photo, its pixels stretched to a square.
     size
         Side, px.
     template
         (k, 2) px of the crop.
     scale, shift
         For the squares, in units of the box's mean side.
-    inside
-        Push a square that juts out of the photo back inside, shrinking it where it is larger than the photo.
     """
 
-    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level"]
+    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level", "stretched"]
     size: int
     template: tuple[tuple[float, float], ...] = ()
     scale: float = 1.0
     shift: float = 0.0
-    inside: bool = False
 
 
 def arcface(size: int = 112) -> Crop:
@@ -133,23 +132,32 @@ def transforms(
         if mesh is None:
             raise ValueError("a crop by eye corners needs the mesh")
         return similarity(mesh[:, MESH_EYE_CORNERS, :2], np.array(crop.template))
-    return _square(crop, np.asarray(box, np.float64), points, shape)
+    if crop.how == "stretched":
+        return _stretched(crop, np.asarray(box, np.float64), shape)
+    return _square(crop, np.asarray(box, np.float64), points)
 
 
-def _square(crop: Crop, box: np.ndarray, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _stretched(crop: Crop, box: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    size, photo = box[:, 2:] - box[:, :2], np.array(shape[::-1], np.float64)
+    side = size * np.minimum(crop.scale, ((photo - 1) / size).min(1, keepdims=True))
+    corner = np.clip((box[:, :2] + box[:, 2:] - side) / 2, 0, photo - side)
+    maps = np.zeros((len(box), 2, 3))
+    maps[:, (0, 1), (0, 1)] = crop.size / side
+    maps[:, :, 2] = (0.5 - corner) * crop.size / side - 0.5
+    return maps
+
+
+def _square(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:
     centre = (box[:, :2] + box[:, 2:]) / 2
     mean_side = (box[:, 2:] - box[:, :2]).mean(1)
     side = mean_side * crop.scale
     right = np.tile((1.0, 0.0), (len(box), 1))
     if crop.how == "eyes_level":
-        right = points[:, 1] - points[:, 0]
-        right = right / np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-9)
+        level = points[:, 1] - points[:, 0]
+        level = level / np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-9)
+        right = np.where(np.isfinite(level), level, right)
     down = np.stack([-right[:, 1], right[:, 0]], axis=1)
     centre = centre + down * (crop.shift * mean_side)[:, None]
-    if crop.inside:
-        size = np.array([shape[1], shape[0]], np.float64)
-        side = np.minimum(side, size.min())
-        centre = np.clip(centre, side[:, None] / 2, size - side[:, None] / 2)
     corner = centre - (right + down) * side[:, None] / 2
     corners = np.stack([corner, corner + right * side[:, None], corner + down * side[:, None]], axis=1)
     # edges, not centres of px: crop px p shows photo px (p + .5) * scale - .5, as an image resize does
@@ -173,7 +181,7 @@ def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
     """
     crops = np.empty((len(maps), size, size, 3), np.uint8)
     for crop, matrix in zip(crops, np.asarray(maps, np.float64), strict=True):
-        shrink = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))
+        shrink = int(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2]), 1e-6))
         if shrink < 2:
             cv2.warpAffine(photo, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
         else:
@@ -218,4 +226,4 @@ def apply(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     >>> apply(np.array([[[2.0, 0, 4], [0, 2, 6]]]), np.array([[[1.0, 1.0]]]))
     array([[[6., 8.]]])
     """
-    return points @ maps[:, :, :2].transpose(0, 2, 1) + maps[:, None, :, 2]
+    return np.asarray(points @ maps[:, :, :2].transpose(0, 2, 1) + maps[:, None, :, 2])

@@ -118,8 +118,8 @@ def head_pose(mesh: np.ndarray) -> HeadPose:
 
     Parameters
     ----------
-    mesh : (n, 468, 3) float
-        px of the photo, z in the same unit, smaller where nearer; rows with NaN give NaN.
+    mesh : (n, 468, 3) or (n, 18, 3) float
+        All vertices or the `STABLE` ones; px of the photo, z in the same unit, smaller where nearer; rows with NaN give NaN.
 
     Examples
     --------
@@ -133,7 +133,8 @@ def head_pose(mesh: np.ndarray) -> HeadPose:
     (array([ 0., 20.]), array([0., 0.]))
     """
     stable = list(STABLE)
-    points = np.asarray(mesh, np.float64)[:, stable]
+    points = np.asarray(mesh, np.float64)
+    points = points[:, stable] if points.shape[1] > len(stable) else points
     there = np.isfinite(points).all((1, 2))
     results = np.full((4, len(points)), np.nan)
     rotation, _, misfit = rigid(mean_mesh()[0][stable], points[there], np.ones(len(stable)))

@@ -3,4 +3,17 @@
 from facevalue.models._card import Card, File, Input, Output
 from facevalue.models._registry import Model, adopt, card, load, names, permissive, prepare, verify
 
-__all__ = ["Card", "File", "Input", "Model", "Output", "adopt", "card", "load", "names", "permissive", "prepare", "verify"]
+__all__ = [
+    "Card",
+    "File",
+    "Input",
+    "Model",
+    "Output",
+    "adopt",
+    "card",
+    "load",
+    "names",
+    "permissive",
+    "prepare",
+    "verify",
+]

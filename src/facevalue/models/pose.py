@@ -8,6 +8,7 @@ import numpy as np
 
 from facevalue.image.pose import head_pose
 from facevalue.models._card import Card, Output
+from facevalue.models.mesh import PRESENCE
 
 if TYPE_CHECKING:
     from facevalue.data.faces import Faces
@@ -16,7 +17,7 @@ CARDS = (
     Card(
         name="pose",
         kind="pose",
-        about="how the head is turned: the rigid fit of a mean face to the mesh",
+        about="how the head is turned: the rigid fit of a mean face to the mesh and its mirror",
         outputs=(Output("yaw", "deg"), Output("pitch", "deg"), Output("roll", "deg"), Output("residual", "1")),
         needs=("mesh",),
         licence="CC BY 4.0 (mean face: DeBruine & Jones 2017, doi 10.6084/m9.figshare.5047666.v5)",
@@ -25,26 +26,27 @@ CARDS = (
         limits=(
             "pitch 0 is the mean of the London sitters, not the horizontal",
             "one mean face for all: people's own proportions move pitch by about 3 degrees",
-            "beyond about 60 degrees of yaw, or where mesh.presence is below about .5, the pose is a guess",
+            "beyond about 60 degrees of yaw the pose is a guess; where mesh.presence is below .5 there is none",
         ),
     ),
 )
 
 
 def derive(photo: np.ndarray, faces: Faces) -> dict[str, np.ndarray]:
-    """Return yaw, pitch, roll and residual, each (n,), from the column `mesh.landmarks`; NaN rows stay NaN.
+    """Return yaw, pitch, roll and residual, each (n,), from `mesh.rigid`; NaN where the mesh sees no face.
 
     Parameters
     ----------
     photo : (h, w, 3) uint8
         Not looked at.
     faces
-        With `mesh.landmarks`, (n, 468, 3) px of the photo.
+        With `mesh.rigid`, (n, 18, 3) px of the photo, and `mesh.presence`.
 
     Raises
     ------
     MissingColumn
         When the mesh was not measured.
     """
-    pose = head_pose(faces["mesh.landmarks"].values)
+    absent = faces["mesh.presence"].values < PRESENCE
+    pose = head_pose(np.where(absent[:, None, None], np.nan, faces["mesh.rigid"].values))
     return {"yaw": pose.yaw, "pitch": pose.pitch, "roll": pose.roll, "residual": pose.residual}

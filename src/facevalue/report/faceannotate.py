@@ -110,7 +110,11 @@ def _size(column: Column) -> int:
 
 def _measure(column: Column, k: int) -> dict[str, Any]:
     bands = [None if band is None else _plain(band[k], column.labels) for band in (column.low, column.high)]
-    out: dict[str, Any] = {"value": _plain(column.values[k], column.labels), "unit": column.unit, "source": column.source}
+    out: dict[str, Any] = {
+        "value": _plain(column.values[k], column.labels),
+        "unit": column.unit,
+        "source": column.source,
+    }
     out |= {"low": bands[0], "high": bands[1], "level": column.level}
     if column.why is not None and column.why[k]:
         out["why"] = str(column.why[k])

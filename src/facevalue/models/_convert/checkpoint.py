@@ -171,9 +171,7 @@ class _Tensor:
     def array(self) -> np.ndarray:
         values, whole = self.storage.values, (*self.size, *self.stride, self.offset)
         if values is None or len(self.size) != len(self.stride) or any(type(v) is not int or v < 0 for v in whole):
-            raise LayerMismatch(
-                "a tensor refused whose size, stride and offset are not whole numbers that fit together"
-            )
+            raise LayerMismatch("a tensor refused whose size, stride and offset are not whole numbers that fit together")
         if 0 in self.size:
             return np.zeros(self.size, values.dtype)
         last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
@@ -230,9 +228,7 @@ def _scalar(kind: _Dtype, data: bytes) -> Any:
 
 ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, stride, *_: _Tensor(
-        storage, offset, size, stride
-    ),
+    ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, stride, *_: _Tensor(storage, offset, size, stride),
     ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,

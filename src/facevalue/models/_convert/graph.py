@@ -66,8 +66,7 @@ class Graph:
     def scale(self, norm: str) -> tuple[np.ndarray, np.ndarray]:
         """Return gain and offset, (channels,), to which a batch normalisation comes down once it is trained."""
         weight, bias, mean, variance = (
-            self.weights[f"{norm}.{part}"].astype(np.float64)
-            for part in ("weight", "bias", "running_mean", "running_var")
+            self.weights[f"{norm}.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")
         )
         gain = weight / np.sqrt(variance + EPSILON)
         return gain, bias - mean * gain

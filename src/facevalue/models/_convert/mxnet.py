@@ -165,9 +165,7 @@ def _fully_connected(graph: Graph, node: _Node, inputs: list[str]) -> str:
 
 def _expect(node: _Node, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if got != expected:
-        raise LayerMismatch(
-            f"{node.source}: {node.name}: expected shape {expected}, got {got}; take both files of one release"
-        )
+        raise LayerMismatch(f"{node.source}: {node.name}: expected shape {expected}, got {got}; take both files of one release")
 
 
 def _with_scalar(operator: str) -> Callable[[Graph, _Node, list[str]], str]:

@@ -105,9 +105,7 @@ def read_tflite(data: bytes) -> onnx.ModelProto:
             graph.names[operator.output] = OPERATORS[operator.kind](graph, operator)
         else:
             known = ", ".join([*OPERATORS, *STORAGE])
-            raise LayerMismatch(
-                f"tflite: expected operators among {known}, got {operator.kind}; this net needs another reader"
-            )
+            raise LayerMismatch(f"tflite: expected operators among {known}, got {operator.kind}; this net needs another reader")
     return _model(graph, entry, [int(i) for i in subgraph.OutputsAsNumpy()])
 
 
@@ -143,9 +141,7 @@ def _folded(graph: _Graph, subgraph: Any, operator: _Operator) -> np.ndarray:
     source = operator.inputs[0]
     stored = graph.constants.get(source)
     if stored is None or stored.dtype not in (np.float16, np.float32):
-        raise LayerMismatch(
-            f"tflite: expected {operator.kind} of stored float weights, got other input; use a float file"
-        )
+        raise LayerMismatch(f"tflite: expected {operator.kind} of stored float weights, got other input; use a float file")
     if operator.kind == "DENSIFY":
         return densify(stored, graph.shapes[source], subgraph.Tensors(source).Sparsity())
     return stored.astype(np.float32)
@@ -243,9 +239,7 @@ def _reshape(graph: _Graph, operator: _Operator) -> str:
 def _concat(graph: _Graph, operator: _Operator) -> str:
     options, rank = operator.options("ConcatenationOptions"), len(graph.shapes[operator.output])
     axis = options.Axis() % rank
-    joined = graph.add(
-        "Concat", *(graph.names[i] for i in operator.inputs), axis=TO_NCHW.index(axis) if rank == 4 else axis
-    )
+    joined = graph.add("Concat", *(graph.names[i] for i in operator.inputs), axis=TO_NCHW.index(axis) if rank == 4 else axis)
     return graph.activated(joined, options.FusedActivationFunction())
 
 
@@ -255,9 +249,7 @@ def _resize(graph: _Graph, operator: _Operator) -> str:
     scales = graph.weight(np.array([1, 1, rows / height, columns / width], np.float32))
     corners = "align_corners" if options.AlignCorners() else "asymmetric"
     mode = "half_pixel" if options.HalfPixelCenters() else corners
-    return graph.add(
-        "Resize", graph.names[operator.inputs[0]], "", scales, mode="linear", coordinate_transformation_mode=mode
-    )
+    return graph.add("Resize", graph.names[operator.inputs[0]], "", scales, mode="linear", coordinate_transformation_mode=mode)
 
 
 def _depth_to_space(graph: _Graph, operator: _Operator) -> str:
