@@ -303,8 +303,8 @@ def test_pip_downloads_the_package(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     assert fetch.file("m/w.bin", url=f"{PIP}w.bin", sha256=SUM, progress=True).read_bytes() == GOOD
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "fetching made_up==1.0 from the package index ..."
-    assert second.startswith("fetched made_up==1.0 from the package index: ")
+    assert first == "fetching package made_up==1.0 ..."
+    assert second.startswith("fetched package made_up==1.0: ")
 
 
 def test_a_package_that_the_index_does_not_have():

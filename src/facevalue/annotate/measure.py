@@ -156,25 +156,29 @@ class Measurer:
         return replace(found, photo=ids, path=paths, columns={f"{card.name}.score": score})
 
     def _measure(self, batch: _Open) -> Faces:
-        """Fill the columns that are missing or stale, each net once for all faces of the batch."""
+        """Fill the columns that are missing or stale, each net once for all faces of the batch that lack it."""
         due = [instruments.stale(faces, self.settings.instruments) for faces in batch.faces]
-        results: dict[int, Faces] = {}
+        parts, order = list[Faces](), list[int]()
         for missing in dict.fromkeys(due):
             group = [i for i, names in enumerate(due) if names == missing]
-            known = [c for c in self.blank.columns if c.split(".")[0] not in missing]
-            parts = [replace(batch.faces[i], columns={c: batch.faces[i].columns[c] for c in known}) for i in group]
-            ends = np.cumsum([len(part) for part in parts])
-            rows = [slice(end - len(part), end) for end, part in zip(ends, parts, strict=True)]
-            faces, pixels = concatenate(parts), [batch.pixels[i] for i in group]
-            for model in self.instruments:
-                if model.card.name in missing:
-                    faces = _filled(faces, model, pixels, rows)
-            faces = replace(faces, columns={c: faces.columns[c] for c in self.blank.columns})
-            results.update({i: faces[part] for i, part in zip(group, rows, strict=True)})
-        for i, (pixels_of_one, chip) in enumerate(zip(batch.pixels, batch.chips, strict=True)):
-            if self.settings.chips and chip:
-                save_chips(pixels_of_one, results[i], Path(self.settings.chips), chip)
-        return concatenate([results[i] for i in range(len(due))])
+            parts.append(self._complete([batch.faces[i] for i in group], [batch.pixels[i] for i in group], missing))
+            order += [i for i in group for _ in range(len(batch.faces[i]))]
+        faces = parts[0] if len(parts) == 1 else concatenate(parts)[np.argsort(order, kind="stable")]
+        if self.settings.chips:
+            ends = np.cumsum([len(part) for part in batch.faces])
+            for pixels, chip, end, part in zip(batch.pixels, batch.chips, ends, batch.faces, strict=True):
+                save_chips(pixels, faces[end - len(part) : end], Path(self.settings.chips), chip)
+        return faces
+
+    def _complete(self, parts: Sequence[Faces], pixels: Sequence[np.ndarray], missing: Sequence[str]) -> Faces:
+        known = [c for c in self.blank.columns if c.split(".")[0] not in missing]
+        faces = concatenate([replace(part, columns={c: part.columns[c] for c in known}) for part in parts])
+        ends = np.cumsum([len(part) for part in parts])
+        rows = [slice(end - len(part), end) for end, part in zip(ends, parts, strict=True)]
+        for model in self.instruments:
+            if model.card.name in missing:
+                faces = _filled(faces, model, pixels, rows)
+        return replace(faces, columns={c: faces.columns[c] for c in self.blank.columns})
 
 
 def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> Faces:
@@ -182,7 +186,7 @@ def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], row
     card = model.card
     if card.crops:
         maps = [_transforms(crop, faces, pixels, rows) for crop in card.crops]
-        seen = np.isfinite(maps[0]).all((1, 2))
+        seen = np.logical_and.reduce([align.usable(m) for m in maps])
         crops = [_cut(m, crop.size, pixels, rows, seen) for m, crop in zip(maps, card.crops, strict=True)]
         measures = model(*crops) if seen.any() else {}
     else:

