@@ -15,7 +15,7 @@ from facevalue.annotate import instruments
 from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
 from facevalue.data.faces import concatenate
 
-BATCH = 16
+BATCH = 8
 Batch = tuple[int, list[Task]]
 _measurer: Measurer | None = None
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facevalue.annotate.measure import Measured, PhotoRow
 from facevalue.data.faces import Faces, concatenate
-from facevalue.data.files import replacing, write_faces
+from facevalue.data.files import replacing
 
 GROUP = 512
+PHOTOS = b"photos"
 PHOTO_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("path", "sha256")),
@@ -42,7 +43,7 @@ def read_photos(path: Path) -> list[PhotoRow]:
 class Record:
     """The rows of a folder: those of its finished files, and over them those of parts that a stopped run left.
 
-    A part is two files; the photos' file is written last and counts: faces without it were never finished.
+    A part is one file: the faces of a batch as a table, its photos' rows in the table's metadata.
 
     Parameters
     ----------
@@ -56,41 +57,43 @@ class Record:
         self.photos: dict[str, PhotoRow] = {}
         self._places: dict[str, tuple[Path, int]] = {}
         self._group = functools.lru_cache(maxsize=8)(self._read_group)
-        if (folder / "photos.parquet").exists():
-            self._add(folder / "photos.parquet", folder / "faces.parquet")
         self._next = 0
-        for photos in sorted(self.parts.glob("*.photos.parquet")):
-            self._next = int(photos.name.split(".")[0]) + 1
-            self._add(photos, photos.with_name(photos.name.replace("photos", "faces")))
+        if (folder / "photos.parquet").exists():
+            self._add(read_photos(folder / "photos.parquet"), folder / "faces.parquet")
+        for part in sorted(self.parts.glob("*.parquet")):
+            self._next = int(part.stem) + 1
+            rows = json.loads(pq.read_schema(part).metadata[PHOTOS])
+            self._add([PhotoRow(**row) for row in rows], part)
 
-    def _add(self, photos: Path, faces: Path) -> None:
-        self.photos.update({row.path: row for row in read_photos(photos)})
+    def _add(self, rows: Sequence[PhotoRow], faces: Path) -> None:
+        self.photos.update({row.path: row for row in rows})
         with pq.ParquetFile(faces) as file:
             for group in range(file.num_row_groups):
                 for path in set(file.read_row_group(group, columns=["path"])["path"].to_pylist()):
                     self._places[path] = (faces, group)
 
-    def _read_group(self, file: Path, group: int) -> Faces:
+    def _read_group(self, file: Path, group: int) -> tuple[Faces, dict[str, slice]]:
         with pq.ParquetFile(file) as opened:
-            return Faces.from_arrow(opened.read_row_group(group))
+            faces = Faces.from_arrow(opened.read_row_group(group))
+        starts = [i for i in range(len(faces)) if not i or faces.path[i] != faces.path[i - 1]]
+        ends = [*starts[1:], len(faces)]
+        return faces, {faces.path[i]: slice(i, end) for i, end in zip(starts, ends, strict=True)}
 
     def faces(self, path: str) -> Faces | None:
         """Return the faces of one photo, None where there are none."""
         if path not in self._places or not self.photos[path].faces:
             return None
-        group = self._group(*self._places[path])
-        picked: Faces = group[np.flatnonzero(group.path == path)]
+        faces, rows = self._group(*self._places[path])
+        picked: Faces = faces[rows[path]]
         return picked
 
     def add_part(self, measured: Measured) -> None:
-        """Write one batch, faces first."""
-        write_faces(measured.faces, self.parts / f"{self._next:08d}.faces.parquet")
-        write_photos(measured.photos, self.parts / f"{self._next:08d}.photos.parquet")
+        """Write one batch."""
+        rows = json.dumps([asdict(row) for row in measured.photos])
+        table = measured.faces.to_arrow().replace_schema_metadata({PHOTOS: rows})
+        with replacing(self.parts / f"{self._next:08d}.parquet") as part:
+            pq.write_table(table, part, compression="none", use_dictionary=False, write_statistics=False)
         self._next += 1
-
-    def in_order(self, paths: Sequence[str]) -> Iterator[tuple[PhotoRow, Faces | None]]:
-        """Yield every photo's row and faces, as the paths come."""
-        yield from ((self.photos[path], self.faces(path)) for path in paths)
 
     def drop_parts(self) -> None:
         """Remove the parts, once the finished files hold their rows."""

@@ -99,9 +99,21 @@ def _pixels(data: bytes, formats: tuple[str, ...], max_pixels: int) -> np.ndarra
     image = _rgb(opened)
     if turned in TURNS:
         image = image.transpose(Image.Transpose[TURNS[turned]])
-    pixels = np.asarray(image)
+    pixels = _array(image)
     pixels.flags.writeable = False
     return pixels
+
+
+def _array(image: Image.Image) -> np.ndarray:
+    """Return the pixels of an RGB image, out of Pillow's own memory where it lies in one block of four bytes a px."""
+    import cv2
+    import pyarrow as pa
+
+    try:
+        quads = pa.array(image).flatten().to_numpy().reshape(image.height, image.width, 4)
+    except ValueError:
+        return np.asarray(image)
+    return np.asarray(cv2.cvtColor(quads, cv2.COLOR_RGBA2RGB))
 
 
 def _rgb(image: Image.Image) -> Image.Image:

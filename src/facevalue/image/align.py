@@ -167,7 +167,7 @@ def _square(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
-    """Return the crops, bilinear, black outside the photo; a face over twice the crop's size is first averaged down.
+    """Return the crops, bilinear, black outside the photo; a face over twice the crop's size is first halved.
 
     Parameters
     ----------
@@ -184,11 +184,11 @@ def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
     crops = np.zeros((len(maps), size, size, 3), np.uint8)
     for i in np.flatnonzero(usable(maps)):
         crop, matrix = crops[i], np.asarray(maps[i], np.float64)
-        shrink = int(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2])) + 1e-6)
-        if shrink < 2:
+        halvings = int(np.log2(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2]))) + 1e-6)
+        if halvings < 1:
             cv2.warpAffine(photo, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
         else:
-            part, reduced = _reduced(photo, matrix, size, shrink)
+            part, reduced = _reduced(photo, matrix, size, halvings)
             cv2.warpAffine(part, reduced, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
 
@@ -201,26 +201,42 @@ def usable(maps: np.ndarray) -> np.ndarray:
     >>> usable(np.array([[[2.0, 0, 4], [0, 2, 6]], [[0, 0, 4], [0, 0, 6]], [[np.nan] * 3] * 2]))
     array([ True, False, False])
     """
-    return np.isfinite(maps).all((1, 2)) & (abs(_determinant(maps)) > 1e-12)
+    return np.asarray(np.isfinite(maps).all((1, 2)) & (abs(_determinant(maps)) > 1e-12))
 
 
 def _determinant(maps: np.ndarray) -> np.ndarray:
     return np.asarray(maps[:, 0, 0] * maps[:, 1, 1] - maps[:, 0, 1] * maps[:, 1, 0])
 
 
-def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the part of the photo under a crop, averaged over `shrink` x `shrink` px, and the matrix for it."""
+def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, halvings: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of the photo under a crop, halved so many times by averaging, and the matrix for it."""
+    shrink = 2**halvings
     corners = apply(invert(matrix[None]), np.array([[(0, 0), (size, 0), (0, size), (size, size)]], np.float64))[0]
     limit = np.array(photo.shape[1::-1])
     low = np.clip(np.floor(corners.min(0)).astype(int) - shrink, 0, np.maximum(limit - shrink, 0))
     high = np.clip(np.ceil(corners.max(0)).astype(int) + shrink, low + shrink, np.maximum(limit, low + shrink))
     columns, rows = (high - low) // shrink
     part = photo[low[1] : low[1] + rows * shrink, low[0] : low[0] + columns * shrink]
-    part = cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
+    part = halved(part, halvings)
     # px p of the reduced part is the mean of px shrink * p + low ... + shrink - 1 of the photo
     offset = low + (shrink - 1) / 2
     reduced = np.hstack([matrix[:, :2] * shrink, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]])
     return part, reduced
+
+
+def halved(photo: np.ndarray, times: int) -> np.ndarray:
+    """Return a photo halved so many times, each px the mean of four; a last odd row or column is stretched in.
+
+    Examples
+    --------
+    >>> halved(np.arange(16, dtype=np.uint8).reshape(4, 4), 1)
+    array([[ 3,  5],
+           [11, 13]], dtype=uint8)
+    """
+    for _ in range(times):
+        size = (max(1, photo.shape[1] // 2), max(1, photo.shape[0] // 2))
+        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    return photo
 
 
 def invert(maps: np.ndarray) -> np.ndarray:

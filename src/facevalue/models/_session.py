@@ -12,7 +12,7 @@ from facevalue.models._card import Input
 if TYPE_CHECKING:
     import onnx
 
-BATCH = 16
+BATCH = 8
 PIXELS = "pixels"
 
 

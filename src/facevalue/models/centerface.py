@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from facevalue.data.faces import Faces
+from facevalue.image.align import halved
 from facevalue.image.boxes import inside, keep
 from facevalue.models._card import Card, File, Input
 from facevalue.models._session import Net
@@ -76,20 +77,25 @@ def find(nets: tuple[Net, ...], photo: np.ndarray, *, threshold: float = 0.5) ->
     threshold
         Lowest score of a face.
     """
-    fine = _resized(photo, SIDE)
-    found, heat = _pass(nets[0], _half(fine), threshold)
+    found, heat = _pass(nets[0], _resized(photo, SIDE // 2), threshold)
     found[:, :14] *= 2
     large = found[(found[:, 2:4] - found[:, :2]).max(1) >= LARGE]
     _erase(heat, large[:, :4] / (2 * STRIDE))
     if not len(found) or heat.max() > HINT:
-        found = _joined(large, _pass(nets[0], fine, threshold)[0])
+        found = _joined(large, _pass(nets[0], _resized(photo, SIDE), threshold)[0])
     if not len(found):
-        margin = max(fine.shape) // 2
-        framed = cv2.copyMakeBorder(fine, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-        found, _ = _pass(nets[0], _half(framed), threshold)
-        found[:, :14] = found[:, :14] * 2 - margin
+        found = _framed(nets[0], photo, threshold)
     found[:, :14] *= max(photo.shape[:2]) / SIDE
     return Faces(np.full(len(found), ""), found[:, :4], found[:, 4:14].reshape(-1, 5, 2), found[:, 14])
+
+
+def _framed(net: Net, photo: np.ndarray, threshold: float) -> np.ndarray:
+    """Return what is found in the photo within a black margin as wide as half of it, in px of the 640 px photo."""
+    small = _resized(photo, SIDE // 2)
+    margin = max(small.shape) // 2
+    found, _ = _pass(net, cv2.copyMakeBorder(small, *[margin] * 4, cv2.BORDER_CONSTANT), threshold)
+    found[:, :14] = (found[:, :14] - margin) * 2
+    return found
 
 
 def _joined(large: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -99,19 +105,11 @@ def _joined(large: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return joined[np.argsort(-joined[:, 14], kind="stable")]
 
 
-def _half(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    return cv2.resize(picture, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-
-
 def _resized(photo: np.ndarray, side: int) -> np.ndarray:
-    """Return the photo with its longer side at `side` px: whole-number averaging first, then bilinear."""
-    height, width = photo.shape[:2]
-    shrink = max(height, width) // side
-    if shrink > 1:
-        photo = cv2.resize(photo, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
-    scale = side / max(height, width)
-    return cv2.resize(photo, (max(1, round(width * scale)), max(1, round(height * scale))))
+    """Return the photo with its longer side at `side` px: halved while it is over twice that, then bilinear."""
+    scale = side / max(photo.shape[:2])
+    size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
+    return cv2.resize(halved(photo, max(0, int(np.log2(1 / scale)))), size)
 
 
 def _pass(net: Net, picture: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

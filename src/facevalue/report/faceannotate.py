@@ -8,7 +8,7 @@ import numpy as np
 
 from facevalue.data.faces import Column, Faces
 
-LARGE = 64
+LARGE = 32
 # FaceAnnotate's key: the columns that answer it, the first that was measured first.
 LABELS = {
     "race": ("fairface.race", "fairface_onnx.race"),
@@ -44,7 +44,7 @@ def entry(faces: Faces | None, *, chip: str = "", why: str = "") -> dict[str, An
     dict
         FaceAnnotate's 21 keys for the main face, the one with the largest box; null where the instrument is absent, and
         `why` then names the reason, key by key; `sources` names the instrument behind each key; `faces` holds all
-        faces with every small measure (those of over 64 numbers a face are in `faces.parquet` alone).
+        faces with every small measure (those of over 32 numbers a face are in `faces.parquet` alone).
     """
     if faces is None or not len(faces):
         keys = ("face_name_align", *LABELS, *SCORES, "bbox", *EXPRESSIONS, *ANGLES)
@@ -94,18 +94,14 @@ def _decimals(value: float, n: int) -> float:
 
 
 def _face(faces: Faces, k: int) -> dict[str, Any]:
-    measures = {name: _measure(column, k) for name, column in faces.columns.items() if _size(column) <= LARGE}
+    measures = {name: _measure(column, k) for name, column in faces.columns.items() if column.values[k].size <= LARGE}
     return {
         "face": k,
-        "box": [_decimals(v, 2) for v in faces.box[k]],
-        "landmarks": [[None if np.isnan(v) else _decimals(v, 2) for v in point] for point in faces.landmarks[k]],
+        "box": [round(v, 2) for v in faces.box[k].tolist()],
+        "landmarks": [[None if v != v else round(v, 2) for v in point] for point in faces.landmarks[k].tolist()],
         "score": _decimals(faces.score[k], 4),
         "measures": measures,
     }
-
-
-def _size(column: Column) -> int:
-    return int(np.prod(column.values.shape[1:]))
 
 
 def _measure(column: Column, k: int) -> dict[str, Any]:
@@ -122,7 +118,7 @@ def _measure(column: Column, k: int) -> dict[str, Any]:
 
 
 def _plain(values: np.ndarray, labels: tuple[str, ...]) -> Any:
-    rounded = [None if np.isnan(v) else float(f"{v:.6g}") for v in np.ravel(values)]
-    if labels:
-        return dict(zip(labels, rounded, strict=True))
-    return rounded if np.ndim(values) else rounded[0]
+    if not np.ndim(values):
+        return None if np.isnan(values) else float(f"{values:.6g}")
+    rounded = [None if v != v else float(f"{v:.6g}") for v in values.ravel().tolist()]
+    return dict(zip(labels, rounded, strict=True)) if labels else rounded
