@@ -19,7 +19,7 @@ def row(path: str, status: str = "measured", why: str = "") -> SimpleNamespace:
 
 
 def digest() -> Digest:
-    made = Digest()
+    made = Digest(20)
     made.add(row("a.jpg"), faces(3))
     made.add(row("b & c.jpg", "failed", "truncated: 1 of 2"), None)
     return made
@@ -41,15 +41,15 @@ def test_the_page_stands_alone_and_escapes_names():
 
 
 def test_the_gallery_is_spread_over_the_run_and_bounded():
-    made = Digest()
+    made = Digest(20)
     for i in range(100):
         made.add(row(str(i)), faces(2))
-    shown = made.shown(20)
+    shown = made.shown()
     assert sum(len(f) for _, f in shown) <= 20
     assert int(shown[-1][0]) > 80
 
 
 def test_a_run_without_a_face_has_a_page():
-    made = Digest()
+    made = Digest(20)
     made.add(row("x", "no_face", "no_face"), None)
     assert "without a face" in html(made, [], cards=[])

@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facevalue.annotate import instruments
 from facevalue.annotate.measure import Measured, PhotoRow
-from facevalue.data.faces import Faces, concatenate
+from facevalue.data.faces import Faces, rows_by_path
 from facevalue.data.files import replacing
 
-GROUP = 512
 PHOTOS = b"photos"
 PHOTO_SCHEMA = pa.schema(
     [
@@ -57,6 +57,7 @@ class Record:
         self.photos: dict[str, PhotoRow] = {}
         self._places: dict[str, tuple[Path, int]] = {}
         self._group = functools.lru_cache(maxsize=8)(self._read_group)
+        self._stale = functools.cache(self._stale_in)
         self._next = 0
         if (folder / "photos.parquet").exists():
             self._add(read_photos(folder / "photos.parquet"), folder / "faces.parquet")
@@ -75,9 +76,7 @@ class Record:
     def _read_group(self, file: Path, group: int) -> tuple[Faces, dict[str, slice]]:
         with pq.ParquetFile(file) as opened:
             faces = Faces.from_arrow(opened.read_row_group(group))
-        starts = [i for i in range(len(faces)) if not i or faces.path[i] != faces.path[i - 1]]
-        ends = [*starts[1:], len(faces)]
-        return faces, {faces.path[i]: slice(i, end) for i, end in zip(starts, ends, strict=True)}
+        return faces, rows_by_path(faces)
 
     def faces(self, path: str) -> Faces | None:
         """Return the faces of one photo, None where there are none."""
@@ -86,6 +85,13 @@ class Record:
         faces, rows = self._group(*self._places[path])
         picked: Faces = faces[rows[path]]
         return picked
+
+    def stale(self, path: str, wanted: Sequence[str]) -> tuple[str, ...]:
+        """Return the instruments whose columns a photo's faces lack, or have from other weights."""
+        return self._stale(self._places[path][0], tuple(wanted))
+
+    def _stale_in(self, file: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        return instruments.stale(Faces.from_arrow(pq.read_schema(file).empty_table()), wanted)
 
     def add_part(self, measured: Measured) -> None:
         """Write one batch."""
@@ -98,38 +104,3 @@ class Record:
     def drop_parts(self) -> None:
         """Remove the parts, once the finished files hold their rows."""
         shutil.rmtree(self.parts, ignore_errors=True)
-
-
-class FacesWriter:
-    """Writes faces to one parquet file, row group by row group, in flat memory.
-
-    Parameters
-    ----------
-    path
-        Of the file.
-    blank
-        No faces, with the columns to come.
-    """
-
-    def __init__(self, path: Path, blank: Faces) -> None:
-        self._blank, self._waiting, self._rows = blank, [blank], 0
-        self._writer = pq.ParquetWriter(path, blank.to_arrow().schema, compression="zstd")
-
-    def __enter__(self) -> FacesWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._writer.close()
-
-    def add(self, faces: Faces) -> None:
-        """Add rows with the columns of `blank`."""
-        self._waiting.append(faces)
-        self._rows += len(faces)
-        if self._rows >= GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(concatenate(self._waiting).to_arrow())
-        self._waiting, self._rows = [self._blank], 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,19 +19,16 @@ from filelock import FileLock, Timeout
 from facevalue import models
 from facevalue.annotate import engine, instruments
 from facevalue.annotate.measure import PhotoRow, Settings, Task
-from facevalue.annotate.record import FacesWriter, Record, write_photos
+from facevalue.annotate.record import Record
+from facevalue.annotate.results import Results
 from facevalue.data import photos
 from facevalue.data.errors import PhotoError, RunError
-from facevalue.data.faces import Faces
-from facevalue.data.files import replacing, write_json
-from facevalue.image import align
-from facevalue.report import faceannotate, page
+from facevalue.data.faces import Faces, rows_by_path
+from facevalue.data.files import write_json
 
 CHIPS = "detected_faces"
 # A photo refused for these is read again: the reason lies in the run's settings or in what is installed.
 SETTING_REASONS = ("too_many_pixels", "needs_heic")
-GALLERY = 120
-THUMB = align.Crop("upright", 96, scale=1.4)
 Progress = Callable[[int, int], None]
 
 
@@ -103,21 +99,16 @@ def run(
         record = Record(out)
         dropped = _gone(record, found, out)
         chips = chip_names([photo.path for photo in found]) if settings.chips else {}
-        todo = list(_todo(found, record, settings, chips))
-        done = len(found) - len(todo)
-        progress(done, len(found))
-        work = engine.batches(todo, size=engine.BATCH)
-        for _, measured in engine.run(settings, work, workers=options.workers, photos=len(todo)):
-            record.add_part(measured)
-            done += len(measured.photos)
-            progress(done, len(found))
-        rows = _write(Record(out), found, settings, options, chips)
+        due = {photo.path: reuse for photo, reuse in _due(found, record, settings, chips)}
+        with Results(out, instruments.blank(settings.detector, settings.instruments)) as results:
+            for row, faces in _in_order(found, due, record, settings, chips, options.workers, progress):
+                results.add(row, faces, chip=chips.get(row.path, ""))
+            results.finish(found, max_pixels=settings.max_pixels, cards=_cards(settings), gallery=options.gallery)
         summary = Summary(
-            photos=len(rows),
-            faces=sum(row.faces for row in rows),
-            status=dict(Counter(row.status for row in rows)),
-            why=dict(Counter(row.why.split(":")[0] for row in rows if row.why).most_common()),
-            measured_now=len(todo),
+            photos=len(results.rows),
+            faces=sum(row.faces for row in results.rows),
+            **results.counts(),
+            measured_now=len(due),
             dropped=dropped,
             skipped=found.others,
             seconds=round(time.time() - started, 3),
@@ -125,6 +116,39 @@ def run(
         write_json(_manifest(inputs, settings, options, summary), out / "run.json")
         record.drop_parts()
         return summary
+
+
+def _in_order(
+    found: Sequence[photos.Photo],
+    due: dict[str, bool],
+    record: Record,
+    settings: Settings,
+    chips: dict[str, str],
+    workers: int,
+    progress: Progress,
+) -> Iterator[tuple[PhotoRow, Faces | None]]:
+    """Yield every photo's row and faces in the order of the inputs, measuring those that are due.
+
+    Each batch is kept as a part as soon as it is fetched; while its rows are written, the next ones are measured.
+    """
+    tasks = (
+        Task(photo, record.faces(photo.path) if due[photo.path] else None, chips.get(photo.path, ""))
+        for photo in found
+        if photo.path in due
+    )
+    batches = engine.run(settings, engine.batches(tasks, size=engine.BATCH), workers=workers, photos=len(due))
+    fresh: dict[str, tuple[PhotoRow, Faces | None]] = {}
+    done = len(found) - len(due)
+    progress(done, len(found))
+    for photo in found:
+        while photo.path in due and photo.path not in fresh:
+            _, measured = next(batches)
+            record.add_part(measured)
+            rows = rows_by_path(measured.faces)
+            fresh.update({row.path: (row, measured.faces[rows[row.path]] if row.faces else None) for row in measured.photos})
+            done += len(measured.photos)
+            progress(done, len(found))
+        yield fresh.pop(photo.path) if photo.path in due else (record.photos[photo.path], record.faces(photo.path))
 
 
 def chip_names(paths: Sequence[str]) -> dict[str, str]:
@@ -140,18 +164,19 @@ def chip_names(paths: Sequence[str]) -> dict[str, str]:
     return {path: f"{CHIPS}/{stem if count[stem] == 1 else path}" for path, stem in stems.items()}
 
 
-def _todo(found: Sequence[photos.Photo], record: Record, settings: Settings, chips: dict[str, str]) -> Iterator[Task]:
-    """Yield the photos whose rows are not there, or no longer what these settings would give."""
+def _due(
+    found: Sequence[photos.Photo], record: Record, settings: Settings, chips: dict[str, str]
+) -> Iterator[tuple[photos.Photo, bool]]:
+    """Yield the photos whose rows are not what these settings would give, and whether their faces can be used again."""
     detector = models.card(settings.detector).source
     for photo in found:
         row, chip = record.photos.get(photo.path), chips.get(photo.path, "")
-        before = record.faces(photo.path) if row is not None else None
         if row is None or row.detector != detector or row.why.startswith(SETTING_REASONS) or not _same(photo, row):
-            yield Task(photo, None, chip)
-        elif before is not None:
-            saved = not chip or all(Path(settings.chips or "", f"{chip}_face{k}.jpg").exists() for k in range(len(before)))
-            if not saved or instruments.stale(before, settings.instruments):
-                yield Task(photo, before, chip)
+            yield photo, False
+        elif row.faces:
+            pictures = [Path(settings.chips or "", f"{chip}_face{k}.jpg") for k in range(row.faces)] if chip else []
+            if record.stale(photo.path, settings.instruments) or not all(picture.exists() for picture in pictures):
+                yield photo, True
 
 
 def _same(photo: photos.Photo, row: PhotoRow) -> bool:
@@ -170,46 +195,6 @@ def _gone(record: Record, found: Sequence[photos.Photo], out: Path) -> int:
             "choose another --out, or remove the folder"
         )
     return len(gone)
-
-
-def _write(
-    record: Record, found: Sequence[photos.Photo], settings: Settings, options: Options, chips: dict[str, str]
-) -> list[PhotoRow]:
-    """Write the four files of results from the record, in the order of the inputs, in flat memory."""
-    out, rows, digest = record.folder, list[PhotoRow](), page.Digest()
-    blank = instruments.blank(settings.detector, settings.instruments)
-    with ExitStack() as stack:
-        # left in the reverse of this order: the photos' file, without which faces do not count, is renamed last
-        names = ("photos.parquet", "report.html", "results.json", "faces.parquet")
-        photos_file, report_file, json_file, faces_file = (stack.enter_context(replacing(out / name)) for name in names)
-        writer = stack.enter_context(FacesWriter(faces_file, blank))
-        entries = stack.enter_context(json_file.open("w", encoding="utf-8"))
-        for photo in found:
-            row, faces = record.photos[photo.path], record.faces(photo.path)
-            if faces is not None:
-                faces = replace(faces, columns={name: faces.columns[name] for name in blank.columns})
-                writer.add(faces)
-            entry = faceannotate.entry(faces, chip=chips.get(row.path, ""), why=row.why)
-            comma = ",\n" if rows else "{\n"
-            entries.write(f"{comma}{json.dumps(row.path, ensure_ascii=False)}: {json.dumps(entry, ensure_ascii=False)}")
-            digest.add(row, faces)
-            rows.append(row)
-        entries.write("\n}\n")
-        write_photos(rows, photos_file)
-        pictures = _gallery(found, digest.shown(GALLERY), settings) if options.gallery else []
-        report_file.write_text(page.html(digest, pictures, cards=_cards(settings)), encoding="utf-8")
-    return rows
-
-
-def _gallery(found: Sequence[photos.Photo], shown: Sequence[tuple[str, Faces]], settings: Settings) -> list[page.Picture]:
-    """Return small pictures of the faces that the report shows, read from the photos once more."""
-    by_path, pictures = {photo.path: photo for photo in found}, list[page.Picture]()
-    for path, faces in shown:
-        pixels = photos.decode(photos.read_bytes(by_path[path]), max_pixels=settings.max_pixels)
-        maps = align.transforms(THUMB, faces.box, faces.landmarks, shape=pixels.shape[:2])
-        crops = align.cut(pixels, maps, THUMB.size)
-        pictures += [page.Picture(path, k, crop, float(faces.score[k])) for k, crop in enumerate(crops)]
-    return pictures
 
 
 def _cards(settings: Settings) -> list[dict[str, Any]]:
@@ -250,6 +235,8 @@ def _locked(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock", timeout=0):
+            for left in out.glob(".*.part"):
+                left.unlink()
             yield
     except Timeout as error:
         raise RunError(f"another run is writing to {out}; wait for it to end, or choose another --out") from error

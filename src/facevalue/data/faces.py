@@ -189,6 +189,20 @@ class Faces:
         return cls(table["photo"].to_numpy(), box, landmarks, score, columns, path)
 
 
+def rows_by_path(faces: Faces) -> dict[str, slice]:
+    """Return the rows of each photo's faces, by its path; a photo's rows stand together.
+
+    Examples
+    --------
+    >>> paths = np.array(["a.jpg", "a.jpg", "b.jpg"])
+    >>> rows_by_path(Faces(paths, np.zeros((3, 4)), np.zeros((3, 5, 2)), np.ones(3), path=paths))
+    {'a.jpg': slice(0, 2, None), 'b.jpg': slice(2, 3, None)}
+    """
+    assert faces.path is not None
+    starts = [i for i, path in enumerate(faces.path) if not i or path != faces.path[i - 1]]
+    return {faces.path[i]: slice(i, end) for i, end in zip(starts, [*starts[1:], *[len(faces)] * bool(starts)], strict=True)}
+
+
 def with_faceless(faces: Faces, photos: Sequence[Mapping[str, Any]]) -> Faces:
     """Return the faces in the order of the photos, and a row of NaN, whose columns say why, for each photo without one.
 

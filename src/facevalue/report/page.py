@@ -46,9 +46,16 @@ class Picture:
 
 
 class Digest:
-    """What the page needs of each photo, gathered row by row: a few numbers a face, no pixels and no embeddings."""
+    """What the page needs of each photo, gathered row by row: a few numbers a face, no pixels and no embeddings.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    limit
+        Most faces in the gallery.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._every, self._with_faces = limit, 1, 0
         self.status: Counter[str] = Counter()
         self.why: Counter[str] = Counter()
         self.failures: list[PhotoRow] = []
@@ -67,7 +74,11 @@ class Digest:
         if faces is None:
             return
         self.faces += len(faces)
-        self._shown.append((row.path, Faces(faces.photo, faces.box, faces.landmarks, faces.score)))
+        if self._with_faces % self._every == 0:
+            self._shown.append((row.path, Faces(faces.photo, faces.box, faces.landmarks, faces.score)))
+        self._with_faces += 1
+        if len(self._shown) > 2 * self._limit:
+            self._shown, self._every = self._shown[::2], 2 * self._every
         for name, column in faces.columns.items():
             self._units[name] = (column.unit, column.source)
             if column.labels:
@@ -77,10 +88,10 @@ class Digest:
             elif column.values.ndim == 1:
                 self._scalars[name].append(column.values)
 
-    def shown(self, limit: int) -> list[tuple[str, Faces]]:
-        """Return photos spread evenly over the run that have at most `limit` faces together."""
-        step = max(1, -(-self.faces // limit))
-        chosen, room = [], limit
+    def shown(self) -> list[tuple[str, Faces]]:
+        """Return photos spread evenly over the run that have about `limit` faces together, and not more."""
+        step = max(1, -(-sum(len(faces) for _, faces in self._shown) // self._limit))
+        chosen, room = [], self._limit
         for path, faces in self._shown[::step]:
             if len(faces) <= room:
                 chosen.append((path, faces))
