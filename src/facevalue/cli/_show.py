@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from facevalue.annotate.run import Summary
     from facevalue.data.faces import Faces
+    from facevalue.data.fetch import Verified
     from facevalue.models import Card
 
 ROWS = 12
@@ -175,10 +176,10 @@ def card(known: Card) -> None:
             console.print(f"{name} {value}", markup=False)
 
 
-def verified(rows: Sequence[tuple[str, str, str]]) -> bool:
+def verified(rows: Sequence[Verified]) -> bool:
     """Print a line a file and return whether all are what they should be."""
-    for path, expected, came in rows:
-        changed = f"CHANGED: expected sha256 {expected}, got {came}; delete it and fetch it again"
-        print(path, "ok" if came == expected else changed)
-    print(f"{len(rows)} files of weights, {sum(came != expected for _, expected, came in rows)} changed")
-    return all(came == expected for _, expected, came in rows)
+    for row in rows:
+        changed = f"CHANGED: expected sha256 {row.expected}, got {row.came}; delete it and fetch it again"
+        print(row.path, "ok" if row.ok else changed)
+    print(f"{len(rows)} files of weights, {sum(not row.ok for row in rows)} changed")
+    return all(row.ok for row in rows)

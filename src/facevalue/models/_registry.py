@@ -149,20 +149,10 @@ def adopt(name: str, given: Sequence[Path]) -> Card:
     return card(name)
 
 
-def verify() -> list[tuple[str, str, str]]:
-    """Hash every file of weights in the cache again.
-
-    Returns
-    -------
-    list of (path, expected sha256, sha256 that came)
-        One row a file that is there.
-    """
-    rows = {}
-    for file in (file for name in names() for file in card(name).files):
-        place = fetch.cache() / file.path
-        if place.exists():
-            rows[file.path] = (file.path, file.sha256, fetch.sha256(place))
-    return sorted(rows.values())
+def verify() -> list[fetch.Verified]:
+    """Hash every file of weights in the cache again; return a row (path, ok, expected, came) for each that is there."""
+    files = {file.path: file.sha256 for name in names() for file in card(name).files}
+    return [row for row in fetch.verify(files) if row.came]
 
 
 def permissive(chosen: Iterable[str]) -> None:
