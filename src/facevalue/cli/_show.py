@@ -71,17 +71,18 @@ def summary(found: Summary, out: Path) -> None:
     if found.faces:
         console.print(_table(read_faces(out / "faces.parquet"), found.faces, console.width))
     fine = found.status.get("measured", 0)
-    console.print(f"{found.photos} photos in: {fine} with {found.faces} faces, {found.photos - fine} without", end="")
+    counts = f"{_n(found.photos, 'photo')} in: {fine} with {_n(found.faces, 'face')}, {found.photos - fine} without"
+    console.print(counts, end="")
     reasons = ", ".join(f"{n} {why}" for why, n in found.why.items())
     console.print(f" ({reasons})" if reasons else "")
     if found.faces:
         console.print("a value without a band beside it has not been calibrated")
     if found.measured_now < found.photos:
-        console.print(f"{found.photos - found.measured_now} of them stood in {out} already, unchanged")
+        console.print(f"{found.photos - found.measured_now} of them already in {out}, unchanged: kept", soft_wrap=True)
     if found.dropped:
-        console.print(f"{found.dropped} photos of an earlier run are no longer among the inputs and were dropped")
+        console.print(f"{_n(found.dropped, 'photo')} of an earlier run, no longer among the inputs: dropped")
     if found.skipped:
-        console.print(f"{found.skipped} other files in the folders are not photos")
+        console.print(f"{_n(found.skipped, 'file')} in the folders not photos: left alone")
     console.print(
         f"{found.seconds:.1f} s; photos.parquet, faces.parquet, results.json, report.html, run.json: in {out}",
         soft_wrap=True,
@@ -112,6 +113,10 @@ def _table(faces: Faces, n: int, width: int) -> Table:
     for row in cells:
         table.add_row(*row)
     return table
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _cell(faces: Faces, name: str, i: int) -> str:
