@@ -75,7 +75,7 @@ class Column:
         return replace(self, values=self.values[rows], **picked)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Faces:
     """One row a face; a photo without a face may stand as a row of NaN whose columns say why.
 
@@ -91,7 +91,7 @@ class Faces:
         Detection score in [0, 1].
     columns
         `<instrument>.<measure>` to `Column`.
-    path : (n,) str
+    path : (n,) str, optional
         The photo's path relative to the input it was found in, "/" between folders.
 
     Examples
@@ -107,12 +107,12 @@ class Faces:
     landmarks: np.ndarray
     score: np.ndarray
     columns: Mapping[str, Column] = field(default_factory=dict)
-    path: np.ndarray | None = None
+    path: np.ndarray = field(default_factory=lambda: np.empty(0, object))
 
     def __post_init__(self) -> None:
         n = len(self.photo)
         object.__setattr__(self, "photo", np.asarray(self.photo, dtype=object))
-        path = np.asarray([""] * n if self.path is None else self.path, dtype=object)
+        path = np.asarray(self.path if len(self.path) else [""] * n, dtype=object)
         object.__setattr__(self, "path", path)
         if path.shape != (n,):
             raise WrongShape(f"Faces: path has shape {path.shape}, expected {(n,)} for {n} photos")
@@ -128,6 +128,14 @@ class Faces:
     def __len__(self) -> int:
         return len(self.photo)
 
+    def __repr__(self) -> str:
+        lines = [f"{len(self)} faces of {len(set(self.path))} photos"]
+        for name, column in self.columns.items():
+            shape = " x ".join(map(str, column.values.shape[1:]))
+            band = "" if column.low is None else f", band at {column.level}"
+            lines.append(f"  {name:24} {column.unit:6} {shape:8} {column.source}{band}")
+        return "\n".join(lines)
+
     def __getitem__(self, key: Any) -> Any:
         """Return `faces["pose.yaw"]`, a `Column`, or `faces[mask]`, the `Faces` of some rows."""
         if isinstance(key, str):
@@ -136,7 +144,6 @@ class Faces:
             return self.columns[key]
         rows = np.asarray([key]) if isinstance(key, int | np.integer) else key
         columns = {name: column[rows] for name, column in self.columns.items()}
-        assert self.path is not None
         picked = (self.photo[rows], self.box[rows], self.landmarks[rows], self.score[rows])
         return Faces(*picked, columns, self.path[rows])
 
@@ -184,7 +191,7 @@ class Faces:
         for at in table.schema:
             if at.metadata and b"source" in at.metadata:
                 columns[at.name] = _column(table, at)
-        path = table["path"].to_numpy() if "path" in table.column_names else None
+        path = table["path"].to_numpy() if "path" in table.column_names else np.empty(0, object)
         box, landmarks, score = (_from_arrow(table, name) for name in ("box", "landmarks", "score"))
         return cls(table["photo"].to_numpy(), box, landmarks, score, columns, path)
 
@@ -198,7 +205,6 @@ def rows_by_path(faces: Faces) -> dict[str, slice]:
     >>> rows_by_path(Faces(paths, np.zeros((3, 4)), np.zeros((3, 5, 2)), np.ones(3), path=paths))
     {'a.jpg': slice(0, 2, None), 'b.jpg': slice(2, 3, None)}
     """
-    assert faces.path is not None
     starts = [i for i, path in enumerate(faces.path) if not i or path != faces.path[i - 1]]
     return {faces.path[i]: slice(i, end) for i, end in zip(starts, [*starts[1:], *[len(faces)] * bool(starts)], strict=True)}
 
@@ -224,7 +230,6 @@ def with_faceless(faces: Faces, photos: Sequence[Mapping[str, Any]]) -> Faces:
     box, landmarks, score = (np.full((n, *shape), np.nan) for shape in ((4,), (5, 2), ()))
     joined = concatenate([faces, Faces(ids, box, landmarks, score, columns, paths)])
     order = {photo["path"]: i for i, photo in enumerate(photos)}
-    assert joined.path is not None
     picked: Faces = joined[np.argsort([order[path] for path in joined.path], kind="stable")]
     return picked
 

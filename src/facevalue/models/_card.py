@@ -102,6 +102,8 @@ class Card:
         For people.
     revision
         Raised when the conversion or the reading of the output changes: old measures are then measured again.
+    basis
+        Sources of the needed instruments, where it has no weights of its own; the register fills it in.
     """
 
     name: str
@@ -118,16 +120,17 @@ class Card:
     trained_on: str = ""
     limits: tuple[str, ...] = field(default=())
     revision: int = 1
+    basis: str = ""
 
     @property
     def source(self) -> str:
         """The words that stand as `Column.source`: the name, and 8 digits that change with weights or revision.
 
         A model of a single file at revision 1 shows the first digits of that file's own sha256; an instrument without
-        weights shows its revision alone.
+        weights shows its revision, and what it is made of.
         """
         if not self.files:
-            return f"{self.name}@{self.revision}"
+            return f"{self.name}@{self.revision}" + (f" of {self.basis}" if self.basis else "")
         sums = [file.sha256 or file.url or file.path for file in self.files]
         if len(sums) == 1 and self.files[0].sha256 and self.revision == 1:
             return f"{self.name}@sha256:{sums[0][:8]}"

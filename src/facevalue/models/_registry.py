@@ -88,7 +88,8 @@ def card(name: str) -> Card:
         raise UnknownName(name, _register(), what="model")
     known = _register()[name][0]
     files = tuple(replace(file, sha256=file.sha256 or fetch.known_sha256(file.path)) for file in known.files)
-    return replace(known, files=files)
+    basis = "" if files else ", ".join(card(needed).source for needed in known.needs)
+    return replace(known, files=files, basis=basis)
 
 
 def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
