@@ -1,4 +1,8 @@
 import multiprocessing
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 
@@ -38,6 +42,26 @@ def test_a_worker_that_is_killed_costs_no_photo():
             yield number, batch
 
     assert counts(engine.processes(FAKE, killing(), workers=1)) == EXPECTED
+
+
+def test_workers_end_when_their_parent_is_killed():
+    code = """
+import multiprocessing, os, signal
+from facevalue.annotate import engine
+from tests.annotate.conftest import FAKE
+if __name__ == "__main__":
+    pool = engine._pool(FAKE, 1)
+    print(pool.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    worker = int(done.stdout)
+    for _ in range(100):
+        if not Path(f"/proc/{worker}").exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"worker {worker} outlived its parent")
 
 
 def test_a_photo_that_kills_its_worker_again_is_a_row_that_says_so(monkeypatch):

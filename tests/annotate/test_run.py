@@ -172,6 +172,16 @@ def test_faces_are_written_as_chips_and_in_the_report_only_where_asked(folder, t
     assert "data:image" in (out / "report.html").read_text()
     entry = json.loads((out / "results.json").read_text())["a.b.png"]
     assert (out / entry["face_name_align"]).exists()
+    (photos / "a.b.png").write_bytes(picture(1))
+    run([photos], out, replace(FAKE, chips=str(out)), options=ONE)
+    assert not (out / "detected_faces/a.b_face1.jpg").exists()
+
+
+def test_results_inside_the_folder_of_photos_are_not_photos(folder):
+    photos = folder(3)
+    settings = replace(FAKE, chips=str(photos / "out"))
+    for _ in range(2):
+        assert run([photos], photos / "out", settings, options=ONE).photos == 3
 
 
 def test_names_that_would_collide_keep_their_suffix():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing.connection
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 
 import cv2
 
@@ -118,13 +120,25 @@ def _window(
 
 
 def _pool(settings: Settings, workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_open, initargs=(settings,))
+    return ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_open, initargs=(settings,)
+    )
 
 
 def _open(settings: Settings) -> None:
+    """Make a worker of this process: leave Ctrl-C to the parent, end when the parent is gone, open the nets."""
     global _measurer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     _measurer = Measurer(settings)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _run(tasks: list[Task]) -> Measured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from facevalue.annotate import instruments
 from facevalue.data import photos
 from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Column, Faces, concatenate
+from facevalue.data.files import replacing
 from facevalue.image import align
 from facevalue.models.mesh import PRESENCE
 
@@ -248,17 +249,16 @@ def _with_five_points(faces: Faces) -> Faces:
 
 
 def save_chips(pixels: np.ndarray, faces: Faces, folder: Path, chip: str) -> None:
-    """Write each aligned face as `<chip>_face<k>.jpg`, 300 px, laid as FairFace's chips."""
+    """Write each aligned face as `<chip>_face<k>.jpg`, 300 px, and remove those of faces that are gone."""
     from PIL import Image
 
     mesh = _mesh(faces)
     crop = CHIP if mesh is not None and np.isfinite(mesh).all() else align.arcface(CHIP.size)
     maps = align.transforms(crop, faces.box, faces.landmarks, shape=pixels.shape[:2], mesh=mesh)
     for k, picture in enumerate(align.cut(pixels, maps, crop.size)):
-        place = folder / f"{chip}_face{k}.jpg"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "JPEG", quality=95)
-        part = place.with_suffix(".part")
-        part.write_bytes(buffer.getvalue())
-        part.replace(place)
+        with replacing(folder / f"{chip}_face{k}.jpg") as part:
+            Image.fromarray(picture).save(part, "JPEG", quality=95)
+    for k in itertools.count(len(faces)):
+        if not (folder / f"{chip}_face{k}.jpg").exists():
+            return
+        (folder / f"{chip}_face{k}.jpg").unlink()

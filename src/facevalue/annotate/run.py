@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import platform
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from facevalue import models
 from facevalue.annotate import engine, instruments
-from facevalue.annotate.measure import PhotoRow, Settings, Task
+from facevalue.annotate.measure import Measured, PhotoRow, Settings, Task
 from facevalue.annotate.record import Record
 from facevalue.annotate.results import Results
 from facevalue.data import photos
@@ -92,16 +93,19 @@ def run(
         The folder is in use by another run, is full or cannot be written; the inputs hold no photo.
     """
     started = time.time()
-    found = photos.find_photos(inputs)
+    listed = photos.find_photos(inputs)
+    found = _outside(listed, out)
     if not found:
-        raise RunError(f"expected photos in {', '.join(map(str, inputs))}, found none among {found.others} files")
+        raise RunError(f"expected photos in {', '.join(map(str, inputs))}, found none among {listed.others} files")
     with _locked(out), _writable(out):
         record = Record(out)
         dropped = _gone(record, found, out)
         chips = chip_names([photo.path for photo in found]) if settings.chips else {}
         due = {photo.path: reuse for photo, reuse in _due(found, record, settings, chips)}
         with Results(out, instruments.blank(settings.detector, settings.instruments)) as results:
-            for row, faces in _in_order(found, due, record, settings, chips, options.workers, progress):
+            work = engine.batches(_tasks(found, due, record, chips), size=engine.BATCH)
+            batches = engine.run(settings, work, workers=options.workers, photos=len(due))
+            for row, faces in _in_order(found, due, record, batches, progress):
                 results.add(row, faces, chip=chips.get(row.path, ""))
             results.finish(found, max_pixels=settings.max_pixels, cards=_cards(settings), gallery=options.gallery)
         summary = Summary(
@@ -110,7 +114,7 @@ def run(
             **results.counts(),
             measured_now=len(due),
             dropped=dropped,
-            skipped=found.others,
+            skipped=listed.others,
             seconds=round(time.time() - started, 3),
         )
         write_json(_manifest(inputs, settings, options, summary), out / "run.json")
@@ -118,25 +122,23 @@ def run(
         return summary
 
 
+def _tasks(found: Sequence[photos.Photo], due: dict[str, bool], record: Record, chips: dict[str, str]) -> Iterator[Task]:
+    for photo in found:
+        if photo.path in due:
+            yield Task(photo, record.faces(photo.path) if due[photo.path] else None, chips.get(photo.path, ""))
+
+
 def _in_order(
     found: Sequence[photos.Photo],
     due: dict[str, bool],
     record: Record,
-    settings: Settings,
-    chips: dict[str, str],
-    workers: int,
+    batches: Iterator[tuple[int, Measured]],
     progress: Progress,
 ) -> Iterator[tuple[PhotoRow, Faces | None]]:
-    """Yield every photo's row and faces in the order of the inputs, measuring those that are due.
+    """Yield every photo's row and faces in the order of the inputs, those that are due out of the batches.
 
     Each batch is kept as a part as soon as it is fetched; while its rows are written, the next ones are measured.
     """
-    tasks = (
-        Task(photo, record.faces(photo.path) if due[photo.path] else None, chips.get(photo.path, ""))
-        for photo in found
-        if photo.path in due
-    )
-    batches = engine.run(settings, engine.batches(tasks, size=engine.BATCH), workers=workers, photos=len(due))
     fresh: dict[str, tuple[PhotoRow, Faces | None]] = {}
     done = len(found) - len(due)
     progress(done, len(found))
@@ -149,6 +151,12 @@ def _in_order(
             done += len(measured.photos)
             progress(done, len(found))
         yield fresh.pop(photo.path) if photo.path in due else (record.photos[photo.path], record.faces(photo.path))
+
+
+def _outside(found: Sequence[photos.Photo], out: Path) -> list[photos.Photo]:
+    """Return the photos that do not lie in the folder of the results, such as chips of an earlier run."""
+    inside = os.path.join(os.path.realpath(out), "")
+    return [photo for photo in found if not os.path.realpath(photo.where).startswith(inside)]
 
 
 def chip_names(paths: Sequence[str]) -> dict[str, str]:
