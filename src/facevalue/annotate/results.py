@@ -59,7 +59,8 @@ class Results:
     def add(self, row: PhotoRow, faces: Faces | None, *, chip: str) -> None:
         """Add a photo's row and its faces; `chip` is the path of its chips without `_face<k>.jpg`."""
         if faces is not None:
-            faces = replace(faces, columns={name: faces.columns[name] for name in self._blank.columns})
+            if list(faces.columns) != list(self._blank.columns):
+                faces = replace(faces, columns={name: faces.columns[name] for name in self._blank.columns})
             self._waiting.append(faces)
         entry = faceannotate.entry(faces, chip=chip, why=row.why)
         comma = ",\n" if self.rows else "{\n"

@@ -71,8 +71,8 @@ class Column:
 
     def __getitem__(self, rows: Any) -> Column:
         """Return the same column for the rows of a mask, a slice or an index array."""
-        picked = {n: getattr(self, n)[rows] for n in ("low", "high", "why") if getattr(self, n) is not None}
-        return replace(self, values=self.values[rows], **picked)
+        low, high, why = (None if part is None else part[rows] for part in (self.low, self.high, self.why))
+        return Column(self.values[rows], self.unit, self.source, self.labels, low, high, self.level, why)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

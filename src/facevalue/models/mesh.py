@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from facevalue.image.align import Crop
@@ -82,7 +83,11 @@ def measure(nets: Sequence[Net], crops: np.ndarray) -> dict[str, np.ndarray]:
         in [0, 1]; rigid (n, 18, 3): the vertices `image.pose.STABLE`, mean of the crop's reading and its mirror's;
         spread (n,): how far the two lie apart in the picture, root mean square over all vertices, in eye distances.
     """
-    points, flag = nets[0](np.concatenate([crops, crops[:, :, ::-1]]))
+    twice = np.empty((2, *crops.shape), np.uint8)
+    twice[0] = crops
+    for crop, mirrored in zip(crops, twice[1], strict=True):
+        cv2.flip(crop, 1, dst=mirrored)
+    points, flag = nets[0](twice.reshape(-1, SIZE, SIZE, 3))
     readings = points.reshape(2, len(crops), POINTS, 3) - np.array([0.5, 0.5, 0], np.float32)
     there, back = readings[0], readings[1][:, mean_mesh()[1]]
     back[:, :, 0] = SIZE - 1 - back[:, :, 0]
