@@ -88,9 +88,15 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in facevalue("models", "show", "nothing", "--debug").stderr
 
 
+def test_a_group_without_a_command_shows_its_help_and_nothing_else():
+    done = facevalue("models")
+    assert "fetch" in done.stdout
+    assert done.stderr == ""
+
+
 def test_models_are_listed_and_shown():
     listed = facevalue("models", "list", "--kind", "detect").stdout
     assert "centerface" in listed
     assert "dlib_resnet" not in listed
     shown = facevalue("models", "show", "dlib_resnet").stdout
-    assert "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30" in " ".join(shown.split())
+    assert "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30" in shown

@@ -11,6 +11,7 @@ import typer
 from facevalue.cli import annotate, models
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
+INTERRUPTED = 130
 USAGE_ERROR = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
@@ -48,7 +49,10 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
     except USAGE_ERROR as error:
         _fail(error, error.format_message(), error.exit_code, debug=debug)
     except FacevalueError as error:
@@ -57,7 +61,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (KeyboardInterrupt, typer.Abort) as error:
-        _fail(error, "stopped; the same command goes on from here", 130, debug=debug)
+        _fail(error, "stopped; the same command goes on from here", INTERRUPTED, debug=debug)
     except Exception as error:  # the last line of defence: a user never sees a traceback unasked
         _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
 
@@ -65,5 +69,6 @@ def main() -> None:
 def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> NoReturn:
     if debug:
         raise error
-    print(f"facevalue: {' '.join(message.split())}", file=sys.stderr)
+    if message:
+        print(f"facevalue: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

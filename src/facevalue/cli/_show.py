@@ -149,36 +149,31 @@ def models(cards: Sequence[Card]) -> None:
 
 
 def card(known: Card) -> None:
-    """Print all that a card holds."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(f"[bold]{known.name}[/bold] ({known.kind}): {known.about}\nsource {known.source}")
+    """Print all that a card holds, a line each."""
+    yes = "yes" if known.commercial else "no"
+    lines = [("name", f"{known.name} ({known.kind})"), ("measures", known.about), ("source", known.source)]
     for file in known.files:
-        console.print(f"file {file.path}, {file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}")
-        console.print(
-            f"  {file.url or 'not offered for download: facevalue models import ' + known.name + ' FILE'}", markup=False
-        )
+        sums = f"{file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}"
+        bring = f"not offered for download: facevalue models import {known.name} FILE"
+        lines += [("file", f"{file.path}, {sums}"), ("from", file.url or bring)]
     if known.inputs:
         spec = known.inputs
         size = f"{spec.height} x {spec.width}" if spec.height else "any size"
-        console.print(f"input {size}, {spec.colour.upper()}, (value - {spec.mean}) / {spec.std}", markup=False)
-    for crop in known.crops:
-        console.print(
-            f"crop {crop.how}, {crop.size} px" + (f", scale {crop.scale}, shift {crop.shift}" if crop.scale != 1 else "")
-        )
+        lines.append(("input", f"{size}, {spec.colour.upper()}, (value - {_plain(spec.mean)}) / {_plain(spec.std)}"))
+    lines += [("crop", f"{crop.how}, {crop.size} px, scale {crop.scale}, shift {crop.shift}") for crop in known.crops]
     for output in known.outputs:
+        shape = f", {' x '.join(map(str, output.shape))} a face" if output.shape else ""
         labels = f": {', '.join(output.labels)}" if output.labels else ""
-        console.print(f"column {known.name}.{output.name} {output.shape or ''} in {output.unit}{labels}", markup=False)
-    rows = {
-        "needs": ", ".join(known.needs),
-        "licence": known.licence,
-        "commercial use": "yes" if known.commercial else "no",
-    }
-    rows |= {"paper": known.paper, "trained on": known.trained_on, "limits": "\n  ".join(known.limits)}
-    for name, value in rows.items():
+        lines.append(("column", f"{known.name}.{output.name} in {output.unit}{shape}{labels}"))
+    lines += [("needs", ", ".join(known.needs)), ("licence", known.licence), ("commercial", yes)]
+    lines += [("paper", known.paper), ("trained on", known.trained_on), *(("limit", limit) for limit in known.limits)]
+    for name, value in lines:
         if value:
-            console.print(f"{name} {value}", markup=False)
+            print(f"{name:11} {value}")
+
+
+def _plain(values: Sequence[float]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else f"({', '.join(f'{v:g}' for v in values)})"
 
 
 def verified(rows: Sequence[Verified]) -> bool:

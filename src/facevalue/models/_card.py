@@ -127,11 +127,13 @@ class Card:
         """The words that stand as `Column.source`: the name, and 8 digits that change with weights or revision.
 
         A model of a single file at revision 1 shows the first digits of that file's own sha256; an instrument without
-        weights shows its revision, and what it is made of.
+        weights shows its revision, and what it is made of; one whose file has no known sum yet is "unfetched".
         """
         if not self.files:
             return f"{self.name}@{self.revision}" + (f" of {self.basis}" if self.basis else "")
-        sums = [file.sha256 or file.url or file.path for file in self.files]
+        sums = [file.sha256 for file in self.files]
+        if not all(sums):
+            return f"{self.name}@unfetched"
         if len(sums) == 1 and self.files[0].sha256 and self.revision == 1:
             return f"{self.name}@sha256:{sums[0][:8]}"
         mixed = hashlib.sha256("\n".join([*sums, str(self.revision)]).encode()).hexdigest()
