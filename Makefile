@@ -4,6 +4,7 @@ BIN = .venv/bin
 .PHONY: demo test lint
 
 demo: .venv/ready
+	rm -rf demo
 	$(BIN)/facevalue annotate "$(or $(PHOTOS),$$($(BIN)/python -m facevalue.data.sets.astronaut))" --out demo
 	@echo "Open demo/report.html"
 

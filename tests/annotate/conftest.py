@@ -1,3 +1,4 @@
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +30,8 @@ def broken() -> dict[str, bytes]:
     jpeg = BytesIO()
     Image.effect_noise((96, 96), 60).convert("RGB").save(jpeg, "JPEG")
     webp = picture(suffix="webp")
-    bomb = good[:16] + (60_000).to_bytes(4, "big") * 2 + good[24:]
+    header = b"IHDR" + (60_000).to_bytes(4, "big") * 2 + good[24:29]
+    bomb = good[:12] + header + zlib.crc32(header).to_bytes(4, "big") + good[33:]
     return {
         "zero.jpg": b"",
         "text.jpg": b"not a photo\n",

@@ -2,12 +2,15 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from facevalue.annotate import engine
 from facevalue.annotate.measure import Task
+from facevalue.data.errors import RunError
 from facevalue.data.photos import Photo
 
 from .conftest import FAKE, picture
@@ -42,6 +45,12 @@ def test_a_worker_that_is_killed_costs_no_photo():
             yield number, batch
 
     assert counts(engine.processes(FAKE, killing(), workers=1)) == EXPECTED
+
+
+def test_a_worker_that_cannot_open_its_instruments_ends_the_run_with_one_line():
+    settings = replace(FAKE, detector="no_such_detector")
+    with pytest.raises(RunError, match="a worker cannot open its instruments: UnknownName: no detector is called"):
+        list(engine.processes(settings, work(20), workers=2))
 
 
 def test_workers_end_when_their_parent_is_killed():

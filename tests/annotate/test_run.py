@@ -46,6 +46,7 @@ def test_count_in_is_count_out_with_forty_broken_photos_of_twelve_kinds(folder, 
     assert len(failed) == 40
     assert all(row["why"] for row in failed)
     assert summary.status == {"measured": 260, "failed": 40}
+    assert set(summary.why) == {"empty", "not_an_image", "truncated", "unreadable", "too_many_pixels"}
     assert len(json.loads((tmp_path / "out/results.json").read_text())) == 300
     faces = fv.read_faces(tmp_path / "out/faces.parquet")
     assert len(faces) == sum(row["faces"] for row in table) == sum(1 + i % 5 for i in range(260))

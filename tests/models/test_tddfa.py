@@ -148,3 +148,13 @@ def test_profile_has_no_roll_of_its_own(side: int) -> None:
 def test_skewed_axes_raise_the_failure_signal() -> None:
     skewed = np.array([[1, 0, 0, 0, np.cos(1.2), np.sin(1.2), 0, 0, 0, 0, 1, 0]])
     assert pose(skewed)["orthogonality"] == pytest.approx([np.cos(1.2)])
+
+
+@pytest.mark.shared
+def test_angles_are_withheld_where_the_fit_failed(mirror: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 120, 120, 3), np.uint8)
+    measures = _registry.load("tddfa")(noise)
+    failed = measures["orthogonality"] > 0.1
+    assert failed.any()
+    for name in ("yaw", "pitch", "roll"):
+        np.testing.assert_array_equal(np.isnan(measures[name]), failed)

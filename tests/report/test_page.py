@@ -9,7 +9,9 @@ from facevalue.report.page import Digest, Picture, html
 def faces(n: int) -> Faces:
     columns = {
         "a.race": Column(np.tile([0.2, 0.8], (n, 1)), "p", "a@1", labels=("x", "y")),
-        "a.size": Column(np.where(np.arange(n) == 0, np.nan, 5.0), "px", "a@1"),
+        "a.size": Column(
+            np.where(np.arange(n) == 0, np.nan, 5.0), "px", "a@1", why=np.where(np.arange(n) == 0, "no_mesh", "").astype(object)
+        ),
     }
     return Faces(np.full(n, "s"), np.zeros((n, 4)), np.zeros((n, 5, 2)), np.ones(n), columns)
 
@@ -28,7 +30,7 @@ def digest() -> Digest:
 def test_counts_missing_values_and_labels():
     made = digest()
     (histogram,) = made.histograms()
-    assert (histogram["n"], histogram["missing"], histogram["bars"][0]["n"]) == (2, 1, 2)
+    assert (histogram["n"], histogram["missing"], histogram["bars"][0]["n"]) == (2, {"no_mesh": 1}, 2)
     assert made.shares() == [{"name": "a.race", "source": "a@1", "rows": [("x", 0), ("y", 3)], "n": 3}]
     assert dict(made.why) == {"truncated": 1}
 

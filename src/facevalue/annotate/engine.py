@@ -15,11 +15,13 @@ import cv2
 from facevalue import models
 from facevalue.annotate import instruments
 from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
+from facevalue.data.errors import RunError
 from facevalue.data.faces import concatenate
 
 BATCH = 8
 Batch = tuple[int, list[Task]]
 _measurer: Measurer | None = None
+_failure = ""
 
 
 def cores() -> int:
@@ -127,11 +129,14 @@ def _pool(settings: Settings, workers: int) -> ProcessPoolExecutor:
 
 def _open(settings: Settings) -> None:
     """Make a worker of this process: leave Ctrl-C to the parent, end when the parent is gone, open the nets."""
-    global _measurer
+    global _measurer, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
-    _measurer = Measurer(settings)
+    try:
+        _measurer = Measurer(settings)
+    except Exception as error:  # told by the first batch: an error raised here would print its traceback and no more
+        _failure = f"a worker cannot open its instruments: {type(error).__name__}: {error}"
 
 
 def _end_with_parent() -> None:
@@ -142,7 +147,8 @@ def _end_with_parent() -> None:
 
 
 def _run(tasks: list[Task]) -> Measured:
-    assert _measurer is not None
+    if _measurer is None:
+        raise RunError(_failure)
     return _measurer(tasks)
 
 

@@ -23,6 +23,7 @@ REASONS = {
     "no_face": "The photo was decoded; the detector found no face in it.",
     "no_mesh": "The mesh says that there is no face under it (presence under .5): what rests on it would be noise.",
     "no_landmarks": "The detector gives no points, and no mesh was asked for that could.",
+    "no_fit": "By the model's own sign its fit failed (3DDFA: the head's axes do not stand upright on each other).",
     "crashed": "Measuring this photo ended its process twice.",
 }
 BATCH_PIXELS = 48_000_000
@@ -194,7 +195,8 @@ def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], row
         seen = np.ones(len(faces), bool)
         parts = [model.derive(photo, faces[part]) for photo, part in zip(pixels, rows, strict=True)]
         measures = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    reason = "no_mesh" if "mesh" in card.needs else "no_landmarks"
+    unseen = "no_mesh" if "mesh" in card.needs else "no_landmarks"
+    reasons = np.where(seen, card.withheld, unseen)
     for output in card.outputs:
         values = np.full((len(faces), *output.shape), np.nan, np.float32)
         if output.name in measures:
@@ -202,7 +204,7 @@ def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], row
             if output.points:
                 values[seen] = _in_photo(values[seen], maps[0][seen])
         missing = np.isnan(values).reshape(len(faces), -1).any(1)
-        why = np.where(missing, reason, "").astype(object) if missing.any() else None
+        why = np.where(missing, reasons, "").astype(object) if missing.any() else None
         column = Column(values, output.unit, card.source, labels=output.labels, why=why)
         faces = faces.with_column(f"{card.name}.{output.name}", column)
     return _with_five_points(faces) if card.name == "mesh" else faces

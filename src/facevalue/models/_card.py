@@ -100,6 +100,8 @@ class Card:
         Of the weights; `commercial` is False where the licence, or the data it was trained on, forbids it.
     paper, trained_on, limits
         For people.
+    withheld
+        The reason where the instrument itself gives NaN for a face.
     revision
         Raised when the conversion or the reading of the output changes: old measures are then measured again.
     basis
@@ -119,6 +121,7 @@ class Card:
     paper: str = ""
     trained_on: str = ""
     limits: tuple[str, ...] = field(default=())
+    withheld: str = "no_mesh"
     revision: int = 1
     basis: str = ""
 

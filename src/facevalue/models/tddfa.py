@@ -30,6 +30,7 @@ WIDTHS = {"tddfa": 0.5, "tddfa_mb1": 1.0}
 # The authors' window, tuned to FaceBoxes; and the one that makes it out of a box of CenterFace, fitted on 239 faces.
 FACEBOXES_CROP = Crop("upright", 120, scale=1.58, shift=0.14)
 CENTERFACE_CROP = Crop("upright", 120, scale=1.59, shift=0.127)
+FAILED = 0.1
 GIMBAL = 0.998
 SOURCE = "https://raw.githubusercontent.com/cleardusk/3DDFA_V2/master"
 SCALING = File(
@@ -69,6 +70,7 @@ def _card(name: str, about: str, weights: File, *limits: str) -> Card:
         ),
         licence="MIT (code and weights); 300W-LP training data: research only",
         commercial=False,
+        withheld="no_fit",
         paper="Guo, Zhu, Yang, Yang, Lei, Li: Towards Fast, Accurate and Stable 3D Dense Face Alignment, ECCV 2020",
         trained_on="300W-LP",
         limits=(*LIMITS, *limits),
@@ -120,9 +122,14 @@ def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
 
 
 def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Return yaw, pitch, roll (n,) in degrees, the failure signal (n,) and the parameters (n, 62)."""
+    """Return yaw, pitch, roll (n,) in degrees, NaN where the fit failed, the sign of that (n,), and the parameters (n, 62)."""
     params = nets[0](crops)[0]
-    return {**pose(params), "params": params}
+    found = pose(params)
+    failed = found["orthogonality"] > FAILED
+    return {name: np.where(failed, np.nan, found[name]) for name in ("yaw", "pitch", "roll")} | {
+        "orthogonality": found["orthogonality"],
+        "params": params,
+    }
 
 
 def pose(params: np.ndarray) -> dict[str, np.ndarray]:

@@ -63,6 +63,7 @@ class Digest:
         self._shown: list[tuple[str, Faces]] = []
         self._scalars: dict[str, list[np.ndarray]] = defaultdict(list)
         self._labels: dict[str, Counter[str]] = defaultdict(Counter)
+        self._missing: dict[str, Counter[str]] = defaultdict(Counter)
         self._units: dict[str, tuple[str, str]] = {}
 
     def add(self, row: PhotoRow, faces: Faces | None) -> None:
@@ -87,6 +88,7 @@ class Digest:
                 self._labels[name].update(column.labels[i] for i in measured.argmax(1))
             elif column.values.ndim == 1:
                 self._scalars[name].append(column.values)
+                self._missing[name].update(() if column.why is None else filter(None, column.why))
 
     def shown(self) -> list[tuple[str, Faces]]:
         """Return photos spread evenly over the run that have about `limit` faces together, and not more."""
@@ -105,7 +107,7 @@ class Digest:
     def _histogram(self, name: str, values: np.ndarray) -> dict[str, Any]:
         measured = values[np.isfinite(values)]
         out: dict[str, Any] = {"name": name, "unit": self._units[name][0], "source": self._units[name][1]}
-        out |= {"n": len(measured), "missing": len(values) - len(measured), "bars": []}
+        out |= {"n": len(measured), "missing": dict(self._missing[name]), "bars": []}
         if not len(measured):
             return out
         low, high = float(measured.min()), float(measured.max())
