@@ -22,8 +22,7 @@ def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     array([0.333, 0.   ])
     """
     low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(1)
-    areas = (others[:, 2:] - others[:, :2]).prod(1)
+    shared, areas = np.clip(high - low, 0, None).prod(1), (others[:, 2:] - others[:, :2]).prod(1)
     return np.asarray(shared / np.maximum((box[2:] - box[:2]).prod() + areas - shared, 1e-9))
 
 
@@ -45,8 +44,9 @@ def keep(boxes: np.ndarray, scores: np.ndarray, limit: float) -> np.ndarray:
     """
     order, kept = np.argsort(-scores, kind="stable"), []
     while len(order):
-        kept.append(order[0])
-        order = order[1:][overlap(boxes[order[0]], boxes[order[1:]]) < limit]
+        best, order = order[0], order[1:]
+        kept.append(best)
+        order = order[overlap(boxes[best], boxes[order]) < limit]
     return np.array(kept, dtype=int)
 
 

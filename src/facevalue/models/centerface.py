@@ -44,6 +44,7 @@ CARDS = (
 SIDE = 640
 STRIDE = 4
 OVERLAP = 0.3
+SAME_NOSE = 0.25
 HINT = 0.02
 LARGE = 64
 
@@ -85,8 +86,20 @@ def find(nets: tuple[Net, ...], photo: np.ndarray, *, threshold: float = 0.5) ->
         found = _joined(large, _pass(nets[0], _resized(photo, SIDE), threshold)[0])
     if not len(found):
         found = _framed(nets[0], photo, threshold)
+    found = _one_a_nose(found)
     found[:, :14] *= max(photo.shape[:2]) / SIDE
     return Faces(np.full(len(found), ""), found[:, :4], found[:, 4:14].reshape(-1, 5, 2), found[:, 14])
+
+
+def _one_a_nose(found: np.ndarray) -> np.ndarray:
+    """Return the faces, best first, without those whose nose a better one has: two boxes aside of one large face."""
+    kept = list[np.ndarray]()
+    for row in found:
+        sides = [((row[2:4] - row[:2]).mean() + (other[2:4] - other[:2]).mean()) / 2 for other in kept]
+        apart = [np.linalg.norm(row[8:10] - other[8:10]) for other in kept]
+        if all(distance >= SAME_NOSE * side for distance, side in zip(apart, sides, strict=True)):
+            kept.append(row)
+    return np.array(kept).reshape(-1, found.shape[1])
 
 
 def _framed(net: Net, photo: np.ndarray, threshold: float) -> np.ndarray:
