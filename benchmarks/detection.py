@@ -2,8 +2,9 @@
 
     python benchmarks/detection.py GROUPS_FOLDER PORTRAITS_FOLDER [--csv results/detection.csv]
 
-Counts faces, also dlib's HOG detector's, on group photos and portraits, and on portraits into which faces of the groups were pasted at 12 to 30 px of
-the 640 px photo (seed 0, 40 of each size): of those that the 640 px pass finds, how many the default finds.
+Counts faces, also dlib's HOG detector's, on group photos and portraits, and on portraits into which faces of the groups
+were pasted at 12 to 30 px of the 640 px photo (seed 0, 40 of each size): of those that the 640 px pass finds, how many the
+default finds.
 """
 
 import argparse
