@@ -5,6 +5,7 @@ import sys
 import pytest
 from typer.main import get_command
 
+from facevalue.annotate.measure import Settings
 from facevalue.cli._main import app
 
 from ..annotate.conftest import picture
@@ -38,6 +39,12 @@ def photos(tmp_path):
 def test_every_command_and_option_has_help(path, command):
     assert command.help
     assert all(parameter.help for parameter in command.params)
+
+
+def test_defaults_are_those_of_the_library():
+    (annotate,) = (command for path, command in commands() if path == ("annotate",))
+    defaults = {parameter.name: parameter.default for parameter in annotate.params}
+    assert (defaults["detector"], defaults["max_pixels"]) == (Settings().detector, Settings().max_pixels)
 
 
 def test_annotate_prints_a_table_and_counts(photos, tmp_path):

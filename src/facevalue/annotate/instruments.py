@@ -14,6 +14,18 @@ DETECTOR = "centerface"
 DEFAULT = ("mesh", "pose", "quality", "dlib_resnet")
 
 
+def named(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that words stand for: "default" for all default instruments, blanks for none.
+
+    Examples
+    --------
+    >>> named(["default", " fsanet", ""])
+    ('mesh', 'pose', 'quality', 'dlib_resnet', 'fsanet')
+    """
+    stripped = [word.strip() for word in words if word.strip()]
+    return tuple(name for word in stripped for name in (DEFAULT if word == "default" else (word,)))
+
+
 def ordered(chosen: Iterable[str]) -> tuple[str, ...]:
     """Return the chosen instruments and those they need, each after what it needs.
 

@@ -8,13 +8,11 @@ from typing import Annotated
 
 import typer
 
-DEFAULTS = "mesh,pose,quality,dlib_resnet"
-
 
 def annotate(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
-    instruments: Annotated[str, typer.Option(help="Names of instruments, with commas; `facevalue models list`.")] = DEFAULTS,
+    instruments: Annotated[str, typer.Option(help="Instruments, with commas: default,fsanet.")] = "default",
     detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
     max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
@@ -32,11 +30,11 @@ def annotate(
     """
     from facevalue import models
     from facevalue.annotate import engine, memory, run
-    from facevalue.annotate.instruments import ordered
+    from facevalue.annotate.instruments import named, ordered
     from facevalue.annotate.measure import Settings
     from facevalue.cli import _show
 
-    names = ordered(name.strip() for name in instruments.split(",") if name.strip())
+    names = ordered(named(instruments.split(",")))
     if only_permissive:
         models.permissive([detector, *names])
     settings = Settings(detector, names, max_pixels, out if chips and out != "-" else None)

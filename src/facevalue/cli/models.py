@@ -43,10 +43,10 @@ def fetch(
 ) -> None:
     """Fetch and convert weights ahead of time."""
     from facevalue import models
-    from facevalue.annotate.instruments import DEFAULT, DETECTOR
+    from facevalue.annotate.instruments import DETECTOR, named
     from facevalue.cli import _show
 
-    chosen = [n for name in names for n in ((DETECTOR, *DEFAULT) if name == "default" else (name,))]
+    chosen = [*([DETECTOR] if "default" in names else []), *named(names)]
     if only_permissive:
         models.permissive(chosen)
     _show.prepare(chosen, quiet=False)

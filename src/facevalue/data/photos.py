@@ -116,7 +116,7 @@ def find_photos(inputs: str | Path | Sequence[str | Path]) -> Found:
             entries.setdefault(f"{real(folder)}/{name}", entry)
     places = [entry[2] for entry in entries.values()]
     if len(given) == 1 and places == [os.path.abspath(given[0])] and not os.path.lexists(places[0]):
-        raise RunError(f"{inputs}: expected photos, a folder, a glob, a list or a parquet; nothing is there")
+        raise RunError(f"{given[0]}: expected photos, a folder, a glob, a list or a parquet; nothing is there")
     found = Found(_distinct(list(entries.values())))
     found.others = len(others.difference(places))
     return found
