@@ -135,23 +135,20 @@ class Measurer:
         except PhotoError as error:
             return replace(row, why=error.why), None, None
         row = replace(row, width=pixels.shape[1], height=pixels.shape[0])
-        faces = task.before if self._usable(task.before, row.sha256) else self._detect(pixels, row)
+        faces = self._known(task.before, row.sha256) or self._detect(pixels, row)
         if not len(faces):
             return replace(row, status="no_face", why="no_face"), pixels, faces
         return replace(row, status="measured", faces=len(faces)), pixels, faces
 
-    def _usable(self, before: Faces | None, sha256: str) -> bool:
-        score = f"{self.detector.card.name}.score"
-        return (
-            before is not None
-            and len(before) > 0
-            and before.photo[0] == sha256
-            and score in before.columns
-            and before.columns[score].source == self.detector.card.source
-        )
+    def _known(self, before: Faces | None, sha256: str) -> Faces | None:
+        """Return the faces of an earlier run if it saw the same bytes with the same detector."""
+        if before is None or not len(before) or before.photo[0] != sha256:
+            return None
+        score = before.columns.get(f"{self.detector.card.name}.score")
+        return before if score is not None and score.source == self.detector.card.source else None
 
     def _detect(self, pixels: np.ndarray, row: PhotoRow) -> Faces:
-        found = self.detector(pixels)
+        found: Faces = self.detector(pixels)
         n, card = len(found), self.detector.card
         score = Column(found.score, "1", card.source)
         ids, paths = np.full(n, row.sha256, object), np.full(n, row.path, object)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -53,8 +55,8 @@ class Results:
         self._faces = self._files.enter_context(pq.ParquetWriter(faces_file, schema, compression="zstd"))
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._files.__exit__(*error)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._files.__exit__(kind, error, trace)
 
     def add(self, row: PhotoRow, faces: Faces | None, *, chip: str) -> None:
         """Add a photo's row and its faces; `chip` is the path of its chips without `_face<k>.jpg`."""
@@ -64,13 +66,15 @@ class Results:
             self._waiting.append(faces)
         entry = faceannotate.entry(faces, chip=chip, why=row.why)
         comma = ",\n" if self.rows else "{\n"
-        self._entries.write(f"{comma}{json.dumps(row.path, ensure_ascii=False)}: {json.dumps(entry, ensure_ascii=False)}")
+        self._entries.write(
+            f"{comma}{json.dumps(row.path, ensure_ascii=False)}: {json.dumps(entry, ensure_ascii=False, allow_nan=False)}"
+        )
         self.digest.add(row, faces)
         self.rows.append(row)
         if len(self._waiting) > GROUP:
             self._flush()
 
-    def finish(self, found: Sequence[photos.Photo], *, max_pixels: int, cards: Sequence[dict], gallery: bool) -> None:
+    def finish(self, found: Sequence[photos.Photo], *, max_pixels: int, cards: Sequence[dict[str, Any]], gallery: bool) -> None:
         """Write what can only be written at the end: the last faces, the photos' rows and the report."""
         self._flush()
         self._entries.write("\n}\n")

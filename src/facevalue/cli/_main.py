@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -12,7 +12,7 @@ from facevalue.cli import annotate, models
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
 INTERRUPTED = 130
-USAGE_ERROR = typer.BadParameter.__mro__[2]
+USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="facevalue",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ def annotate(
     settings = Settings(detector, names, max_pixels, out if chips and out != "-" else None)
     _show.prepare([detector, *names], quiet=quiet)
     options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv))
+    status: Mapping[str, int]
     with _show.progress("measuring", "photos", quiet=quiet) as progress:
         if out == "-":
             status = memory.stream(photos, settings, workers=options.workers, progress=progress)

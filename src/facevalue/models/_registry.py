@@ -172,8 +172,7 @@ def permissive(chosen: Iterable[str]) -> None:
 def _files(name: str, *, progress: bool) -> list[Path]:
     files = card(name).files
     others = {f.path: (f.url, f.sha256) for known, _ in _register().values() for f in known.files}
-    options = {"progress": progress, "model": name, "siblings": others}
-    paths = [fetch.file(f.path, url=f.url, sha256=f.sha256, **options) for f in files]
+    paths = [fetch.file(f.path, url=f.url, sha256=f.sha256, progress=progress, model=name, siblings=others) for f in files]
     if not all(file.sha256 for file in files):
         card.cache_clear()
     return paths
@@ -194,7 +193,8 @@ def _converter(code: ModuleType) -> str:
 
 
 def _convert(name: str, files: Sequence[Path]) -> None:
-    graphs = _register()[name][1].build(card(name), list(files))
+    graphs, spec = _register()[name][1].build(card(name), list(files)), card(name).inputs
+    assert spec is not None
     for path, graph in zip(_graphs(name), graphs, strict=True):
         with replacing(path) as part:
-            part.write_bytes(on_pixels(graph, card(name).inputs).SerializeToString())
+            part.write_bytes(on_pixels(graph, spec).SerializeToString())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,10 +64,11 @@ def on_pixels(model: onnx.ModelProto, spec: Input) -> onnx.ModelProto:
     inner = next(value.name for value in graph.input if value.name not in weights)
     channels = (3, 1, 1) if spec.layout == "nchw" else (3,)
     mean, std = (np.broadcast_to(np.asarray(v, np.float32), 3).reshape(channels) for v in (spec.mean, spec.std))
+    steps: list[tuple[str, np.ndarray | None, bool, dict[str, Any]]]
     steps = [("Transpose", None, spec.layout == "nchw", {"perm": [0, 3, 1, 2]})]
     steps += [("Gather", np.array([2, 1, 0]), spec.colour == "bgr", {"axis": 1 if spec.layout == "nchw" else 3})]
     steps += [("Cast", None, True, {"to": onnx.TensorProto.FLOAT})]
-    steps += [("Sub", mean, mean.any(), {}), ("Div", std, (std != 1).any(), {})]
+    steps += [("Sub", mean, bool(mean.any()), {}), ("Div", std, bool((std != 1).any()), {})]
     nodes, last = [], PIXELS
     for operator, constant, needed, attributes in steps:
         if needed:

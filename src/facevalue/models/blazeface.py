@@ -186,7 +186,7 @@ def _anchors(which: int) -> np.ndarray:
 
 
 def _side(boxes: np.ndarray) -> np.ndarray:
-    return boxes[:, 2] - boxes[:, 0]
+    return np.asarray(boxes[:, 2] - boxes[:, 0])
 
 
 def _five(points: np.ndarray) -> np.ndarray:

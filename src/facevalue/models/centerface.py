@@ -106,7 +106,7 @@ def _framed(net: Net, photo: np.ndarray, threshold: float) -> np.ndarray:
     """Return what is found in the photo within a black margin as wide as half of it, in px of the 640 px photo."""
     small = _resized(photo, SIDE // 2)
     margin = max(small.shape) // 2
-    found, _ = _pass(net, cv2.copyMakeBorder(small, *[margin] * 4, cv2.BORDER_CONSTANT), threshold)
+    found, _ = _pass(net, cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT), threshold)
     found[:, :14] = (found[:, :14] - margin) * 2
     return found
 

@@ -74,8 +74,9 @@ class _Main:
         self.why: dict[str, str] = {}
         self.sources: dict[str, str] = {}
 
-    def absent(self, key: str, wish: str) -> None:
+    def absent(self, key: str, wish: str) -> Any:
         self.why[key] = f"not_requested: add {wish}"
+        return None
 
     def read(self, key: str, columns: tuple[str, ...], value: Any) -> Any:
         measured = [name for name in columns if name in self.faces.columns]

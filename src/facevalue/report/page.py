@@ -21,9 +21,12 @@ FAILURES = 500
 class PhotoRow(Protocol):
     """What the page reads of a photo's row."""
 
-    path: str
-    status: str
-    why: str
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def why(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

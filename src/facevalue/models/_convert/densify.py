@@ -59,7 +59,7 @@ def expand(levels: list[tuple[int, np.ndarray | None, np.ndarray | None]]) -> li
     >>> expand([(2, None, None), (0, np.array([0, 0, 2]), np.array([0, 3]))])
     [array([1, 1]), array([0, 3])]
     """
-    nodes, coordinates = 1, []
+    nodes, coordinates = 1, list[np.ndarray]()
     for size, segments, indices in levels:
         if segments is None or indices is None:
             children, own = np.full(nodes, size), np.tile(np.arange(size), nodes)

@@ -51,7 +51,7 @@ class _Graph:
             raise LayerMismatch(f"tflite: expected the fused activation none, relu or relu6, got number {activation}")
         kind = ACTIVATIONS[activation]
         if kind == "Relu6":
-            return self.add("Clip", name, self.weight(np.float32(0)), self.weight(np.float32(6)))
+            return self.add("Clip", name, *(self.weight(np.array(limit, np.float32)) for limit in (0, 6)))
         return self.add(kind, name) if kind else name
 
 
