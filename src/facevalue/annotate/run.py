@@ -155,8 +155,8 @@ def _in_order(
 
 def _outside(found: Sequence[photos.Photo], out: Path) -> list[photos.Photo]:
     """Return the photos that do not lie in the folder of the results, such as chips of an earlier run."""
-    inside = os.path.join(os.path.realpath(out), "")
-    return [photo for photo in found if not os.path.realpath(photo.where).startswith(inside)]
+    inside = tuple(os.path.join(place, "") for place in (os.path.abspath(out), os.path.realpath(out)))
+    return [photo for photo in found if not photo.where.startswith(inside)]
 
 
 def chip_names(paths: Sequence[str]) -> dict[str, str]:
