@@ -6,7 +6,15 @@ import torch
 
 from facevalue import models
 from facevalue.data import fetch
-from facevalue.data.errors import ChecksumMismatch, LayerMismatch, LicenceRefused, UnknownName, Unreachable, WrongShape
+from facevalue.data.errors import (
+    ChecksumMismatch,
+    LayerMismatch,
+    LicenceRefused,
+    UnknownName,
+    Unreachable,
+    WeightsError,
+    WrongShape,
+)
 from facevalue.models import _registry
 
 from .nets import ResNet34, made
@@ -118,6 +126,16 @@ def test_a_known_file_must_have_its_sum(empty, mirror, tmp_path):
     with pytest.raises((ChecksumMismatch, LayerMismatch)):
         models.adopt("yunet", [changed])
     assert models.adopt("yunet", [real]).source.startswith("yunet@sha256:8f2383e4")
+
+
+@pytest.mark.shared
+def test_files_left_out_of_an_import_are_fetched_and_names_decide_which_is_which(empty, mirror, tmp_path):
+    weights, scaling = (mirror / f"3ddfa_v2/{name}" for name in ("mb05_120x120.pth", "param_mean_std_62d_120x120.pkl"))
+    mine = tmp_path / "mine.pth"
+    mine.write_bytes(weights.read_bytes())
+    assert models.adopt("tddfa", [mine]).source == models.adopt("tddfa", [scaling, mine]).source
+    with pytest.raises(WeightsError, match="tddfa: expected 2 files .*, got 3"):
+        models.adopt("tddfa", [mine, mine, mine])
 
 
 @pytest.mark.shared

@@ -67,7 +67,10 @@ def verify() -> None:
 @app.command("import")
 def import_file(
     name: Annotated[str, typer.Argument(help="A model's name.")],
-    file: Annotated[list[Path], typer.Argument(help="Its file (or files, in the card's order).", exists=True, dir_okay=False)],
+    file: Annotated[
+        list[Path],
+        typer.Argument(help="Its files, by name or in order.", exists=True, dir_okay=False),
+    ],
 ) -> None:
     """Take weights that you already have: check their layers, convert them, keep them."""
     from facevalue import models

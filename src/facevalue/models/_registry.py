@@ -17,7 +17,7 @@ import numpy as np
 from facevalue.data import fetch
 from facevalue.data.errors import LicenceRefused, UnknownName, WeightsError, WrongShape
 from facevalue.data.files import replacing
-from facevalue.models._card import Card
+from facevalue.models._card import Card, File
 from facevalue.models._session import Net, on_pixels
 
 if TYPE_CHECKING:
@@ -129,6 +129,13 @@ def prepare(name: str, *, progress: bool = False) -> list[Path]:
 def adopt(name: str, given: Sequence[Path]) -> Card:
     """Take weights that the user has: check their layers by converting them, then keep them.
 
+    Parameters
+    ----------
+    name
+        Of the model.
+    given
+        Its files, by the card's names or in the card's order; those left out are fetched.
+
     Raises
     ------
     LayerMismatch
@@ -136,18 +143,29 @@ def adopt(name: str, given: Sequence[Path]) -> Card:
     ChecksumMismatch
         The card names another sha256.
     WeightsError
-        Not as many files as the card names.
+        More files than the card names, or one left out that nobody offers.
     """
     files = card(name).files
-    if len(given) != len(files):
+    if not 0 < len(given) <= len(files):
         expected = ", ".join(file.name for file in files) or "none: it needs no weights"
         raise WeightsError(f"{name}: expected {len(files)} files ({expected}), got {len(given)}")
-    _register()[name][1].build(card(name), list(given))
-    for path, file in zip(given, files, strict=True):
-        fetch.adopt(path, file.path, sha256=_register()[name][0].files[files.index(file)].sha256)
+    brought = _matched(files, given)
+    paths = [brought.get(f.path) or fetch.file(f.path, url=f.url, sha256=f.sha256, model=name) for f in files]
+    _register()[name][1].build(card(name), paths)
+    for file in _register()[name][0].files:
+        if file.path in brought:
+            fetch.adopt(brought[file.path], file.path, sha256=file.sha256)
     card.cache_clear()
     prepare(name)
     return card(name)
+
+
+def _matched(files: Sequence[File], given: Sequence[Path]) -> dict[str, Path]:
+    """Return which given file is which of the card's, by name where a name fits, the others in order."""
+    matched = {file.path: path for file in files for path in given if path.name == file.name}
+    left = [path for path in given if path not in matched.values()]
+    unmatched = [file.path for file in files if file.path not in matched]
+    return matched | dict(zip(unmatched, left, strict=False))
 
 
 def verify() -> list[fetch.Verified]:
