@@ -9,6 +9,7 @@ mouth's middle. A smile or a pout does not show in them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,6 +177,7 @@ def letterbox(shape: tuple[int, int], side: int, margin: float) -> np.ndarray:
     return np.array([[[scale, 0.0, x], [0.0, scale, y]]])
 
 
+@functools.cache
 def _anchors(which: int) -> np.ndarray:
     """Return the anchors' centres, (n, 2), in units of the window."""
     rounds = []
