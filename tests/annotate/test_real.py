@@ -1,15 +1,22 @@
 """The default instruments on real photos."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import torch
 
 import facevalue as fv
+from facevalue import models
 from facevalue.annotate.instruments import DEFAULT, ordered
 from facevalue.annotate.measure import Settings
 from facevalue.annotate.run import Options, run
+from facevalue.data import fetch
+from facevalue.data.sets.astronaut import fetch_astronaut
 from facevalue.image.boxes import overlap
+from facevalue.report.faceannotate import EXPRESSIONS
+from tests.models import nets
 
 FACES = {
     "BWPictureHuman.jpg": 1,
@@ -111,3 +118,28 @@ def test_instruments_of_the_mirror_join_the_default_ones(shared, mirror):
     assert set(ordered(names)) == {name.split(".")[0] for name in faces.columns} - {"centerface"}
     angles = [faces[f"{name}.yaw"].values for name in ("pose", "tddfa", "fsanet")]
     assert all(np.abs(a - angles[0]).mean() < 10 for a in angles[1:])
+
+
+@pytest.mark.index
+def test_with_weights_of_the_user_every_key_of_faceannotate_has_a_value(tmp_path, monkeypatch):
+    real = fetch.cache()
+    monkeypatch.setenv("FACEVALUE_CACHE", str(tmp_path / "cache"))
+    for path in ("centerface", "mediapipe"):
+        shutil.copytree(real / path, tmp_path / "cache" / path)
+    made = {"fairface": nets.ResNet34(), "fairface4": nets.ResNet34(), "dmue": nets.DMUE()}
+    models.card.cache_clear()
+    try:
+        for seed, (name, net) in enumerate(made.items()):
+            torch.save(nets.made(net, seed).state_dict(), tmp_path / f"{name}.pth")
+            models.adopt(name, [tmp_path / f"{name}.pth"])
+        settings = Settings(instruments=ordered(["pose", *made]), chips=str(tmp_path / "out"))
+        run([fetch_astronaut()], tmp_path / "out", settings, options=Options())
+    finally:
+        models.card.cache_clear()
+    entry = json.loads((tmp_path / "out/results.json").read_text())["astronaut.png"]
+    assert None not in entry.values()
+    assert entry["why"] == {}
+    assert entry["race"] in models.card("fairface").outputs[0].labels
+    assert entry["race_scores_fair_4"].startswith("[")
+    assert sum(entry[name] for name in EXPRESSIONS) == pytest.approx(1, abs=1e-3)
+    assert set(entry["sources"]) == set(list(entry)[1:21]) - {"bbox"}
