@@ -79,6 +79,8 @@ def test_json_lines_on_stdout(photos):
         (("annotate", ".", "-o", "x", "--instruments", "fairfaces"), "did you mean fairface"),
         (("annotate", ".", "-o", "x", "--max-pixels", "-1"), "--max-pixels"),
         (("annotate", ".", "-o", "x", "--wrong"), "--wrong"),
+        (("annotate", ".", "-o", "-", "--chips"), "--chips needs a folder"),
+        (("annotate", "."), "--out"),
         (("models", "show", "nothing"), "no model is called 'nothing'"),
         (("annotate", ".", "-o", "x", "--instruments", "dmue", "--only-permissive"), "no commercial use"),
         (("models", "import", "quality", __file__), "needs no weights"),

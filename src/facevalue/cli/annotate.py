@@ -35,10 +35,12 @@ def annotate(
     from facevalue.annotate.measure import Settings
     from facevalue.cli import _show
 
+    if chips and out == "-":
+        raise typer.BadParameter("--chips needs a folder: --out DIR")
     names = ordered(named(instruments.split(",")))
     if only_permissive:
         models.permissive([detector, *names])
-    settings = Settings(detector, names, max_pixels, out if chips and out != "-" else None)
+    settings = Settings(detector, names, max_pixels, out if chips else None)
     _show.prepare([detector, *names], quiet=quiet)
     options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv))
     status: Mapping[str, int]
