@@ -79,6 +79,7 @@ def test_json_lines_on_stdout(photos):
         (("annotate", ".", "-o", "x", "--instruments", "fairfaces"), "did you mean fairface"),
         (("annotate", ".", "-o", "x", "--max-pixels", "-1"), "--max-pixels"),
         (("annotate", ".", "-o", "x", "--wrong"), "--wrong"),
+        (("annotate", "tests", "-o", "-", "--detector", "quality"), "no detector is called 'quality'"),
         (("annotate", ".", "-o", "-", "--chips"), "--chips needs a folder"),
         (("annotate", "."), "--out"),
         (("models", "show", "nothing"), "no model is called 'nothing'"),

@@ -55,7 +55,13 @@ def run(settings: Settings, work: Iterable[Batch], *, workers: int, photos: int)
         At most so many processes.
     photos
         How many photos there are in all.
+
+    Raises
+    ------
+    UnknownName
+        The detector is none.
     """
+    instruments.detector(settings.detector)
     if not photos:
         return iter(())
     workers = min(workers, -(-photos // BATCH))
