@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -35,6 +36,16 @@ def test_threads_and_processes_give_the_same_rows():
         assert counts(results.items()) == EXPECTED
         for number, measured in alone.items():
             assert np.array_equal(measured.faces["fake.colour"].values, results[number].faces["fake.colour"].values)
+
+
+def test_threads_leave_opencv_as_it_was():
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        list(engine.here(FAKE, work(20), workers=2))
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_a_worker_that_is_killed_costs_no_photo():

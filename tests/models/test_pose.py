@@ -93,7 +93,7 @@ def test_a_mirrored_photo_has_the_opposite_yaw_and_roll(photos, within_two_degre
         apart.append([pose.yaw + twin.yaw[same], pose.pitch - twin.pitch[same], pose.roll + twin.roll[same]])
     apart = abs(np.concatenate(apart, axis=1))
     assert apart.shape[1] >= 34
-    assert (np.median(apart, axis=1) < 0.75).all()
+    assert (np.median(apart, axis=1) < 0.6).all()
     assert ((apart < 2).mean(1) >= within_two_degrees).all()
 
 

@@ -81,10 +81,14 @@ def here(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator
     if workers == 1:
         yield from ((number, measurer(tasks)) for number, tasks in work)
         return
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    with ThreadPoolExecutor(workers) as pool:
-        for (number, _), future in _window(pool, measurer, work, limit=2 * workers):
-            yield number, future.result()
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            for (number, _), future in _window(pool, measurer, work, limit=2 * workers):
+                yield number, future.result()
+    finally:
+        cv2.setNumThreads(before)
 
 
 def processes(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:

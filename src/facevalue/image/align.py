@@ -167,7 +167,7 @@ def _square(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
-    """Return the crops, bilinear, black outside the photo; a face over twice the crop's size is first halved.
+    """Return the crops, bilinear, black outside the photo; a face over twice the crop's size is first averaged down.
 
     Parameters
     ----------
@@ -184,11 +184,11 @@ def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
     crops = np.zeros((len(maps), size, size, 3), np.uint8)
     for i in np.flatnonzero(usable(maps)):
         crop, matrix = crops[i], np.asarray(maps[i], np.float64)
-        halvings = int(np.log2(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2]))) + 1e-6)
-        if halvings < 1:
+        shrink = int(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2])) + 1e-6)
+        if shrink < 2:
             cv2.warpAffine(photo, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
         else:
-            part, reduced = _reduced(photo, matrix, size, halvings)
+            part, reduced = _reduced(photo, matrix, size, shrink)
             cv2.warpAffine(part, reduced, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
     return crops
 
@@ -208,34 +208,36 @@ def _determinant(maps: np.ndarray) -> np.ndarray:
     return np.asarray(maps[:, 0, 0] * maps[:, 1, 1] - maps[:, 0, 1] * maps[:, 1, 0])
 
 
-def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, halvings: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the part of the photo under a crop, halved so many times by averaging, and the matrix for it."""
-    shrink = 2**halvings
+def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of the photo under a crop, averaged over `shrink` x `shrink` px, and the matrix for it."""
     corners = apply(invert(matrix[None]), np.array([[(0, 0), (size, 0), (0, size), (size, size)]], np.float64))[0]
     limit = np.array(photo.shape[1::-1])
     low = np.clip(np.floor(corners.min(0)).astype(int) - shrink, 0, np.maximum(limit - shrink, 0))
     high = np.clip(np.ceil(corners.max(0)).astype(int) + shrink, low + shrink, np.maximum(limit, low + shrink))
     columns, rows = (high - low) // shrink
     part = photo[low[1] : low[1] + rows * shrink, low[0] : low[0] + columns * shrink]
-    part = halved(part, halvings)
+    part = averaged(part, shrink)
     # px p of the reduced part is the mean of px shrink * p + low ... + shrink - 1 of the photo
     offset = low + (shrink - 1) / 2
     reduced = np.hstack([matrix[:, :2] * shrink, (matrix[:, :2] @ offset + matrix[:, 2])[:, None]])
     return part, reduced
 
 
-def halved(photo: np.ndarray, times: int) -> np.ndarray:
-    """Return a photo halved so many times, each px the mean of four; a last odd row or column is stretched in.
+def averaged(photo: np.ndarray, shrink: int) -> np.ndarray:
+    """Return a photo averaged over `shrink` x `shrink` px; sides that are no multiple of it are stretched to fit.
+
+    Powers of two go by halving, which OpenCV does several times as fast.
 
     Examples
     --------
-    >>> halved(np.arange(16, dtype=np.uint8).reshape(4, 4), 1)
+    >>> averaged(np.arange(16, dtype=np.uint8).reshape(4, 4), 2)
     array([[ 3,  5],
            [11, 13]], dtype=uint8)
     """
-    for _ in range(times):
-        size = (max(1, photo.shape[1] // 2), max(1, photo.shape[0] // 2))
-        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    while shrink > 1:
+        step = 2 if shrink & (shrink - 1) == 0 else shrink
+        size = (max(1, photo.shape[1] // step), max(1, photo.shape[0] // step))
+        photo, shrink = cv2.resize(photo, size, interpolation=cv2.INTER_AREA), shrink // step
     return photo
 
 

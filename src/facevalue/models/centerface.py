@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from facevalue.data.faces import Faces
-from facevalue.image.align import halved
+from facevalue.image.align import averaged
 from facevalue.image.boxes import inside, keep
 from facevalue.models._card import Card, File, Input
 from facevalue.models._session import Net
@@ -78,14 +78,15 @@ def find(nets: tuple[Net, ...], photo: np.ndarray, *, threshold: float = 0.5) ->
     threshold
         Lowest score of a face.
     """
-    found, heat = _pass(nets[0], _resized(photo, SIDE // 2), threshold)
+    fine = _resized(photo, SIDE)
+    found, heat = _pass(nets[0], averaged(fine, 2), threshold)
     found[:, :14] *= 2
     large = found[(found[:, 2:4] - found[:, :2]).max(1) >= LARGE]
     _erase(heat, large[:, :4] / (2 * STRIDE))
     if not len(found) or heat.max() > HINT:
-        found = _joined(large, _pass(nets[0], _resized(photo, SIDE), threshold)[0])
+        found = _joined(large, _pass(nets[0], fine, threshold)[0])
     if not len(found):
-        found = _framed(nets[0], photo, threshold)
+        found = _framed(nets[0], averaged(fine, 2), threshold)
     found = _one_a_nose(found)
     found[:, :14] *= max(photo.shape[:2]) / SIDE
     return Faces(np.full(len(found), ""), found[:, :4], found[:, 4:14].reshape(-1, 5, 2), found[:, 14])
@@ -102,9 +103,8 @@ def _one_a_nose(found: np.ndarray) -> np.ndarray:
     return np.array(kept).reshape(-1, found.shape[1])
 
 
-def _framed(net: Net, photo: np.ndarray, threshold: float) -> np.ndarray:
-    """Return what is found in the photo within a black margin as wide as half of it, in px of the 640 px photo."""
-    small = _resized(photo, SIDE // 2)
+def _framed(net: Net, small: np.ndarray, threshold: float) -> np.ndarray:
+    """Return what is found in the 320 px photo within a black margin as wide as half of it, in px of the 640 px photo."""
     margin = max(small.shape) // 2
     found, _ = _pass(net, cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT), threshold)
     found[:, :14] = (found[:, :14] - margin) * 2
@@ -119,10 +119,10 @@ def _joined(large: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _resized(photo: np.ndarray, side: int) -> np.ndarray:
-    """Return the photo with its longer side at `side` px: halved while it is over twice that, then bilinear."""
+    """Return the photo with its longer side at `side` px: averaged by a whole number, then bilinear."""
     scale = side / max(photo.shape[:2])
     size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
-    return cv2.resize(halved(photo, max(0, int(np.log2(1 / scale)))), size)
+    return cv2.resize(averaged(photo, int(1 / scale)), size)
 
 
 def _pass(net: Net, picture: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
