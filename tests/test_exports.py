@@ -24,11 +24,14 @@ def test_the_public_face():
         "Column",
         "Faces",
         "FacevalueError",
+        "Findings",
         "__version__",
         "annotate",
         "models",
         "read_faces",
+        "read_findings",
         "write_faces",
+        "write_findings",
     ]
     assert all(getattr(facevalue, name) is not None for name in facevalue.__all__)
     assert dir(facevalue) == facevalue.__all__

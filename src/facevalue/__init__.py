@@ -13,8 +13,11 @@ _HOMES = {
     "Column": "facevalue.data.faces",
     "Faces": "facevalue.data.faces",
     "FacevalueError": "facevalue.data.errors",
+    "Findings": "facevalue.data.findings",
     "read_faces": "facevalue.data.files",
+    "read_findings": "facevalue.data.files",
     "write_faces": "facevalue.data.files",
+    "write_findings": "facevalue.data.files",
 }
 _ROOMS = ("annotate", "models")
 __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 
 import facevalue as fv
-from facevalue.data.errors import UnknownName
+from facevalue.annotate import engine
+from facevalue.annotate.memory import InMemory, measure
+from facevalue.data.errors import UnknownName, WrongShape
+from facevalue.data.photos import decode
 
-from .conftest import broken, picture
+from .conftest import FAKE, broken, picture
 
 
 def annotate(photos, **options):
@@ -51,3 +54,81 @@ def test_an_unknown_instrument_offers_the_nearest(tmp_path):
         fv.annotate(tmp_path, instruments=["fake"], detector="centrface")
     with pytest.raises(UnknownName, match="no instrument is called 'centerface'"):
         fv.annotate(tmp_path, instruments=["centerface"])
+
+
+# --- in memory
+
+
+def pixels(squares):
+    return decode(picture(squares), max_pixels=10**6)
+
+
+def measured(photos, **options):
+    return measure(photos, instruments=["fake"], detector="fake_detector", **options)
+
+
+def test_memory_gives_what_files_give(tmp_path):
+    counts = [1, 0, 3, 2, 0, 5, 1, 1, 2, 4, 1, 3]
+    for i, n in enumerate(counts):
+        (tmp_path / f"{i:02d}.png").write_bytes(picture(n))
+    files, memory = annotate(tmp_path), measured([pixels(n) for n in counts])
+    files = files[files.score > 0]
+    assert len(counts) > engine.BATCH
+    assert memory.path.tolist() == [str(int(path[:2])) for path in files.path]
+    for name in ("box", "landmarks", "score"):
+        assert np.array_equal(getattr(memory, name), getattr(files, name))
+    assert list(memory.columns) == list(files.columns)
+    for name, column in memory.columns.items():
+        assert np.array_equal(column.values, files[name].values)
+        assert (column.source, column.unit, column.labels) == (files[name].source, files[name].unit, files[name].labels)
+
+
+def test_known_faces_are_measured_and_not_looked_for():
+    found = measured([pixels(2)])
+    dark = np.zeros((96, 96, 3), np.uint8)  # nothing to find
+    moved = fv.Faces(found.photo, found.box + 30, found.landmarks, found.score)
+    faces = measured([dark, pixels(3), dark], faces=[found, moved[:1], found[:0]])
+    assert faces.path.tolist() == ["0", "0", "1"]
+    assert np.array_equal(faces.box, np.concatenate([found.box, found.box[:1] + 30]))
+    assert faces["fake.light"].values[:2].tolist() == [0, 0]
+    assert faces["fake_detector.score"].source == "given"
+    again = measured([pixels(2)], faces=[found])
+    assert np.array_equal(again["fake.colour"].values, found["fake.colour"].values)
+
+
+def test_faces_without_a_place_are_rows_that_say_why():
+    nowhere = fv.Faces(np.array([""]), np.full((1, 4), np.nan), np.full((1, 5, 2), np.nan), np.ones(1))
+    faces = measured([pixels(1), pixels(1)], faces=[nowhere, measured([pixels(1)])])
+    assert np.isnan(faces["fake.light"].values).tolist() == [True, False]
+    assert faces["fake.light"].why.tolist() == ["no_landmarks", ""]
+
+
+def test_no_faces_are_no_rows_with_all_columns():
+    for faces in (measured([]), measured([pixels(0)]), measured([pixels(1)], faces=[measured([])])):
+        assert len(faces) == 0
+        assert list(faces.columns) == ["fake_detector.score", "fake.colour", "fake.light"]
+
+
+def test_models_are_opened_once(monkeypatch):
+    opened = []
+    load = fv.models.load
+    monkeypatch.setattr(fv.models, "load", lambda name: opened.append(name) or load(name))
+    memory = InMemory(FAKE)
+    for _ in range(3):
+        memory.measure([pixels(1)])
+    assert opened == ["fake_detector", "fake"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8)]
+)
+def test_what_is_no_photo_is_named(wrong):
+    with pytest.raises(WrongShape, match=r"photo 1: expected \(h, w, 3\) uint8 RGB, got"):
+        measured([pixels(1), wrong])
+
+
+def test_faces_must_come_with_every_photo():
+    with pytest.raises(WrongShape, match="one Faces a photo, got 1 for 2 photos"):
+        measured([pixels(1)] * 2, faces=[measured([])])
+    with pytest.raises(UnknownName, match="no detector is called 'fake'"):
+        measure([pixels(1)], instruments=["fake"], detector="fake")

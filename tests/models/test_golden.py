@@ -34,7 +34,8 @@ def test_every_card_has_golden_numbers_or_a_stated_reason():
 def test_an_instrument_on_stored_crops_and_on_the_photo(name, astronaut, weights):
     model, expected = weights(name), golden(name)
     crops = [np.asarray(Image.open(GOLDEN / file))[None] for file in expected["crops"]]
-    tight = model(*crops)
+    given = {measure: np.array([values], np.float32) for measure, values in expected.get("given", {}).items()}
+    tight = model(*crops, **given)
     faces = Faces(np.array(["x"]), np.array([expected["box"]]), np.array([expected["landmarks"]]), np.ones(1))
     for needed in ordered([name]):
         faces = _filled(faces, weights(needed), [astronaut], [slice(0, 1)])

@@ -43,7 +43,7 @@ def test_a_card_is_complete(card):
     assert (card.inputs is not None) == bool(card.files)
     assert bool(card.outputs) == (card.kind != "detect")
     for output in card.outputs:
-        assert output.unit in {"deg", "px", "p", "1", "years"}
+        assert output.unit in {"deg", "px", "p", "1", "years", "bits"}
         assert not output.labels or output.shape == (len(output.labels),)
         assert not output.points or output.shape[-1] in (2, 3)
 
@@ -52,8 +52,8 @@ def test_a_card_is_complete(card):
 def test_files_are_pinned_or_brought_by_the_user(card):
     for file in card.files:
         assert not file.sha256 or re.fullmatch("[0-9a-f]{64}", file.sha256)
-        assert file.url.startswith(("https://", "pip:", ""))
-        assert file.sha256 or not file.url.startswith("pip:")
+        assert not file.url or file.url.startswith(("https://", "pip:", "package:"))
+        assert file.sha256 or not file.url.startswith(("pip:", "package:"))
         assert "==" in file.url or not file.url.startswith("pip:")
 
 

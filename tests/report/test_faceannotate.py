@@ -64,3 +64,36 @@ def test_a_photo_without_a_face_has_every_key_and_its_reason():
     assert set(ours["why"].values()) == {"truncated: 3 of 9 bytes"}
     assert len(ours["why"]) == 21
     assert ours["faces"] == []
+
+
+def test_a_set_stands_beside_its_distribution_as_labels():
+    p = Column(
+        np.array([[0.7, 0.3]]),
+        "p",
+        "a@1",
+        labels=("x", "y"),
+        low=np.array([[0.6, 0.2]]),
+        high=np.array([[0.8, 0.4]]),
+        level=0.8,
+    )
+    sets = Column(np.array([[1, 1]]), "1", "a@1", labels=("x", "y"), level=0.8)
+    faces = Faces(
+        np.array(["x"]), np.array([[0, 0, 9, 9.0]]), np.zeros((1, 5, 2)), np.ones(1), {"a.race": p, "a.race_set": sets}
+    )
+    measures = entry(faces)["faces"][0]["measures"]
+    assert list(measures) == ["a.race"]
+    assert measures["a.race"]["set"] == ["x", "y"]
+    assert measures["a.race"]["level"] == 0.8
+    assert measures["a.race"]["low"] == {"x": pytest.approx(0.6), "y": pytest.approx(0.2)}
+
+
+def test_our_own_instruments_answer_the_keys_of_faceannotate():
+    names = {"race": 5, "race4": 4, "gender": 2, "age_group": 9}
+    labels = {output.name: output.labels for output in card("attributes").outputs}
+    columns = {f"attributes.{n}": Column(np.eye(k)[:1], "p", "attributes@1", labels=labels[n]) for n, k in names.items()}
+    columns["expression.votes"] = Column(np.eye(8)[1:2], "p", "expression@1", labels=EXPRESSIONS)
+    faces = Faces(np.array(["x"]), np.array([[0, 0, 9, 9.0]]), np.zeros((1, 5, 2)), np.ones(1), columns)
+    ours = entry(faces)
+    assert [ours[key] for key in ("race", "race4", "gender", "age", "Happy")] == ["White", "White", "Male", "0-2", 1.0]
+    assert set(ours["why"]) == {"face_name_align", "yaw", "pitch", "roll"}
+    assert ours["sources"]["race4"] == "attributes@1"

@@ -9,6 +9,7 @@ from facevalue.report.page import Digest, Picture, html
 def faces(n: int) -> Faces:
     columns = {
         "a.race": Column(np.tile([0.2, 0.8], (n, 1)), "p", "a@1", labels=("x", "y")),
+        "a.race_set": Column(np.where(np.arange(n)[:, None] == 0, np.nan, [[0, 1]]), "1", "a@1", labels=("x", "y"), level=0.9),
         "a.size": Column(
             np.where(np.arange(n) == 0, np.nan, 5.0), "px", "a@1", why=np.where(np.arange(n) == 0, "no_mesh", "").astype(object)
         ),
@@ -31,7 +32,15 @@ def test_counts_missing_values_and_labels():
     made = digest()
     (histogram,) = made.histograms()
     assert (histogram["n"], histogram["missing"], histogram["bars"][0]["n"]) == (2, {"no_mesh": 1}, 2)
-    assert made.shares() == [{"name": "a.race", "source": "a@1", "rows": [("x", 0), ("y", 3)], "n": 3}]
+    (share,) = made.shares()
+    assert (share["name"], share["rows"], share["n"], share["level"], share["sizes"]) == (
+        "a.race",
+        [("x", 0), ("y", 3)],
+        3,
+        0.9,
+        [(1, 2)],
+    )
+    assert "2 of 1 label" in html(made, [], cards=[])
     assert dict(made.why) == {"truncated": 1}
 
 

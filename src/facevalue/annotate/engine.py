@@ -168,7 +168,7 @@ def _alone(settings: Settings, task: Task) -> Measured:
             return pool.submit(_run, [task]).result()
         except BrokenProcessPool:
             row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
-            return Measured((row,), instruments.blank(settings.detector, settings.instruments))
+            return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
 
 
 def _joined(parts: list[Measured]) -> Measured:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from facevalue import models
+from facevalue.confidence.sets import Calibration, with_sets
 from facevalue.data.errors import UnknownName
 from facevalue.data.faces import Column, Faces
 
 DETECTOR = "centerface"
-DEFAULT = ("mesh", "pose", "quality", "dlib_resnet")
+DEFAULT = ("mesh", "pose", "quality", "dlib_resnet", "attributes", "expression")
+LEVEL = 0.9
 
 
 def named(words: Iterable[str]) -> tuple[str, ...]:
@@ -20,7 +23,7 @@ def named(words: Iterable[str]) -> tuple[str, ...]:
     Examples
     --------
     >>> named(["default", " fsanet", ""])
-    ('mesh', 'pose', 'quality', 'dlib_resnet', 'fsanet')
+    ('mesh', 'pose', 'quality', 'dlib_resnet', 'attributes', 'expression', 'fsanet')
     """
     stripped = [word.strip() for word in words if word.strip()]
     return tuple(name for word in stripped for name in (DEFAULT if word == "default" else (word,)))
@@ -67,8 +70,15 @@ def columns(name: str) -> tuple[str, ...]:
     return tuple(f"{name}.{output.name}" for output in models.card(name).outputs)
 
 
-def blank(detector: str, chosen: Sequence[str]) -> Faces:
-    """Return no faces at all, with the columns that a detector and instruments fill.
+@functools.cache
+def calibrated(name: str) -> Calibration | None:
+    """Return what makes the sets and intervals of an instrument, None where it is not calibrated."""
+    known = models.calibration(name)
+    return None if known is None else Calibration.from_dict(known["calibration"])
+
+
+def blank(detector: str, chosen: Sequence[str], *, level: float = LEVEL) -> Faces:
+    """Return no faces at all, with the columns that a detector and instruments fill, and bands where they will have some.
 
     Examples
     --------
@@ -80,15 +90,19 @@ def blank(detector: str, chosen: Sequence[str]) -> Faces:
         for output in card.outputs:
             values = np.empty((0, *output.shape))
             filled[f"{card.name}.{output.name}"] = Column(values, output.unit, card.source, labels=output.labels)
-    return Faces(np.empty(0), np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0), filled)
+    faces = Faces(np.empty(0), np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0), filled)
+    for calibration in filter(None, map(calibrated, chosen)):
+        faces = with_sets(faces, calibration, level=level)
+    return faces
 
 
-def stale(faces: Faces, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return the instruments whose columns are not there, come from other weights, or rest on such columns."""
+def stale(faces: Faces, wanted: Sequence[str], *, level: float = LEVEL) -> tuple[str, ...]:
+    """Return the instruments whose columns are not there, have other weights or bands of another level, or rest on such."""
     out: list[str] = []
     for name in wanted:
         card = models.card(name)
         current = all(c in faces.columns and faces.columns[c].source == card.source for c in columns(name))
+        current = current and {faces.columns[c].level for c in columns(name)} <= {None, level}
         if not current or any(need in out for need in card.needs):
             out.append(name)
     return tuple(out)

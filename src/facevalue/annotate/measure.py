@@ -12,6 +12,8 @@ import numpy as np
 
 from facevalue import models
 from facevalue.annotate import instruments
+from facevalue.annotate.instruments import LEVEL
+from facevalue.confidence.sets import with_sets
 from facevalue.data import photos
 from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Column, Faces, concatenate
@@ -24,6 +26,10 @@ REASONS = {
     "no_mesh": "The mesh says that there is no face under it (presence under .5): what rests on it would be noise.",
     "no_landmarks": "The detector gives no points, and no mesh was asked for that could.",
     "no_fit": "By the model's own sign its fit failed (3DDFA: the head's axes do not stand upright on each other).",
+    "too_small": "The eyes are nearer to each other than those of 99.5 % of the faces that the instrument was calibrated on.",
+    "too_blurred": "The face is less sharp than 99.5 % of the faces that the instrument was calibrated on.",
+    "turned_away": "The head is turned, or tilted, further than 99.5 % of the faces that the instrument was calibrated on.",
+    "atypical": "To the instrument the face is stranger than 99.5 % of the faces that it was calibrated on.",
     "crashed": "Measuring this photo ended its process twice.",
 }
 BATCH_PIXELS = 48_000_000
@@ -44,12 +50,15 @@ class Settings:
         A photo with more is refused before it is decoded.
     chips
         Folder for aligned faces, None to write none.
+    level
+        Nominal coverage of sets, intervals and bands, in (0, 1).
     """
 
     detector: str = instruments.DETECTOR
     instruments: tuple[str, ...] = instruments.DEFAULT
     max_pixels: int = 100_000_000
     chips: str | None = None
+    level: float = LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ class Measurer:
         self.settings = settings
         self.detector = models.load(instruments.detector(settings.detector))
         self.instruments = [models.load(name) for name in settings.instruments]
-        self.blank = instruments.blank(settings.detector, settings.instruments)
+        self.blank = instruments.blank(settings.detector, settings.instruments, level=settings.level)
 
     def __call__(self, tasks: Sequence[Task]) -> Measured:
         """Return the rows of a batch of photos, in the order in which they came."""
@@ -156,7 +165,7 @@ class Measurer:
 
     def _measure(self, batch: _Open) -> Faces:
         """Fill the columns that are missing or stale, each net once for all faces of the batch that lack it."""
-        due = [instruments.stale(faces, self.settings.instruments) for faces in batch.faces]
+        due = [instruments.stale(f, self.settings.instruments, level=self.settings.level) for f in batch.faces]
         parts, order = list[Faces](), list[int]()
         for missing in dict.fromkeys(due):
             group = [i for i, names in enumerate(due) if names == missing]
@@ -177,6 +186,8 @@ class Measurer:
         for model in self.instruments:
             if model.card.name in missing:
                 faces = _filled(faces, model, pixels, rows)
+                if calibration := instruments.calibrated(model.card.name):
+                    faces = with_sets(faces, calibration, level=self.settings.level)
         return replace(faces, columns={c: faces.columns[c] for c in self.blank.columns})
 
 
@@ -185,9 +196,11 @@ def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], row
     card = model.card
     if card.crops:
         maps = [_transforms(crop, faces, pixels, rows) for crop in card.crops]
-        seen = np.logical_and.reduce([align.usable(m) for m in maps])
+        known = [np.isfinite(faces[name].values).all(1) for name in card.given]
+        seen = np.logical_and.reduce([*(align.usable(m) for m in maps), *known])
         crops = [_cut(m, crop.size, pixels, rows, seen) for m, crop in zip(maps, card.crops, strict=True)]
-        measures = model(*crops) if seen.any() else {}
+        given = {name.split(".")[-1]: faces[name].values[seen] for name in card.given}
+        measures = model(*crops, **given) if seen.any() else {}
     else:
         seen = np.ones(len(faces), bool)
         parts = [model.derive(photo, faces[part]) for photo, part in zip(pixels, rows, strict=True)]

@@ -86,12 +86,12 @@ class Record:
         picked: Faces = faces[rows[path]]
         return picked
 
-    def stale(self, path: str, wanted: Sequence[str]) -> tuple[str, ...]:
-        """Return the instruments whose columns a photo's faces lack, or have from other weights."""
-        return self._stale(self._places[path][0], tuple(wanted))
+    def stale(self, path: str, wanted: Sequence[str], level: float) -> tuple[str, ...]:
+        """Return the instruments whose columns a photo's faces lack, or have from other weights or at another level."""
+        return self._stale(self._places[path][0], tuple(wanted), level)
 
-    def _stale_in(self, file: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        return instruments.stale(Faces.from_arrow(pq.read_schema(file).empty_table()), wanted)
+    def _stale_in(self, file: Path, wanted: tuple[str, ...], level: float) -> tuple[str, ...]:
+        return instruments.stale(Faces.from_arrow(pq.read_schema(file).empty_table()), wanted, level=level)
 
     def add_part(self, measured: Measured) -> None:
         """Write one batch."""

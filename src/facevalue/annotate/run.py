@@ -102,7 +102,7 @@ def run(
         dropped = _gone(record, found, out)
         chips = chip_names([photo.path for photo in found]) if settings.chips else {}
         due = {photo.path: reuse for photo, reuse in _due(found, record, settings, chips)}
-        with Results(out, instruments.blank(settings.detector, settings.instruments)) as results:
+        with Results(out, instruments.blank(settings.detector, settings.instruments, level=settings.level)) as results:
             work = engine.batches(_tasks(found, due, record, chips), size=engine.BATCH)
             batches = engine.run(settings, work, workers=options.workers, photos=len(due))
             for row, faces in _in_order(found, due, record, batches, progress):
@@ -183,7 +183,9 @@ def _due(
             yield photo, False
         elif row.faces:
             pictures = [Path(settings.chips or "", f"{chip}_face{k}.jpg") for k in range(row.faces)] if chip else []
-            if record.stale(photo.path, settings.instruments) or not all(picture.exists() for picture in pictures):
+            if record.stale(photo.path, settings.instruments, settings.level) or not all(
+                picture.exists() for picture in pictures
+            ):
                 yield photo, True
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from facevalue.cli import annotate, models
+from facevalue.cli import annotate, models, stability, train
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
 INTERRUPTED = 130
@@ -23,7 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("annotate")(annotate.annotate)
+app.command("stability")(stability.stability)
 app.add_typer(models.app, name="models")
+app.add_typer(train.app, name="train")
 
 
 def _version(wanted: bool) -> None:
@@ -61,7 +63,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (KeyboardInterrupt, typer.Abort) as error:
-        _fail(error, "stopped; the same command goes on from here", INTERRUPTED, debug=debug)
+        _fail(error, "stopped; annotate and train go on from here with the same command", INTERRUPTED, debug=debug)
     except Exception as error:  # the last line of defence: a user never sees a traceback unasked
         _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from facevalue.annotate.run import Summary
     from facevalue.data.faces import Faces
     from facevalue.data.fetch import Verified
+    from facevalue.data.findings import Findings
     from facevalue.models import Card
 
 ROWS = 12
@@ -94,7 +95,8 @@ def _table(faces: Faces, n: int, width: int) -> Table:
     from rich.table import Table
 
     shown = faces[:ROWS]
-    names = [name for name, column in shown.columns.items() if column.labels or column.values.ndim == 1][1:]
+    plain = [name for name, column in shown.columns.items() if column.labels or column.values.ndim == 1][1:]
+    names = sorted((name for name in plain if not name.endswith("_set")), key=lambda name: shown.columns[name].low is None)
     table = Table("photo", "score", title=f"{len(shown)} of {n} faces" if n > len(shown) else None)
     cells = [[str(path), f"{score:.2f}"] for path, score in zip(shown.path, shown.score, strict=True)]
     room = width - 2 - sum(3 + min(24, max(len(row[i]) for row in cells)) for i in range(2))
@@ -120,16 +122,26 @@ def _n(count: int, noun: str) -> str:
 
 
 def _cell(faces: Faces, name: str, i: int) -> str:
-    column = faces.columns[name]
+    column, sets = faces.columns[name], faces.columns.get(f"{name}_set")
     if np.isnan(column.values[i]).any():
         return str(column.why[i]) if column.why is not None else "not measured"
     if column.labels:
         best = int(column.values[i].argmax())
-        return f"{column.labels[best]} {column.values[i][best]:.2f}"
+        top = f"{column.labels[best]} {column.values[i][best]:.2f}"
+        others = [] if sets is None else [label for j, label in enumerate(sets.labels) if sets.values[i][j] and j != best]
+        return "\nor ".join([top, *others])
     value = f"{column.values[i]:.3g}"
     if column.low is None or column.high is None:
         return value
     return f"{value}\n{column.low[i]:.3g} to {column.high[i]:.3g}"
+
+
+def findings(found: Findings) -> None:
+    """Print a line a finding: measure, value and interval, on how many answers it rests."""
+    for row in found.to_rows():
+        interval = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+        value = "too few faces" if row["value"] is None else f"{row['value']:.3f}"
+        print(f"{row['measure']:36} {row['group']:24} {value:>8}  {interval:18} n {row['n']}")
 
 
 def models(cards: Sequence[Card]) -> None:
@@ -155,7 +167,8 @@ def card(known: Card) -> None:
     for file in known.files:
         sums = f"{file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}"
         bring = f"not offered for download: facevalue models import {known.name} FILE"
-        lines += [("file", f"{file.path}, {sums}"), ("from", file.url or bring)]
+        origin = "carried in this package" if file.url.startswith("package:") else file.url or bring
+        lines += [("file", f"{file.path}, {sums}"), ("from", origin)]
     if known.inputs:
         spec = known.inputs
         size = f"{spec.height} x {spec.width}" if spec.height else "any size"
@@ -170,6 +183,30 @@ def card(known: Card) -> None:
     for name, value in lines:
         if value:
             print(f"{name:11} {value}")
+    _figures(known.name)
+
+
+def _figures(name: str) -> None:
+    """Print what was measured of a calibrated instrument, on faces that neither training nor calibration saw."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from facevalue import models
+    from facevalue.report import figures
+
+    if not (known := models.calibration(name)):
+        return
+    print(f"\ntest faces  {known['counts']['test']}, which neither training nor calibration saw")
+    print(f"intervals   of {known['level']:.0%}, in brackets")
+    for measure, value, n in figures.overall(known):
+        print(f"{measure:36} {value:40} n {n}")
+    console = Console(highlight=False)
+    for one in figures.by_group(known):
+        heads = (column.replace("_", "\n") for column in one.columns)
+        table = Table("as labelled", "n", *heads, title=f"by perceived {one.grouping}")
+        for row in one.rows:
+            table.add_row(*(cell.replace(" (", "\n(") for cell in row))
+        console.print(table)
 
 
 def _plain(values: Sequence[float]) -> str:

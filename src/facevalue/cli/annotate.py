@@ -15,6 +15,7 @@ def annotate(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
     instruments: Annotated[str, typer.Option(help="Instruments, with commas: default,fsanet.")] = "default",
     detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
+    level: Annotated[float, typer.Option(help="Nominal coverage of sets, intervals and bands.", min=0.01, max=0.999)] = 0.9,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
     max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
     chips: Annotated[bool, typer.Option("--chips", help="Also save aligned faces to detected_faces/.")] = False,
@@ -40,7 +41,7 @@ def annotate(
     names = ordered(named(instruments.split(",")))
     if only_permissive:
         models.permissive([detector, *names])
-    settings = Settings(detector, names, max_pixels, out if chips else None)
+    settings = Settings(detector, names, max_pixels, out if chips else None, level)
     _show.prepare([detector, *names], quiet=quiet)
     options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv))
     status: Mapping[str, int]

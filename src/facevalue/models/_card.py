@@ -96,6 +96,8 @@ class Card:
         Its measures; `<name>.<output>` is the column.
     needs
         Instruments whose columns it, or its crop, is made from.
+    given
+        Columns that it is given beside the crops.
     licence, commercial
         Of the weights; `commercial` is False where the licence, or the data it was trained on, forbids it.
     paper, trained_on, limits
@@ -116,6 +118,7 @@ class Card:
     crops: tuple[Crop, ...] = ()
     outputs: tuple[Output, ...] = ()
     needs: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     licence: str = ""
     commercial: bool = True
     paper: str = ""

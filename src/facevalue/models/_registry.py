@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import json
 import pkgutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ class Model:
     code: ModuleType
 
     def __call__(self, pixels: np.ndarray, *more: np.ndarray, **options: Any) -> Any:
-        """Find the faces of a photo (h, w, 3), or measure crops (n, h, w, 3); RGB uint8."""
+        """Find the faces of a photo (h, w, 3), or measure crops (n, h, w, 3), RGB uint8, and what the card says is given."""
         if self.card.kind == "detect":
             return self.code.find(self.nets, pixels, **options)
         crops = (pixels, *more)
@@ -51,7 +52,7 @@ class Model:
             if given.dtype != np.uint8 or given.shape[1:] != (crop.size, crop.size, 3):
                 expected = f"(n, {crop.size}, {crop.size}, 3) uint8 RGB"
                 raise WrongShape(f"{self.card.name}: expected crops {expected}, got {given.shape} {given.dtype}")
-        return self.code.measure(self.nets, *crops)
+        return self.code.measure(self.nets, *crops, **options)
 
     def derive(self, photo: np.ndarray, faces: Faces) -> dict[str, np.ndarray]:
         """Return the measures of an instrument without crops, from the photo and columns measured before."""
@@ -92,6 +93,11 @@ def card(name: str) -> Card:
     return replace(known, files=files, basis=basis)
 
 
+def code(name: str) -> ModuleType:
+    """Return a model's file."""
+    return _register()[name][1]
+
+
 def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
     """Fetch (once), convert (once) and open a model.
 
@@ -113,6 +119,19 @@ def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
     """
     paths = prepare(name, progress=progress)
     return Model(card(name), tuple(Net(path, threads=threads) for path in paths), _register()[name][1])
+
+
+def calibration(name: str) -> dict[str, Any] | None:
+    """Return what calibration faces taught of a model, as its recipe wrote it; None where nothing was calibrated.
+
+    Its `config` reproduces the training, `figures` are rows of (measure, group, value, low, high, n) measured on faces
+    that neither training nor calibration saw, and `calibration` makes sets and intervals.
+    """
+    file = next((file for file in card(name).files if file.name.endswith(".json")), None)
+    if file is None:
+        return None
+    known: dict[str, Any] = json.loads(fetch.file(file.path, url=file.url, sha256=file.sha256, model=name).read_bytes())
+    return known
 
 
 def prepare(name: str, *, progress: bool = False) -> list[Path]:
@@ -182,9 +201,11 @@ def permissive(chosen: Iterable[str]) -> None:
     LicenceRefused
         Naming each of them and its licence.
     """
+    chosen = list(chosen)
     refused = [f"{name} ({card(name).licence})" for name in chosen if not card(name).commercial]
     if refused:
-        raise LicenceRefused(f"--only-permissive: {', '.join(refused)}: no commercial use; leave them out, or the flag")
+        left = ",".join(name for name in chosen if card(name).commercial and card(name).kind != "detect")
+        raise LicenceRefused(f"--only-permissive: {'; '.join(refused)}: leave them out (--instruments {left}), or the flag")
 
 
 def _files(name: str, *, progress: bool) -> list[Path]:

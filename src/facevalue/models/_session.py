@@ -17,7 +17,7 @@ PIXELS = "pixels"
 
 
 class Net:
-    """One ONNX graph whose only input is RGB pixels, (n, h, w, 3) uint8.
+    """One ONNX graph whose input is RGB pixels, (n, h, w, 3) uint8, and at most some numbers beside them.
 
     Parameters
     ----------
@@ -39,10 +39,12 @@ class Net:
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """Return the graph's outputs for (n, h, w, 3) uint8 RGB, run in blocks of `BATCH`."""
-        blocks = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)] or [pixels]
-        results = [self._session.run(self._outputs, {PIXELS: np.ascontiguousarray(block)}) for block in blocks]
+    def __call__(self, pixels: np.ndarray, **given: np.ndarray) -> list[np.ndarray]:
+        """Return the graph's outputs for (n, h, w, 3) uint8 RGB and its other inputs, run in blocks of `BATCH`."""
+        inputs = {PIXELS: pixels, **given}
+        starts = range(0, len(pixels), BATCH) or [0]
+        blocks = [{name: np.ascontiguousarray(v[start : start + BATCH]) for name, v in inputs.items()} for start in starts]
+        results = [self._session.run(self._outputs, block) for block in blocks]
         return [np.concatenate(parts) for parts in zip(*results, strict=True)] if len(results) > 1 else results[0]
 
 
@@ -52,7 +54,7 @@ def on_pixels(model: onnx.ModelProto, spec: Input) -> onnx.ModelProto:
     Parameters
     ----------
     model
-        One input, float, laid out as `spec.layout` says; any fixed batch size is made free.
+        Its first input float pixels, laid out as `spec.layout` says; any fixed batch size is made free.
     spec
         Size, colour order, mean, standard deviation and layout.
     """
@@ -61,7 +63,8 @@ def on_pixels(model: onnx.ModelProto, spec: Input) -> onnx.ModelProto:
 
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
-    inner = next(value.name for value in graph.input if value.name not in weights)
+    used = {name for node in graph.node for name in node.input} - weights
+    inner, *others = [value for value in graph.input if value.name in used]
     channels = (3, 1, 1) if spec.layout == "nchw" else (3,)
     mean, std = (np.broadcast_to(np.asarray(v, np.float32), 3).reshape(channels) for v in (spec.mean, spec.std))
     steps: list[tuple[str, np.ndarray | None, bool, dict[str, Any]]]
@@ -77,12 +80,12 @@ def on_pixels(model: onnx.ModelProto, spec: Input) -> onnx.ModelProto:
             nodes.append(helper.make_node(operator, given, [last], **attributes))
             if constant is not None:
                 graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(constant), given[1]))
-    nodes[-1].output[0] = inner
+    nodes[-1].output[0] = inner.name
     old = list(graph.node)
     del graph.node[:], graph.input[:], graph.value_info[:]
     graph.node.extend([*nodes, *old])
     size = ["n", spec.height or "height", spec.width or "width", 3]
-    graph.input.append(helper.make_tensor_value_info(PIXELS, onnx.TensorProto.UINT8, size))
+    graph.input.extend([helper.make_tensor_value_info(PIXELS, onnx.TensorProto.UINT8, size), *others])
     for output in graph.output:
         for dimension in output.type.tensor_type.shape.dim:
             dimension.Clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from facevalue.models._convert.graph import Graph
 
 SIZE = 150
+MEAN, STD = (122.782, 117.001, 104.298), 256.0
 CARDS = (
     Card(
         "dlib_resnet",
@@ -31,7 +33,7 @@ CARDS = (
                 22_466_066,
             ),
         ),
-        inputs=Input(SIZE, SIZE, mean=(122.782, 117.001, 104.298), std=(256.0,)),
+        inputs=Input(SIZE, SIZE, mean=MEAN, std=(STD,)),
         crops=(dlib_chip(SIZE, 0.25),),
         outputs=(Output("embedding", "1", (128,)),),
         needs=("mesh",),
@@ -67,21 +69,39 @@ def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
     from facevalue.models._convert.dlib import read_resnet
     from facevalue.models._convert.graph import Graph
 
-    stem, *layers, last = read_resnet(files[0], list(FILTERS))
+    *layers, last = read_resnet(files[0], list(FILTERS))
     graph = Graph({}, (3, SIZE, SIZE))
-    x, rows = graph.relu(_convolution(graph, graph.input, stem)), (SIZE - 7) // 2 + 1
+    features = trunk(graph, graph.input, layers, size=SIZE)
+    return [graph.finish([graph.node("MatMul", features, graph.constant(last.weights))])]
+
+
+def trunk(graph: Graph, x: str, layers: Sequence[Layer], *, size: int, blocks: Sequence[int] = range(len(WIDTHS))) -> str:
+    """Add the stem and some of the 14 blocks, by their places, and the mean over the map: (n, width of the last block).
+
+    Parameters
+    ----------
+    graph, x
+        The graph, and the name of (n, channels, size, size) in it.
+    layers
+        The stem, and two a block.
+    size
+        Side of the crop, px.
+    blocks
+        The first of each width after the first halves the map.
+    """
+    stem, *layers = layers
+    x, rows = graph.relu(_convolution(graph, x, stem)), (size - 7) // 2 + 1
     x, rows = graph.max_pool(x, 3, stride=2), (rows - 3) // 2 + 1
     channels = WIDTHS[0]
-    for i, width in enumerate(WIDTHS):
-        y = graph.relu(_convolution(graph, x, layers[2 * i]))
-        y = _convolution(graph, y, layers[2 * i + 1])
+    for first, second, i in zip(layers[::2], layers[1::2], blocks, strict=True):
+        y = graph.relu(_convolution(graph, x, first))
+        y = _convolution(graph, y, second)
         if i in HALVING:
             convolved, rows = (rows - 3) // 2 + 1, rows // 2
-            x = _grown(graph, graph.average_pool(x, 2, stride=2), width - channels, 0)
+            x = _grown(graph, graph.average_pool(x, 2, stride=2), WIDTHS[i] - channels, 0)
             y = _grown(graph, y, 0, rows - convolved)
-        x, channels = graph.relu(graph.add(y, x)), width
-    features = graph.flatten(graph.mean(x))
-    return [graph.finish([graph.node("MatMul", features, graph.constant(last.weights))])]
+        x, channels = graph.relu(graph.add(y, x)), WIDTHS[i]
+    return graph.flatten(graph.mean(x))
 
 
 def _convolution(graph: Graph, x: str, layer: Layer) -> str:

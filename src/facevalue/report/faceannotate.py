@@ -9,12 +9,13 @@ import numpy as np
 from facevalue.data.faces import Column, Faces
 
 LARGE = 32
+SET = "_set"
 # FaceAnnotate's key: the columns that answer it, the first that was measured first.
 LABELS = {
-    "race": ("fairface.race", "fairface_onnx.race"),
-    "race4": ("fairface4.race",),
-    "gender": ("fairface.gender", "fairface_onnx.gender"),
-    "age": ("fairface.age", "fairface_onnx.age"),
+    "race": ("fairface.race", "fairface_onnx.race", "attributes.race"),
+    "race4": ("fairface4.race", "attributes.race4"),
+    "gender": ("fairface.gender", "fairface_onnx.gender", "attributes.gender"),
+    "age": ("fairface.age", "fairface_onnx.age", "attributes.age_group"),
 }
 SCORES = {
     "race_scores_fair": LABELS["race"],
@@ -23,7 +24,7 @@ SCORES = {
     "age_scores_fair": LABELS["age"],
 }
 EXPRESSIONS = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
-EXPRESSION = ("dmue.expression",)
+EXPRESSION = ("dmue.expression", "expression.votes")
 ANGLES = {name: (f"tddfa.{name}", f"tddfa_mb1.{name}", f"pose.{name}") for name in ("yaw", "pitch", "roll")}
 
 
@@ -81,7 +82,7 @@ class _Main:
     def read(self, key: str, columns: tuple[str, ...], value: Any) -> Any:
         measured = [name for name in columns if name in self.faces.columns]
         if not measured:
-            return self.absent(key, f"--instruments {columns[0].split('.')[0]}")
+            return self.absent(key, f"--instruments {columns[-1].split('.')[0]}")
         column = self.faces.columns[measured[0]]
         if np.isnan(column.values[self.k]).any():
             self.why[key] = "not_measured" if column.why is None else str(column.why[self.k])
@@ -95,7 +96,9 @@ def _decimals(value: float, n: int) -> float:
 
 
 def _face(faces: Faces, k: int) -> dict[str, Any]:
-    measures = {name: _measure(column, k) for name, column in faces.columns.items() if column.values[k].size <= LARGE}
+    small = {name: column for name, column in faces.columns.items() if column.values[k].size <= LARGE}
+    shown = {name: column for name, column in small.items() if not name.endswith(SET)}
+    measures = {name: _measure(column, k, small.get(f"{name}{SET}")) for name, column in shown.items()}
     return {
         "face": k,
         "box": [round(v, 2) for v in faces.box[k].tolist()],
@@ -105,7 +108,7 @@ def _face(faces: Faces, k: int) -> dict[str, Any]:
     }
 
 
-def _measure(column: Column, k: int) -> dict[str, Any]:
+def _measure(column: Column, k: int, sets: Column | None) -> dict[str, Any]:
     bands = [None if band is None else _plain(band[k], column.labels) for band in (column.low, column.high)]
     out: dict[str, Any] = {
         "value": _plain(column.values[k], column.labels),
@@ -113,6 +116,8 @@ def _measure(column: Column, k: int) -> dict[str, Any]:
         "source": column.source,
     }
     out |= {"low": bands[0], "high": bands[1], "level": column.level}
+    if sets is not None:
+        out["set"] = [label for label, held in zip(sets.labels, sets.values[k], strict=True) if held == 1] or None
     if column.why is not None and column.why[k]:
         out["why"] = str(column.why[k])
     return out

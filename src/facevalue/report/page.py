@@ -66,6 +66,8 @@ class Digest:
         self._shown: list[tuple[str, Faces]] = []
         self._scalars: dict[str, list[np.ndarray]] = defaultdict(list)
         self._labels: dict[str, Counter[str]] = defaultdict(Counter)
+        self._sizes: dict[str, Counter[int]] = defaultdict(Counter)
+        self._levels: dict[str, float | None] = {}
         self._missing: dict[str, Counter[str]] = defaultdict(Counter)
         self._units: dict[str, tuple[str, str]] = {}
 
@@ -85,10 +87,14 @@ class Digest:
             self._shown, self._every = self._shown[::2], 2 * self._every
         for name, column in faces.columns.items():
             self._units[name] = (column.unit, column.source)
-            if column.labels:
+            if name.endswith("_set"):
+                self._sizes[name.removesuffix("_set")].update(column.values.sum(1)[~np.isnan(column.values).any(1)].astype(int))
+                self._levels[name.removesuffix("_set")] = column.level
+            elif column.labels:
                 measured = column.values[~np.isnan(column.values).any(1)]
                 self._labels[name].update(dict.fromkeys(column.labels, 0))
                 self._labels[name].update(column.labels[i] for i in measured.argmax(1))
+                self._missing[name].update(() if column.why is None else filter(None, column.why))
             elif column.values.ndim == 1:
                 self._scalars[name].append(column.values)
                 self._missing[name].update(() if column.why is None else filter(None, column.why))
@@ -124,9 +130,17 @@ class Digest:
         return out | {"bars": bars, "quantiles": [f"{q:.4g}" for q in quantiles]}
 
     def shares(self) -> list[dict[str, Any]]:
-        """Return one table of labels a distribution: how many faces have each as their most likely one."""
+        """Return one table a distribution: how many faces have each label as their most likely one, and the sizes of sets."""
         return [
-            {"name": name, "source": self._units[name][1], "rows": list(rows.items()), "n": sum(rows.values())}
+            {
+                "name": name,
+                "source": self._units[name][1],
+                "rows": list(rows.items()),
+                "n": sum(rows.values()),
+                "missing": dict(self._missing[name]),
+                "level": self._levels.get(name),
+                "sizes": sorted(self._sizes[name].items()),
+            }
             for name, rows in self._labels.items()
         ]
 

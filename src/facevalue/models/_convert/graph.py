@@ -42,6 +42,7 @@ class Graph:
     def __init__(self, weights: Mapping[str, np.ndarray], shape: Sequence[int]) -> None:
         self.weights = weights
         self._shape = tuple(shape)
+        self._given: dict[str, int] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
@@ -51,6 +52,11 @@ class Graph:
 
         name = f"{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+    def given(self, name: str, length: int) -> str:
+        """Add a second input, (n, length) float32."""
+        self._given[name] = length
         return name
 
     def constant(self, values: np.ndarray | Sequence[int]) -> str:
@@ -150,9 +156,9 @@ class Graph:
         """Add a permutation of the dimensions."""
         return self.node("Transpose", x, perm=order)
 
-    def part(self, x: str, start: int, stop: int, *, axis: int = 1) -> str:
-        """Add `x[:, start:stop]`, or the same along another axis."""
-        ends = (self.constant([value]) for value in (start, stop, axis))
+    def part(self, x: str, start: int, stop: int, *, axis: int = 1, step: int = 1) -> str:
+        """Add `x[:, start:stop:step]`, or the same along another axis."""
+        ends = (self.constant([value]) for value in (start, stop, axis, step))
         return self.node("Slice", x, *ends)
 
     def stretch(self, x: str, columns: tuple[int, int], size: int) -> str:
@@ -179,6 +185,7 @@ class Graph:
         number = onnx.TensorProto.FLOAT
         free = [side or f"side_{axis}" for axis, side in enumerate(self._shape)]
         inputs = [helper.make_tensor_value_info(self.input, number, ["n", *free])]
+        inputs += [helper.make_tensor_value_info(name, number, ["n", length]) for name, length in self._given.items()]
         results = [helper.make_tensor_value_info(name, number, None) for name in outputs]
         graph = helper.make_graph(self._nodes, "net", inputs, results, self._constants)
         opset = [helper.make_opsetid("", OPSET)]

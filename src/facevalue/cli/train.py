@@ -1,0 +1,72 @@
+"""`facevalue train`: attributes, expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from facevalue.data.faces import Faces
+
+app = typer.Typer(help="Train the instruments that the package carries (extra `train`).", no_args_is_help=True)
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; a stopped run goes on from what lies there.")]
+Seed = Annotated[int, typer.Option(help="Of the split, the first weights and the augmentation.")]
+Epochs = Annotated[int, typer.Option(help="Epochs at most.", min=1)]
+
+
+@app.command()
+def attributes(
+    data: Annotated[Path, typer.Option(help="Parquet of photos with age, gender and race, as shared by UTKFace.")],
+    out: Out,
+    seed: Seed = 0,
+    epochs: Epochs = 40,
+) -> None:
+    """Train perceived age, gender and race; calibrate them; write ONNX, calibration and figures by group."""
+    _train("attributes", data, out, seed=seed, epochs=epochs)
+
+
+@app.command()
+def expression(
+    data: Annotated[Path, typer.Option(help="Folder with train.parquet and valid.parquet of FER+.")],
+    out: Out,
+    seed: Seed = 0,
+    epochs: Epochs = 25,
+) -> None:
+    """Train the distribution of raters' votes over eight emotions; calibrate it; write ONNX, calibration and figures."""
+    _train("expression", data, out, seed=seed, epochs=epochs)
+
+
+def _train(name: str, data: Path, out: Path, *, seed: int, epochs: int) -> None:
+    from importlib import import_module
+
+    from facevalue.cli import _show
+    from facevalue.data.errors import RunError
+
+    try:
+        recipe = import_module(f"facevalue.train.{name}").RECIPE
+        from facevalue.train.loop import Config
+        from facevalue.train.recipe import Around, train
+    except ModuleNotFoundError as error:
+        raise RunError(f"training needs {error.name}: pip install 'facevalue[train]'") from error
+    with _show.progress("training", "epochs", quiet=False) as progress:
+        around = Around(_measure, lambda text: typer.echo(text, err=True), progress)
+        findings = train(recipe, data, out, Config(seed=seed, epochs=epochs), around=around)
+    _show.findings(findings[findings.group == "all"])
+
+
+def _measure(tables: Sequence[Path], folder: Path) -> Faces:
+    """Return the faces of tables of photos, measured in a run that can be taken up again."""
+    from facevalue.annotate import engine, run
+    from facevalue.annotate.instruments import ordered
+    from facevalue.annotate.measure import Settings
+    from facevalue.cli import _show
+    from facevalue.data.files import read_faces
+    from facevalue.train.recipe import MEASURED
+
+    settings = Settings(instruments=ordered(MEASURED))
+    with _show.progress("measuring", "photos", quiet=False) as progress:
+        run.run(tables, folder, settings, options=run.Options(engine.cores(), gallery=False), progress=progress)
+    return read_faces(folder / "faces.parquet")

@@ -1,0 +1,1 @@
+"""Arrays in, frozen results out: calibration, resampling, comparison of groups. Imports nothing of ours."""
