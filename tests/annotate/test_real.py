@@ -107,7 +107,12 @@ def test_results_json_of_the_published_sample(shared, tmp_path):
     assert ours["face_name_align"] == published["face_name_align"]
     assert (tmp_path / ours["face_name_align"]).exists()
     assert [abs(ours[angle] - published[angle]) < 8 for angle in ("yaw", "pitch", "roll")] == [True] * 3
-    assert ours["why"]["race"].startswith("not_requested")
+    assert [ours[key] for key in ("race", "race4", "gender")] == [published[key] for key in ("race", "race4", "gender")]
+    assert ours["Happy"] == max(ours[name] for name in EXPRESSIONS)
+    assert "Happy" in ours["faces"][0]["measures"]["expression.votes"]["set"]
+    age = ours["faces"][0]["measures"]["attributes.age"]
+    assert age["low"] < age["value"] < age["high"]
+    assert ours["why"] == {}
 
 
 @pytest.mark.index

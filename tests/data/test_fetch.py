@@ -379,3 +379,13 @@ def test_an_archive_cannot_write_where_it_likes(mirror, cache, tmp_path):
     fetch.file("m/w.bin", url=f"{PIP}w.bin", sha256=SUM)
     assert not list(tmp_path.rglob("evil"))
     assert leftovers(cache) == ["w.bin"]
+
+
+def test_what_the_package_carries_is_used_where_it_is_and_must_have_its_sum(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEVALUE_CACHE", str(tmp_path))
+    place = Path(fetch.__file__)
+    url = "package:data/fetch.py"
+    assert fetch.file("facevalue/x.onnx", url=url, sha256=fetch.sha256(place)) == place
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ChecksumMismatch, match=r"fetch\.py: expected sha256 0{64}, got .* install it again"):
+        fetch.file("facevalue/x.onnx", url=url, sha256="0" * 64)

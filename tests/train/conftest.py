@@ -60,7 +60,7 @@ def heads(
 ) -> Heads:
     """Return a net with seeded weights, in which every block adds little to its skip and features keep their size."""
     torch.manual_seed(seed)
-    net = Heads(Trunk(blocks, gray=gray), sizes or {"a": 2, "b": 3}, size=size, embedding=embedding, dropout=0.2)
+    net = Heads(Trunk(blocks, gray=gray), sizes or {"a": 2, "b": 3}, size=size, embedding=embedding, mirrored=True, dropout=0.2)
     for layer in net.trunk.convolutions():
         torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     for block in net.trunk.residuals:

@@ -108,6 +108,6 @@ def test_the_nets_of_the_recipes(recipe) -> None:
     assert list(recipe.blocks) == sorted(set(recipe.blocks))
     assert len(trunk.convolutions()) == 1 + 2 * len(recipe.blocks)
     assert trunk.features == WIDTHS[recipe.blocks[-1]]
-    net = Heads(trunk, recipe.heads, size=card.crops[0].size, embedding=0, dropout=0.0).eval()
+    net = Heads(trunk, recipe.heads, size=card.crops[0].size, embedding=0, mirrored=True, dropout=0.0).eval()
     out = net(tensor(noise(2, card.crops[0].size, 1 if recipe.gray else 3), CPU))
     assert {name: out[name].shape for name in recipe.heads} == {name: (2, k) for name, k in recipe.heads.items()}

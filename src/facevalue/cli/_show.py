@@ -153,7 +153,7 @@ def models(cards: Sequence[Card]) -> None:
 
     table = Table("name", "kind", "weights", "commercial use", "measures")
     for card in cards:
-        here = all((fetch.cache() / file.path).exists() for file in card.files)
+        here = all(file.url.startswith(fetch.CARRIED) or (fetch.cache() / file.path).exists() for file in card.files)
         bring = not here and not all(file.url for file in card.files)
         weights = ("here" if card.files else "none needed") if here else "bring your own" if bring else "to fetch"
         table.add_row(card.name, card.kind, weights, "yes" if card.commercial else "no", card.about)
@@ -162,12 +162,14 @@ def models(cards: Sequence[Card]) -> None:
 
 def card(known: Card) -> None:
     """Print all that a card holds, a line each."""
+    from facevalue.data import fetch
+
     yes = "yes" if known.commercial else "no"
     lines = [("name", f"{known.name} ({known.kind})"), ("measures", known.about), ("source", known.source)]
     for file in known.files:
         sums = f"{file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}"
         bring = f"not offered for download: facevalue models import {known.name} FILE"
-        origin = "carried in this package" if file.url.startswith("package:") else file.url or bring
+        origin = "carried in this package" if file.url.startswith(fetch.CARRIED) else file.url or bring
         lines += [("file", f"{file.path}, {sums}"), ("from", origin)]
     if known.inputs:
         spec = known.inputs

@@ -5,6 +5,7 @@ Numbers only: every scale is kept, so that sets, intervals and bands of any leve
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class Within:
         return np.asarray(np.array(self.cells)[p.argmax(1)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
     """What calibration faces taught of a head that gives probabilities of k labels.
 
@@ -89,22 +90,22 @@ class Distribution:
         NotCalibrated
             When a category has too few calibration faces for the level.
         """
-        thresholds = np.array([self._threshold(at, level) for at in range(len(self.scores))])[self.category]
-        return prediction_sets(_scores(p), thresholds[_cells(self.within, p, beside)], top=top)
+        thresholds = _thresholds(self, level)[_cells(self.within, p, beside)]
+        return prediction_sets(_scores(p), thresholds, top=top)
 
     def bands(self, p: np.ndarray, *, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Return low and high, (n, k), of probabilities (n, k): see `Reliability.band`."""
         bands = [part.band(p[:, j], level=level) for j, part in enumerate(self.reliability)]
         return np.stack([low for low, _ in bands], axis=1), np.stack([high for _, high in bands], axis=1)
 
-    def _threshold(self, category: int, level: float) -> float:
+    def name(self, category: int) -> str:
+        """Return the labels of a category, and its cell, in words."""
         cells, labels = np.nonzero(self.category == category)
         names = " or ".join(self.labels[j] for j in labels)
-        where = "" if self.within is None else f" in cell {cells[0]} of {self.within.column}"
-        return _quantile(self.scores[category], level, what=names + where)
+        return names if self.within is None else f"{names} in cell {cells[0]} of {self.within.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Interval:
     """What calibration faces taught of a number whose scale, such as a predicted deviation, is another number.
 
@@ -142,16 +143,31 @@ class Interval:
         NotCalibrated
             When a bin has too few calibration faces for the level.
         """
-        limits = np.array([_quantile(scores, level, what=self._name(b)) for b, scores in enumerate(self.scores)])
+        limits = _limits(self, level)
         grid = np.arange(self.grid[0], self.grid[1] + 1.0)
         allowed = _distances(values[:, None], scale[:, None], grid, self.floor) <= limits[_bins(self.edges, grid)]
         hull = np.where(allowed, grid, values[:, None])
         hull[np.isnan(scale)] = np.nan
         return np.minimum(hull.min(1), values), np.maximum(hull.max(1), values)
 
-    def _name(self, b: int) -> str:
+    def name(self, b: int) -> str:
+        """Return a bin of true values in words."""
         ends = np.concatenate([[self.grid[0]], self.edges, [self.grid[1] + 1]])
         return f"true values from {ends[b]:g} to below {ends[b + 1]:g}"
+
+
+@functools.lru_cache(maxsize=64)
+def _thresholds(distribution: Distribution, level: float) -> np.ndarray:
+    """Return the threshold of each cell and label, (cells, k)."""
+    scores = enumerate(distribution.scores)
+    found = [_quantile(part, level, what=distribution.name(at)) for at, part in scores]
+    return np.asarray(np.array(found)[distribution.category])
+
+
+@functools.lru_cache(maxsize=64)
+def _limits(interval: Interval, level: float) -> np.ndarray:
+    """Return the largest score of each bin, (b,)."""
+    return np.array([_quantile(scores, level, what=interval.name(b)) for b, scores in enumerate(interval.scores)])
 
 
 def fit_distribution(

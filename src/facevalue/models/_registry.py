@@ -127,7 +127,7 @@ def calibration(name: str) -> dict[str, Any] | None:
     Its `config` reproduces the training, `figures` are rows of (measure, group, value, low, high, n) measured on faces
     that neither training nor calibration saw, and `calibration` makes sets and intervals.
     """
-    file = next((file for file in card(name).files if file.name.endswith(".json")), None)
+    file = next((file for file in card(name).files if file.path == f"facevalue/{name}.json"), None)
     if file is None:
         return None
     known: dict[str, Any] = json.loads(fetch.file(file.path, url=file.url, sha256=file.sha256, model=name).read_bytes())
@@ -205,7 +205,8 @@ def permissive(chosen: Iterable[str]) -> None:
     refused = [f"{name} ({card(name).licence})" for name in chosen if not card(name).commercial]
     if refused:
         left = ",".join(name for name in chosen if card(name).commercial and card(name).kind != "detect")
-        raise LicenceRefused(f"--only-permissive: {'; '.join(refused)}: leave them out (--instruments {left}), or the flag")
+        instead = f"leave them out (--instruments {left})" if left else "leave them out"
+        raise LicenceRefused(f"--only-permissive: no commercial use of {'; '.join(refused)}: {instead}, or the flag")
 
 
 def _files(name: str, *, progress: bool) -> list[Path]:

@@ -68,8 +68,9 @@ def find(nets: tuple[Net, ...], photo: np.ndarray, *, threshold: float = 0.5) ->
 
     The net sees the photo with its longer side at 320 px first. Where that leaves a hint of more, a cell above
     `HINT` away from the large faces, or finds nothing, it sees it at 640 px too; where it still finds nothing, within a
-    black margin, for faces that fill the frame, and then with its longer side at 128 px, for such faces out of few px. Large faces keep the place that the small pass gave them (its points
-    lie nearer to the pupils: .060 against .067 eye distances on 102 portraits of the London set).
+    black margin, for faces that fill the frame, and at last at 128 px, for such faces out of few px. Large faces keep the
+    place that the small pass gave them (its points lie nearer to the pupils: .060 against .067 eye distances on 102
+    portraits of the London set).
 
     Parameters
     ----------

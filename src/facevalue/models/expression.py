@@ -25,14 +25,14 @@ CARDS = (
             File(
                 "facevalue/expression.onnx",
                 "package:models/_weights/expression.onnx",
-                "45cef5111849638fb999fd5966e05b1eddca36830e0a1ed2f330f20b987bf870",
-                3_333_228,
+                "660247b60486cb458e360f3126b1d0199011198989a9f627221dda5f652e40be",
+                3_332_794,
             ),
             File(
                 "facevalue/expression.json",
                 "package:models/_weights/expression.json",
-                "a4c8ad2272db451510ff112ad6f424f8d8ff4d83c16afb3ce660c492ff738c04",
-                24_887,
+                "7de23bc9116d0f907d8664acc4b2ed2f3377288ab0056bc326ff46069ae81557",
+                24_834,
             ),
         ),
         inputs=Input(SIZE, SIZE),

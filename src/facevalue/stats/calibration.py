@@ -5,6 +5,7 @@ Truth is given as n labels, (n,) int, or as the n distributions of votes over k 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -253,7 +254,7 @@ def wilson_interval(hits: np.ndarray | float, n: np.ndarray | float, *, level: f
     return np.clip((middle - half) / weight, 0, 1), np.clip((middle + half) / weight, 0, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
     """How often a probability came true, in bins of about equally many faces.
 
@@ -279,9 +280,15 @@ class Reliability:
         level
             In (0, 1).
         """
-        low, high = wilson_interval(self.hits, self.n, level=level)
+        low, high = _bands(self, level)
         at = np.minimum(np.searchsorted(self.edges, p), len(self.edges) - 1)
         return np.minimum(low[at], p), np.maximum(high[at], p)
+
+
+@functools.lru_cache(maxsize=256)
+def _bands(known: Reliability, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of each bin, (b,) low and high."""
+    return wilson_interval(known.hits, known.n, level=level)
 
 
 def reliability(p: np.ndarray, hit: np.ndarray, *, bins: int = 10) -> Reliability:

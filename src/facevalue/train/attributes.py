@@ -141,6 +141,7 @@ RECIPE = Recipe(
     blocks=(0, 1, 3, 4, 5, 6, 7, 8, 10),
     gray=False,
     heads={"age": YEARS, "gender": len(GENDERS), "race": len(RACES)},
+    mirrored=True,
     shares={"fit": 0.7, "stop": 0.05, "calibrate": 0.125, "test": 0.125},
     read=read,
     loss=loss,

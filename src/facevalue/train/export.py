@@ -55,9 +55,11 @@ def graph_of(net: Heads) -> tuple[Graph, str, str]:
     x = graph.affine(graph.input, gain, offset)
     if net.trunk.gray:
         x = graph.node("Conv", x, graph.constant(np.array(LUMINANCE).reshape(1, 3, 1, 1)))
-    both = graph.concat(x, graph.part(x, -1, LEFT_END, axis=3, step=-1), axis=0)
-    features = trunk(graph, both, _layers(net.trunk), size=net.size, blocks=net.trunk.blocks)
-    features = graph.node("ReduceMean", graph.reshape(features, (2, -1, net.trunk.features)), axes=[0], keepdims=0)
+    if net.mirrored:
+        x = graph.concat(x, graph.part(x, -1, LEFT_END, axis=3, step=-1), axis=0)
+    features = trunk(graph, x, _layers(net.trunk), size=net.size, blocks=net.trunk.blocks)
+    if net.mirrored:
+        features = graph.node("ReduceMean", graph.reshape(features, (2, -1, net.trunk.features)), axes=[0], keepdims=0)
     if not net.embedding:
         return graph, features, features
     scaled = graph.node("Mul", graph.given("embedding", net.embedding), graph.constant(np.array([EMBEDDING_SCALE])))

@@ -126,6 +126,7 @@ RECIPE = Recipe(
     blocks=(0, 1, 3, 4, 5, 7, 8, 10),
     gray=True,
     heads={"votes": len(LABELS)},
+    mirrored=False,
     shares={"fit": 0.88, "stop": 0.04, "calibrate": 0.08},
     read=read,
     loss=loss,

@@ -99,7 +99,7 @@ class Trunk(nn.Module):
 class Heads(nn.Module):
     """A trunk and linear heads: pixels and an embedding to a dictionary of logits, (n, k) each, and the features.
 
-    Once trained it sees every face twice, as it is and mirrored, and the heads see the mean of the features.
+    Once trained it may see every face twice, as it is and mirrored: the heads then see the mean of the features.
 
     Parameters
     ----------
@@ -111,20 +111,25 @@ class Heads(nn.Module):
         Side of the crops, px.
     embedding
         Numbers a face that are known from elsewhere; 0 for none.
+    mirrored
+        Whether it sees faces mirrored too.
     dropout
         Share of features left out in training.
     """
 
-    def __init__(self, trunk: Trunk, sizes: Mapping[str, int], *, size: int, embedding: int, dropout: float) -> None:
+    def __init__(
+        self, trunk: Trunk, sizes: Mapping[str, int], *, size: int, embedding: int, mirrored: bool, dropout: float
+    ) -> None:
         super().__init__()
-        self.trunk, self.sizes, self.size, self.embedding = trunk, dict(sizes), size, embedding
+        self.trunk, self.sizes, self.size = trunk, dict(sizes), size
+        self.embedding, self.mirrored = embedding, mirrored
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(trunk.features + embedding, sum(sizes.values()))
 
     def forward(self, pixels: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """Return logits by head, and "features"."""
         features = self.trunk(pixels).float()
-        if not self.training:
+        if self.mirrored and not self.training:
             features = (features + self.trunk(pixels.flip(3)).float()) / 2
         seen = self.dropout(features)
         if embedding is not None and self.embedding:

@@ -77,8 +77,8 @@ class Recipe:
     ----------
     name
         Of its card.
-    blocks, gray, heads
-        Of its net: which of dlib's blocks, whether luminance alone, the size of each head.
+    blocks, gray, heads, mirrored
+        Of its net: which of dlib's blocks, whether luminance alone, the size of each head, whether mirrored faces too.
     shares
         Of the persons, by what their faces are for: "fit", "stop", "calibrate", and "test" where the data come unsplit.
     read
@@ -103,6 +103,7 @@ class Recipe:
     blocks: tuple[int, ...]
     gray: bool
     heads: Mapping[str, int]
+    mirrored: bool
     shares: Mapping[str, float]
     read: Callable[[Path], Sample]
     loss: loop.Loss
@@ -195,7 +196,8 @@ def start(recipe: Recipe, config: loop.Config) -> Heads:
     card = models.card(recipe.name)
     embedding = models.card("dlib_resnet").outputs[0].shape[0] if card.given else 0
     trunk = Trunk(recipe.blocks, gray=recipe.gray)
-    net = Heads(trunk, recipe.heads, size=card.crops[0].size, embedding=embedding, dropout=config.dropout)
+    size, mirrored = card.crops[0].size, recipe.mirrored
+    net = Heads(trunk, recipe.heads, size=size, embedding=embedding, mirrored=mirrored, dropout=config.dropout)
     file = models.card("dlib_resnet").files[0]
     net.trunk.start_from(fetch.file(file.path, url=file.url, sha256=file.sha256, progress=True))
     return net
