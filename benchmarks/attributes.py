@@ -9,7 +9,6 @@ very photos among others; it gets the box of our detector, made square, as its a
 import csv
 import io
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +26,7 @@ SQUARE = align.Crop("upright", 112)
 
 def main(data: Path, peer: Path) -> None:
     rows = pq.read_table(data).to_pylist()
-    start = time.perf_counter()
     faces = fv.annotate(data, instruments=["attributes"])
-    ours = 1e3 * (time.perf_counter() - start) / len(rows)
     largest = {path: i for i, path in sorted(enumerate(faces.path), key=lambda pair: _area(faces.box[pair[0]]))}
     faces = faces[np.array([largest[row["name"]] for row in rows])]
     session = onnxruntime.InferenceSession(str(peer), providers=["CPUExecutionProvider"])
@@ -39,7 +36,6 @@ def main(data: Path, peer: Path) -> None:
     out.writerow(["measure", "facevalue", "face-api (trained on these photos)", "n"])
     out.writerow(["photos that are judged", f"{seen.mean():.3f}", "1.000", len(rows)])
     out.writerows(_figures(rows, faces, theirs, seen))
-    out.writerow(["ms a photo, all cores, detection and all that is needed", f"{ours:.1f}", "", len(rows)])
 
 
 def _figures(rows: list[dict], faces: fv.Faces, theirs: np.ndarray, seen: np.ndarray) -> Iterator[list]:

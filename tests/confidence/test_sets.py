@@ -119,7 +119,7 @@ def test_faces_outside_a_limit_are_not_judged_and_say_why():
     faces = replaced(replaced(faces, "quality.inter_eye", 3, 5), "pose.yaw", 3, 77)
     faces = replaced(faces, "pose.yaw", 4, np.nan, why="no_mesh")
     judged = with_sets(faces, calibrated(), level=0.9)
-    for name in (*HEADS, "x.gender_set", "x.age_group_set"):
+    for name in (*HEADS, "x.gender_set", "x.age_group_set", "x.age_sd"):
         column = judged[name]
         assert list(column.why) == ["", "too_small", "turned_away", "too_small", "", ""]
         for part in (column.values, column.low, column.high):

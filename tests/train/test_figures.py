@@ -50,10 +50,19 @@ def test_a_share_is_counted_over_all_and_in_every_group_and_each_two_crossed() -
         assert (row["n"], row["level"], row["method"], row["study"], row["run"]) == (n, LEVEL, "wilson", "study", "run")
 
 
-def test_of_three_groupings_each_and_all_three_crossed_are_counted() -> None:
+def test_of_three_groupings_each_and_all_crossings_are_counted() -> None:
     one = judge(sex=SEX, colour=COLOUR, third=np.full(100, "x"))
     one.share("hit", ALL, among=ALL)
-    assert {group.split(":")[0] for _, group in rows(one)} == {"all", "sex", "colour", "third", "sex x colour x third"}
+    assert {group.split(":")[0] for _, group in rows(one)} == {
+        "all",
+        "sex",
+        "colour",
+        "third",
+        "sex x colour",
+        "sex x third",
+        "colour x third",
+        "sex x colour x third",
+    }
 
 
 def test_without_a_grouping_all_are_counted() -> None:

@@ -97,12 +97,13 @@ def run(
     found = _outside(listed, out)
     if not found:
         raise RunError(f"expected photos in {', '.join(map(str, inputs))}, found none among {listed.others} files")
+    blank = instruments.blank(settings.detector, settings.instruments, level=settings.level)
     with _locked(out), _writable(out):
         record = Record(out)
         dropped = _gone(record, found, out)
         chips = chip_names([photo.path for photo in found]) if settings.chips else {}
         due = {photo.path: reuse for photo, reuse in _due(found, record, settings, chips)}
-        with Results(out, instruments.blank(settings.detector, settings.instruments, level=settings.level)) as results:
+        with Results(out, blank) as results:
             work = engine.batches(_tasks(found, due, record, chips), size=engine.BATCH)
             batches = engine.run(settings, work, workers=options.workers, photos=len(due))
             for row, faces in _in_order(found, due, record, batches, progress):

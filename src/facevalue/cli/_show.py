@@ -190,9 +190,6 @@ def card(known: Card) -> None:
 
 def _figures(name: str) -> None:
     """Print what was measured of a calibrated instrument, on faces that neither training nor calibration saw."""
-    from rich.console import Console
-    from rich.table import Table
-
     from facevalue import models
     from facevalue.report import figures
 
@@ -202,13 +199,16 @@ def _figures(name: str) -> None:
     print(f"intervals   of {known['level']:.0%}, in brackets")
     for measure, value, n in figures.overall(known):
         print(f"{measure:36} {value:40} n {n}")
-    console = Console(highlight=False)
     for one in figures.by_group(known):
-        heads = (column.replace("_", "\n") for column in one.columns)
-        table = Table("as labelled", "n", *heads, title=f"by perceived {one.grouping}")
-        for row in one.rows:
-            table.add_row(*(cell.replace(" (", "\n(") for cell in row))
-        console.print(table)
+        if " x " not in one.grouping:
+            print(f"\nby perceived {one.grouping}, as labelled")
+            for group, n, *cells in one.rows:
+                print(
+                    "\n".join(
+                        f"{group:12} {measure:36} {cell:38} n {n}" for measure, cell in zip(one.columns, cells, strict=True)
+                    )
+                )
+    print(f"\ncrossed groups: docs/{name}.md")
 
 
 def _plain(values: Sequence[float]) -> str:

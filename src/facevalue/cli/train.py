@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Train the instruments that the package carries (extra `train`).", no_args_is_help=True)
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; a stopped run goes on from what lies there.")]
-Seed = Annotated[int, typer.Option(help="Of the split, the first weights and the augmentation.")]
+Seed = Annotated[int, typer.Option(help="Of the split, the first weights and the augmentation.", min=0)]
 Epochs = Annotated[int, typer.Option(help="Epochs at most.", min=1)]
 
 
@@ -54,7 +54,7 @@ def _train(name: str, data: Path, out: Path, *, seed: int, epochs: int) -> None:
     with _show.progress("training", "epochs", quiet=False) as progress:
         around = Around(_measure, lambda text: typer.echo(text, err=True), progress)
         findings = train(recipe, data, out, Config(seed=seed, epochs=epochs), around=around)
-    _show.findings(findings[findings.group == "all"])
+    _show.findings(findings[(findings.group == "all") & (findings.study == name)])
 
 
 def _measure(tables: Sequence[Path], folder: Path) -> Faces:

@@ -6,6 +6,7 @@ Numbers only: every scale is kept, so that sets, intervals and bands of any leve
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -262,7 +263,8 @@ def _quantile(scores: np.ndarray, level: float, *, what: str) -> float:
     needed = scores_needed(level)
     if len(scores) < needed:
         have = f"needs {needed} calibration faces of {what}, there are {len(scores)}"
-        raise NotCalibrated(f"level {level} {have}: ask for a lower level")
+        most = math.floor(1000 * len(scores) / (len(scores) + 1)) / 1000
+        raise NotCalibrated(f"level {level} {have}: ask for {most:g} at most")
     return conformal_quantile(scores, level)
 
 

@@ -75,8 +75,9 @@ class Calibration:
 def with_sets(faces: Faces, calibration: Calibration, *, level: float) -> Faces:
     """Return the faces with bands on each calibrated column, sets beside each distribution, and abstention.
 
-    The set is the column `<instrument>.<head>_set`, (n, k) of 0 and 1, never empty. Faces outside a limit have NaN in
-    all of these, and its reason; reasons that were there before stay. A limit whose column is NaN withholds nothing.
+    The set is the column `<instrument>.<head>_set`, (n, k) of 0 and 1, never empty. Faces outside a limit have NaN in all
+    columns of the instrument but those by which it abstains, and its reason; reasons that were there before stay. A limit
+    whose column is NaN withholds nothing.
 
     Parameters
     ----------
@@ -102,8 +103,16 @@ def with_sets(faces: Faces, calibration: Calibration, *, level: float) -> Faces:
         found |= _with_set(faces, name, distribution, level)
     for name, interval in calibration.intervals.items():
         found[name] = _with_interval(faces, name, interval, level)
-    columns = {name: _withheld(column, abstained) for name, column in found.items()}
-    return replace(faces, columns={**faces.columns, **columns})
+    columns = {**faces.columns, **found}
+    names = _beside(columns, calibration)
+    return replace(faces, columns=columns | {name: _withheld(columns[name], abstained) for name in names})
+
+
+def _beside(columns: Mapping[str, Column], calibration: Calibration) -> list[str]:
+    """Return the columns of the calibrated instruments, but for those by which they abstain."""
+    instruments = {name.split(".")[0] for name in (*calibration.distributions, *calibration.intervals)}
+    reasons = {limit.column for limit in calibration.limits}
+    return [name for name in columns if name.split(".")[0] in instruments and name not in reasons]
 
 
 def _with_set(faces: Faces, name: str, distribution: Distribution, level: float) -> dict[str, Column]:

@@ -33,8 +33,8 @@ CARDS = (
             File(
                 "facevalue/attributes.json",
                 "package:models/_weights/attributes.json",
-                "28984a43a4e15658efde381ff8ba3fbf3f2f1a283de611c3e97e5424f8b53c67",
-                296_051,
+                "3f2282aea5f32d37319edc29e0cbaa1e7833b92185794fe6705066340f6e9d96",
+                449_604,
             ),
         ),
         inputs=Input(SIZE, SIZE),

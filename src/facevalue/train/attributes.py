@@ -123,17 +123,17 @@ def groups(targets: Arrays) -> dict[str, np.ndarray]:
     return {name: np.array(words)[at[name]] for name, words in (("race", RACES), ("gender", GENDERS), ("age", AGES))}
 
 
-def judge(judge: Judge, faces: Faces, targets: Arrays) -> None:
+def judge(to: Judge, faces: Faces, targets: Arrays) -> None:
     """Add accuracy, calibration and coverage of each head."""
     years, race, gender = targets["age"].astype(int), targets["race"], targets["gender"]
     group = age_groups(years)
     column = {name: faces[f"attributes.{name}"] for name in ("age", "age_group", "gender", "race", "race4")}
-    judge.distribution("gender", column["gender"], faces["attributes.gender_set"], gender)
-    judge.share("gender_accuracy_adults", column["gender"].values.argmax(1) == gender, among=judge.judged & (years >= ADULT))
-    judge.distribution("race", column["race"], faces["attributes.race_set"], race)
-    judge.among(race < len(RACES_4)).distribution("race4", column["race4"], faces["attributes.race4_set"], race)
-    judge.distribution("age_group", column["age_group"], faces["attributes.age_group_set"], group)
-    judge.number("age", column["age"], years, balanced=group)
+    to.distribution("gender", column["gender"], faces["attributes.gender_set"], gender)
+    to.share("gender_accuracy_adults", column["gender"].values.argmax(1) == gender, among=to.judged & (years >= ADULT))
+    to.distribution("race", column["race"], faces["attributes.race_set"], race)
+    to.among(race < len(RACES_4)).distribution("race4", column["race4"], faces["attributes.race4_set"], race)
+    to.distribution("age_group", column["age_group"], faces["attributes.age_group_set"], group)
+    to.number("age", column["age"], years, balanced=group)
 
 
 RECIPE = Recipe(

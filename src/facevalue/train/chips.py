@@ -10,9 +10,9 @@ import numpy as np
 
 from facevalue.data import photos
 from facevalue.image import align
+from facevalue.train.tables import MAX_PIXELS
 
 MARGIN = 16
-MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,13 +112,13 @@ def groups(targets: Arrays) -> dict[str, np.ndarray]:
     return {"emotion": np.array(LABELS)[targets["votes"].argmax(1)]}
 
 
-def judge(judge: Judge, faces: Faces, targets: Arrays) -> None:
+def judge(to: Judge, faces: Faces, targets: Arrays) -> None:
     """Add how well votes, their majority and the raters' disagreement are told."""
     shares, top, clear = targets["votes"], targets["votes"].argmax(1), targets["majority"]
     column = faces["expression.votes"]
-    judge.share("majority_accuracy", column.values.argmax(1) == clear, among=judge.judged & (clear >= 0))
-    judge.distribution("votes", column, faces["expression.votes_set"], top, shares=shares)
-    judge.entropies(faces["expression.entropy"].values, shares)
+    to.share("majority_accuracy", column.values.argmax(1) == clear, among=to.judged & (clear >= 0))
+    to.distribution("votes", column, faces["expression.votes_set"], top, shares=shares)
+    to.entropies(faces["expression.entropy"].values, shares)
 
 
 RECIPE = Recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,12 +17,12 @@ LEVEL = 0.9
 SEED = 0
 # Faces a group must have to be reported, and to have its calibration error reported.
 LEAST, LEAST_FOR_ECE = 30, 100
-RESAMPLES = 500
+RESAMPLES = 300
 DRAWS = 200
 
 
 class Judge:
-    """Collects figures, a row a measure and group: all faces, each grouping, and all groupings crossed.
+    """Collects figures, a row a measure and group: all faces, each grouping, and each two or more of them crossed.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ class Judge:
 
     def _groupings(self) -> list[tuple[str, np.ndarray]]:
         names = list(self._groups)
-        chosen = [*([name] for name in names), *([names] if len(names) > 1 else [])]
+        chosen = [list(some) for count in range(1, len(names) + 1) for some in itertools.combinations(names, count)]
         crossed = [zip(*(self._groups[name] for name in some), strict=True) for some in chosen]
         found = [
             (" x ".join(some), np.array([" ".join(row) for row in rows])) for some, rows in zip(chosen, crossed, strict=True)

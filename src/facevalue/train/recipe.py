@@ -26,7 +26,7 @@ from facevalue.models._registry import code
 from facevalue.models._session import Net, on_pixels
 from facevalue.train import export, loop
 from facevalue.train.chips import cut_chips
-from facevalue.train.figures import Judge
+from facevalue.train.figures import LEVEL, Judge
 from facevalue.train.nets import Heads, Trunk
 from facevalue.train.sizes import SIZES, smallest, write_smaller
 from facevalue.train.splits import persons, split
@@ -39,7 +39,6 @@ EMBEDDING = "dlib_resnet.embedding"
 MEASURED = ("mesh", "pose", "quality", "dlib_resnet")
 # Share of the calibration faces beyond each limit of what calibration covers.
 BEYOND = 0.005
-LEVEL = 0.9
 FIGURE = ("measure", "group", "value", "low", "high", "n")
 Arrays = Mapping[str, np.ndarray]
 
@@ -179,14 +178,14 @@ def train(recipe: Recipe, data: Path, out: Path, config: loop.Config, *, around:
     known = measured(model, faces[places["calibrate"]], parts["calibrate"])
     calibration = recipe.calibrate(known, parts["calibrate"].targets)
     smaller = _by_size(recipe, model, calibration, known, sample, around, out) if recipe.shrinks else {}
-    least = smallest({size: found for size, (_, found) in smaller.items()}, LEVEL)
-    calibration = replace(calibration, limits=limits(recipe.name, known, least, smaller[least][0] if least else known))
+    least = smallest(smaller, LEVEL)
+    calibration = replace(calibration, limits=limits(recipe.name, known, least))
     judged = with_sets(measured(model, faces[places["test"]], parts["test"]), calibration, level=LEVEL)
     findings = _judged(recipe, judged, parts["test"].targets, study=recipe.name, run=run, by_group=True)
-    findings = concatenate([findings, *(found for _, found in smaller.values())])
+    findings = concatenate([findings, *smaller.values()])
     counts = {name: len(at) for name, at in places.items()} | {"left out": left}
     counts["left out as persons of the test"] = len(sample.photos) - sum(counts.values())
-    _write(recipe, net, calibration, findings, config, counts, out)
+    _write(recipe, net, calibration, findings, config, counts, sample.files, out)
     return findings
 
 
@@ -249,8 +248,8 @@ def _parts(
 
 def _by_size(
     recipe: Recipe, model: models.Model, calibration: Calibration, known: Faces, sample: Sample, around: Around, out: Path
-) -> dict[int, tuple[Faces, Findings]]:
-    """Return the calibration faces of photos made smaller, and what they are judged to be, by size."""
+) -> dict[int, Findings]:
+    """Return how the calibration faces are judged when their photos are made smaller, by size."""
     number = {photo.path: row for row, photo in enumerate(sample.photos)}
     of_faces = [sample.photos[number[path]] for path in known.path]
     found = {}
@@ -269,7 +268,7 @@ def _by_size(
         judged = with_sets(measured(model, faces, part), calibration, level=LEVEL)
         study = f"{recipe.name}, eyes {size} px apart"
         run = "calibration faces, made smaller"
-        found[size] = faces, _judged(recipe, judged, part.targets, study=study, run=run, by_group=False)
+        found[size] = _judged(recipe, judged, part.targets, study=study, run=run, by_group=False)
     return found
 
 
@@ -310,7 +309,7 @@ def measured(model: models.Model, faces: Faces, part: loop.Part) -> Faces:
     return faces
 
 
-def limits(name: str, faces: Faces, size: int | None, least: Faces) -> tuple[Limit, ...]:
+def limits(name: str, faces: Faces, size: int | None) -> tuple[Limit, ...]:
     """Return the limits of what calibration covers: all but the smallest, most blurred, turned and strange of its faces.
 
     Parameters
@@ -321,11 +320,9 @@ def limits(name: str, faces: Faces, size: int | None, least: Faces) -> tuple[Lim
         Those of the calibration.
     size
         The smallest distance of the eyes, px, where it was found otherwise.
-    least
-        The faces that show how blurred a face may be: those of that size, or the same again.
     """
     eyes = float(size or np.quantile(faces["quality.inter_eye"].values, BEYOND))
-    sharp = float(np.quantile(least["quality.sharpness"].values, BEYOND))
+    sharp = float(np.quantile(faces["quality.sharpness"].values, BEYOND))
     yaw = float(np.quantile(abs(faces["pose.yaw"].values), 1 - BEYOND))
     up, down = np.quantile(faces["pose.pitch"].values, (BEYOND / 2, 1 - BEYOND / 2)).tolist()
     strange = float(np.quantile(faces[f"{name}.distance"].values, 1 - BEYOND))
@@ -351,6 +348,7 @@ def _write(
     findings: Findings,
     config: loop.Config,
     counts: Mapping[str, int],
+    files: Sequence[Path],
     out: Path,
 ) -> None:
     write_findings(findings, out / "findings.csv")
@@ -365,6 +363,8 @@ def _write(
             "millions_of_products": export.millions_of_products(net),
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "data": {path.name: fetch.sha256(path) for path in files},
+        "shares": dict(recipe.shares),
         "level": LEVEL,
         "figures": [[_short(row[name]) for name in FIGURE] for row in findings.to_rows() if row["study"] == recipe.name],
         "calibration": calibration.to_dict(),
