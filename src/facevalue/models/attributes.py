@@ -33,8 +33,8 @@ CARDS = (
             File(
                 "facevalue/attributes.json",
                 "package:models/_weights/attributes.json",
-                "3f2282aea5f32d37319edc29e0cbaa1e7833b92185794fe6705066340f6e9d96",
-                449_604,
+                "e61494f27ec337ea4c9be7d176ebae6ca396fd421033a54f8aca874ad266a019",
+                449_677,
             ),
         ),
         inputs=Input(SIZE, SIZE),

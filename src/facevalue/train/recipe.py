@@ -39,6 +39,8 @@ EMBEDDING = "dlib_resnet.embedding"
 MEASURED = ("mesh", "pose", "quality", "dlib_resnet")
 # Share of the calibration faces beyond each limit of what calibration covers.
 BEYOND = 0.005
+# Share of the faces made as small as coverage holds that are too blurred all the same.
+BLURRED = 0.05
 FIGURE = ("measure", "group", "value", "low", "high", "n")
 Arrays = Mapping[str, np.ndarray]
 
@@ -178,11 +180,12 @@ def train(recipe: Recipe, data: Path, out: Path, config: loop.Config, *, around:
     known = measured(model, faces[places["calibrate"]], parts["calibrate"])
     calibration = recipe.calibrate(known, parts["calibrate"].targets)
     smaller = _by_size(recipe, model, calibration, known, sample, around, out) if recipe.shrinks else {}
-    least = smallest(smaller, LEVEL)
-    calibration = replace(calibration, limits=limits(recipe.name, known, least))
+    least = smallest({size: found for size, (_, found) in smaller.items()}, LEVEL)
+    small = None if least is None else (least, smaller[least][0])
+    calibration = replace(calibration, limits=limits(recipe.name, known, small))
     judged = with_sets(measured(model, faces[places["test"]], parts["test"]), calibration, level=LEVEL)
     findings = _judged(recipe, judged, parts["test"].targets, study=recipe.name, run=run, by_group=True)
-    findings = concatenate([findings, *smaller.values()])
+    findings = concatenate([findings, *(found for _, found in smaller.values())])
     counts = {name: len(at) for name, at in places.items()} | {"left out": left}
     counts["left out as persons of the test"] = len(sample.photos) - sum(counts.values())
     _write(recipe, net, calibration, findings, config, counts, sample.files, out)
@@ -248,8 +251,8 @@ def _parts(
 
 def _by_size(
     recipe: Recipe, model: models.Model, calibration: Calibration, known: Faces, sample: Sample, around: Around, out: Path
-) -> dict[int, Findings]:
-    """Return how the calibration faces are judged when their photos are made smaller, by size."""
+) -> dict[int, tuple[Faces, Findings]]:
+    """Return the calibration faces of photos made smaller, and how they are judged, by size."""
     number = {photo.path: row for row, photo in enumerate(sample.photos)}
     of_faces = [sample.photos[number[path]] for path in known.path]
     found = {}
@@ -268,7 +271,7 @@ def _by_size(
         judged = with_sets(measured(model, faces, part), calibration, level=LEVEL)
         study = f"{recipe.name}, eyes {size} px apart"
         run = "calibration faces, made smaller"
-        found[size] = _judged(recipe, judged, part.targets, study=study, run=run, by_group=False)
+        found[size] = faces, _judged(recipe, judged, part.targets, study=study, run=run, by_group=False)
     return found
 
 
@@ -309,7 +312,7 @@ def measured(model: models.Model, faces: Faces, part: loop.Part) -> Faces:
     return faces
 
 
-def limits(name: str, faces: Faces, size: int | None) -> tuple[Limit, ...]:
+def limits(name: str, faces: Faces, small: tuple[int, Faces] | None) -> tuple[Limit, ...]:
     """Return the limits of what calibration covers: all but the smallest, most blurred, turned and strange of its faces.
 
     Parameters
@@ -318,11 +321,13 @@ def limits(name: str, faces: Faces, size: int | None) -> tuple[Limit, ...]:
         Of the instrument.
     faces
         Those of the calibration.
-    size
-        The smallest distance of the eyes, px, where it was found otherwise.
+    small
+        The smallest distance of the eyes at which coverage holds, px, and the faces made so small, where that was tried:
+        they are blurred too, and show how blurred a face may be.
     """
-    eyes = float(size or np.quantile(faces["quality.inter_eye"].values, BEYOND))
-    sharp = float(np.quantile(faces["quality.sharpness"].values, BEYOND))
+    eyes = float(np.quantile(faces["quality.inter_eye"].values, BEYOND)) if small is None else small[0]
+    blurred, share = (faces, BEYOND) if small is None else (small[1], BLURRED)
+    sharp = float(np.quantile(blurred["quality.sharpness"].values, share))
     yaw = float(np.quantile(abs(faces["pose.yaw"].values), 1 - BEYOND))
     up, down = np.quantile(faces["pose.pitch"].values, (BEYOND / 2, 1 - BEYOND / 2)).tolist()
     strange = float(np.quantile(faces[f"{name}.distance"].values, 1 - BEYOND))
