@@ -27,7 +27,7 @@ REASONS = {
     "no_landmarks": "The detector gives no points, and no mesh was asked for that could.",
     "no_fit": "By the model's own sign its fit failed (3DDFA: the head's axes do not stand upright on each other).",
     "too_small": "The eyes are nearer to each other than calibration reaches; each instrument's page gives the distance.",
-    "too_blurred": "The face, brought to 112 px, is less sharp than calibration reaches; each instrument's page gives the limit.",
+    "too_blurred": "The face, at 112 px, is less sharp than calibration reaches; each instrument's page gives the limit.",
     "turned_away": "The head is turned, or tilted, further than 99.5 % of the faces that the instrument was calibrated on.",
     "atypical": "To the instrument the face is stranger than 99.5 % of the faces that it was calibrated on.",
     "crashed": "Measuring this photo ended its process twice.",
