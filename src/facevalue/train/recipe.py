@@ -220,7 +220,7 @@ def _one_a_photo(sample: Sample, measured: Faces) -> tuple[np.ndarray, Faces]:
 
 
 def _places(sample: Sample, rows: np.ndarray, faces: Faces, shares: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Return which of the faces are for what; no person is in two parts, and none of the test's in the others."""
+    """Return which of the faces are for what; near copies are in one part, and none of the test's in the others."""
     groups = persons(faces[EMBEDDING].values)
     if sample.test is None:
         return split(groups, shares, seed=seed)

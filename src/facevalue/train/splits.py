@@ -1,4 +1,4 @@
-"""Splits that no person straddles, as far as an embedding can tell."""
+"""Splits that no photo, near copy of one, or frame of one scene straddles, as far as an embedding can tell."""
 
 from __future__ import annotations
 
