@@ -152,7 +152,7 @@ def test_the_interval_of_a_calibration_error_is_that_of_a_calibrated_head() -> N
     inside = []
     for seed in range(40):
         one = judge()
-        one.distribution("head", p, sets, drawn(p.values, np.random.default_rng(seed)))
+        one.distribution("head", p, sets, drawn(p.values, np.random.default_rng(seed), 1).argmax(1))
         row = rows(one)["head_ece", "all"]
         inside.append(row["low"] <= row["value"] <= row["high"])
     assert sum(inside) >= stats.binom.ppf(0.001, 40, 0.9)
@@ -226,3 +226,16 @@ def test_the_bootstrap_is_seeded_and_about_as_wide_as_the_normal_interval() -> N
     half = stats.norm.ppf((1 + LEVEL) / 2) * values.std() / 10
     assert row["method"] == "bootstrap"
     assert (row["high"] - row["low"]) / 2 == pytest.approx(half, rel=0.2)
+
+
+def test_ten_votes_a_face_leave_less_to_chance_than_one() -> None:
+    p, sets, truth = distribution()
+    highest = {}
+    for votes in (1, 10):
+        one = judge()
+        shares = drawn(p.values, np.random.default_rng(0), votes)
+        assert shares.sum(1) == pytest.approx(1)
+        assert shares.mean(0) == pytest.approx(p.values.mean(0), abs=0.15)
+        one.distribution("head", p, sets, truth, shares=shares, votes=votes)
+        highest[votes] = rows(one)["head_ece", "all"]["high"]
+    assert highest[10] < highest[1] / 2

@@ -203,11 +203,8 @@ def _figures(name: str) -> None:
         if " x " not in one.grouping:
             print(f"\nby perceived {one.grouping}, as labelled")
             for group, n, *cells in one.rows:
-                print(
-                    "\n".join(
-                        f"{group:12} {measure:36} {cell:38} n {n}" for measure, cell in zip(one.columns, cells, strict=True)
-                    )
-                )
+                for measure, cell in zip(one.columns, cells, strict=True):
+                    print(f"{group:12} {measure:28} {cell:38} n {n}")
     print(f"\ncrossed groups: docs/{name}.md")
 
 

@@ -31,8 +31,8 @@ CARDS = (
             File(
                 "facevalue/expression.json",
                 "package:models/_weights/expression.json",
-                "a911fd2494f05b1714923fb2acbeeff989c064e4be0b3f30a0b9f022a0b4f207",
-                25_060,
+                "2a9ed0905d543fbd4b31d983a0a2311dc008664097aec9f51a72c132069c1e8e",
+                25_068,
             ),
         ),
         inputs=Input(SIZE, SIZE),

@@ -117,7 +117,7 @@ def judge(to: Judge, faces: Faces, targets: Arrays) -> None:
     shares, top, clear = targets["votes"], targets["votes"].argmax(1), targets["majority"]
     column = faces["expression.votes"]
     to.share("majority_accuracy", column.values.argmax(1) == clear, among=to.judged & (clear >= 0))
-    to.distribution("votes", column, faces["expression.votes_set"], top, shares=shares)
+    to.distribution("votes", column, faces["expression.votes_set"], top, shares=shares, votes=RATERS)
     to.entropies(faces["expression.entropy"].values, shares)
 
 

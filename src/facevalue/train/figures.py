@@ -62,7 +62,9 @@ class Judge:
             table = by_group(statistic, group[on], *rows, level=LEVEL, seed=SEED, least=least, resamples=RESAMPLES)
             self._add(measure, name, table, "bootstrap")
 
-    def distribution(self, head: str, p: Column, sets: Column, truth: np.ndarray, *, shares: np.ndarray | None = None) -> None:
+    def distribution(
+        self, head: str, p: Column, sets: Column, truth: np.ndarray, *, shares: np.ndarray | None = None, votes: int = 1
+    ) -> None:
         """Add accuracy, calibration error, cross-entropy, and coverage and size of the sets of one head.
 
         Parameters
@@ -75,19 +77,21 @@ class Judge:
             The label that the sets should hold.
         shares : (n, k), optional
             What the probabilities are of, where that is not whether the label is true.
+        votes
+            How many votes a face the shares are counted from.
         """
         truth = np.where(self.judged, truth, 0)
         values, held = p.values, sets.values[np.arange(len(truth)), truth] == 1
         target = np.eye(values.shape[1])[truth] if shares is None else shares
         self.share(f"{head}_accuracy", values.argmax(1) == truth, among=self.judged)
-        self._calibration_error(head, values, target)
+        self._calibration_error(head, values, target, votes)
         self.statistic(f"{head}_cross_entropy", _cross_entropy, values, target)
         self.statistic(f"{head}_brier", brier_score, values, target)
         self.share(f"{head}_set_coverage", held, among=self.judged)
         self.statistic(f"{head}_set_size", np.mean, sets.values.sum(1))
         self.share(f"{head}_set_single", sets.values.sum(1) == 1, among=self.judged)
 
-    def _calibration_error(self, head: str, p: np.ndarray, target: np.ndarray) -> None:
+    def _calibration_error(self, head: str, p: np.ndarray, target: np.ndarray, votes: int) -> None:
         """Add the calibration error; its interval is the range in which it would lie if p were perfectly calibrated.
 
         It is above 0 even then, the more so the fewer the faces: a bootstrap of it would be biased upwards.
@@ -97,7 +101,7 @@ class Judge:
             at = [np.flatnonzero(self.judged & (group == one)) for one in np.unique(group[self.judged])]
             for rows in (rows for rows in at if len(rows) >= LEAST_FOR_ECE):
                 found = np.array([expected_calibration_error(p[rows], target[rows])])
-                perfect = [expected_calibration_error(p[rows], drawn(p[rows], rng)) for _ in range(DRAWS)]
+                perfect = [expected_calibration_error(p[rows], drawn(p[rows], rng, votes)) for _ in range(DRAWS)]
                 low, high = np.quantile(perfect, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])[:, None]
                 one = ByGroup(group[rows[:1]], found, low, high, np.array([len(rows)]), LEVEL)
                 self._add(f"{head}_ece", name, one, "range if calibrated")
@@ -136,9 +140,11 @@ class Judge:
             self._rows.append({**known, **numbers, "method": method, "run": self._run})
 
 
-def drawn(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a label, (n,), drawn from each distribution, (n, k)."""
-    return np.asarray(np.minimum((p.cumsum(1) < rng.random((len(p), 1))).sum(1), p.shape[1] - 1))
+def drawn(p: np.ndarray, rng: np.random.Generator, votes: int) -> np.ndarray:
+    """Return the shares, (n, k), of so many votes drawn from each distribution, (n, k)."""
+    k = p.shape[1]
+    labels = [np.minimum((p.cumsum(1) < rng.random((len(p), 1))).sum(1), k - 1) for _ in range(votes)]
+    return np.asarray(np.eye(k)[labels].mean(0))
 
 
 def _cross_entropy(p: np.ndarray, shares: np.ndarray) -> float:
