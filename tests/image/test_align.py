@@ -1,5 +1,7 @@
 """Crops: the maps against scikit-image and dlib, the pixels against an image resize."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -186,10 +188,91 @@ def test_a_stretched_window_stays_inside_and_keeps_the_box_s_shape():
     assert scales[3, 0] == pytest.approx(399 / 350)
 
 
+def turned_and_boxed(photo: np.ndarray, box: np.ndarray, points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return a face turned about its box until the eyes are level, cut, resized with its aspect, and padded, step by step."""
+    x1, y1, x2, y2 = box
+    (rx, ry), (lx, ly) = points[:2]
+    centre = ((x1 + x2) / 2 - 0.5, (y1 + y2) / 2 - 0.5)
+    turn = cv2.getRotationMatrix2D(centre, float(np.degrees(np.arctan2(ly - ry, lx - rx))), 1.0)
+    part = cv2.warpAffine(photo, turn, photo.shape[1::-1], flags=cv2.INTER_CUBIC)[y1:y2, x1:x2]
+    factor = min(height / part.shape[0], width / part.shape[1])
+    shrunk = cv2.INTER_AREA if factor < 0.5 else cv2.INTER_LINEAR
+    part = cv2.resize(part, (int(part.shape[1] * factor), int(part.shape[0] * factor)), interpolation=shrunk)
+    above, left = (height - part.shape[0]) // 2, (width - part.shape[1]) // 2
+    below, right = height - part.shape[0] - above, width - part.shape[1] - left
+    return np.pad(part, ((above, below), (left, right), (0, 0)))
+
+
+@pytest.mark.parametrize(("height", "width"), [(112, 112), (160, 160), (55, 47), (80, 200)])
+@pytest.mark.parametrize("box", [(181, 67, 271, 177), (150, 60, 290, 150), (201, 100, 241, 140)])
+def test_a_letterbox_is_a_turn_a_cut_a_resize_and_black(height, width, box, astronaut):
+    points = POINTS.copy()
+    points[0, :2] = [[203, 116], [243, 100]]
+    crop = Crop("letterbox", height, width=width)
+    boxes = np.array([box], float)
+    frame = align.frames(crop, boxes)
+    maps = transforms(crop, boxes, points, shape=SHAPE)
+    found = cut(astronaut, maps, crop.shape, within=frame)[0]
+    expected = turned_and_boxed(astronaut, np.array(box), points[0], height, width)
+    x1, y1, x2, y2 = frame[0]
+    inside = np.zeros((height, width), bool)
+    inside[y1:y2, x1:x2] = True
+    assert (found[~inside] == 0).all()
+    assert (expected[~inside] == 0).all()
+    assert (x2 - x1 >= width - 1) | (y2 - y1 >= height - 1)
+    shrunk = min(height / (box[3] - box[1]), width / (box[2] - box[0])) < 0.5
+    assert psnr(found[y1:y2, x1:x2], expected[y1:y2, x1:x2]) > (22 if shrunk else 32)
+    for shift in itertools.product((-1, 0, 1), (-1, 0, 1)):
+        assert psnr(np.roll(expected, shift, (0, 1)), found) <= psnr(expected, found)
+    # the middle of the box lies in the middle of its frame, and the eyes are level
+    middle = apply(maps, (boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - 0.5)[0, 0]
+    np.testing.assert_allclose(middle, (frame[0, :2] + frame[0, 2:]) / 2 - 0.5, atol=1e-9)
+    eyes = apply(maps, points[:, :2].astype(float))[0]
+    assert eyes[0, 1] == pytest.approx(eyes[1, 1])
+    assert eyes[0, 0] < eyes[1, 0]
+
+
+def test_a_letterbox_is_black_beside_the_photo_and_beside_the_box():
+    photo = np.full((60, 80, 3), 200, np.uint8)
+    box = np.array([[60.0, 10, 100, 30]])
+    crop = Crop("letterbox", 40)
+    pixels = cut(photo, transforms(crop, box, np.full((1, 5, 2), np.nan), shape=(60, 80)), 40, within=align.frames(crop, box))[
+        0
+    ]
+    np.testing.assert_array_equal(align.frames(crop, box), [[0, 10, 40, 30]])
+    assert (pixels[:10] == 0).all()
+    assert (pixels[30:] == 0).all()
+    assert (pixels[11:29, :19] == 200).all()
+    assert (pixels[:, 21:] == 0).all()
+
+
+def test_a_letterbox_without_a_box_is_unusable_and_without_faces_empty():
+    crop = Crop("letterbox", 40)
+    for box in ([10.0, 10, 10, 30], [np.nan, 1, 2, 3]):
+        boxes = np.array([box])
+        maps = transforms(crop, boxes, POINTS, shape=SHAPE)
+        assert not align.usable(maps).any()
+        within = align.frames(crop, boxes)
+        assert (cut(np.full((50, 50, 3), 9, np.uint8), maps, 40, within=within) == 0).all()
+    none = np.zeros((0, 4))
+    assert align.frames(crop, none).shape == (0, 4)
+    assert cut(np.zeros((9, 9, 3), np.uint8), transforms(crop, none, POINTS[:0], shape=(9, 9)), 40).shape == (0, 40, 40, 3)
+    assert align.frames(arcface(), none) is None
+
+
+def test_a_stretched_window_may_be_no_square(astronaut):
+    crop = Crop("stretched", 55, width=47)
+    box = np.array([[180.0, 60, 274, 170]])
+    found = cut(astronaut, transforms(crop, box, POINTS, shape=SHAPE), crop.shape)[0]
+    assert found.shape == (55, 47, 3)
+    expected = cv2.resize(astronaut[60:170, 180:274], (47, 55), interpolation=cv2.INTER_AREA)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
 def test_faces_are_mapped_each_for_itself():
     boxes = np.array([[10.0, 20, 60, 90], [200, 100, 300, 220], [5, 5, 500, 400]])
     points = POINTS + np.array([0, 30, -50])[:, None, None]
-    for crop in (arcface(), Crop("stretched", 64, scale=1.3), Crop("eyes_level", 64, shift=0.1)):
+    for crop in (arcface(), Crop("stretched", 64, scale=1.3), Crop("eyes_level", 64, shift=0.1), Crop("letterbox", 64)):
         whole = transforms(crop, boxes, points, shape=SHAPE)
         for i in range(3):
             one = transforms(crop, boxes[i : i + 1], points[i : i + 1], shape=SHAPE)

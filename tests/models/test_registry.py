@@ -65,7 +65,7 @@ def test_attributes_are_called_perceived(card):
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_crops_fit_the_net(card):
     for crop in card.crops:
-        assert card.inputs is None or (crop.size, crop.size) == (card.inputs.height, card.inputs.width)
+        assert card.inputs is None or crop.shape == (card.inputs.height, card.inputs.width)
         assert crop.how not in {"template", "eyes_mouth", "corners"} or crop.template
 
 

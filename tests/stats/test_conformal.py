@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from facevalue.stats.conformal import adaptive_scores, conformal_quantile, coverage_range, prediction_sets, scores_needed
+from facevalue.stats.conformal import (
+    adaptive_scores,
+    conformal_p_values,
+    conformal_quantile,
+    coverage_range,
+    hierarchical_quantile,
+    prediction_sets,
+    scores_needed,
+)
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 
@@ -81,3 +89,116 @@ def test_counted_coverage_has_the_stated_mean_and_range(level):
     assert ((low <= coverage) & (coverage <= high)).sum() >= stats.binom.ppf(1e-5, times, 0.95)
     assert (coverage < low).any()
     assert (coverage > high).any()
+
+
+def uneven(draw: np.random.Generator, people: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores, persons and first photos: easy people have twelve photos, hard ones two."""
+    difficulty = np.exp(0.8 * draw.normal(size=people))
+    photos = np.where(difficulty < 1, 12, 2)
+    person = np.repeat(np.arange(people), photos)
+    return abs(draw.normal(size=len(person))) * difficulty[person], person, np.cumsum(photos) - photos
+
+
+@pytest.fixture(scope="module")
+def coverages() -> dict[str, np.ndarray]:
+    """Return the coverage of one photo of new people in each of 1500 runs, by three quantiles of 100 people."""
+    draw = np.random.default_rng(1)
+    found = {"pooled": [], "hierarchical": [], "one photo each": []}
+    for _ in range(1500):
+        scores, person, first = uneven(draw, 100)
+        new, _, at = uneven(draw, 500)
+        found["pooled"].append((new[at] <= conformal_quantile(scores, 0.9)).mean())
+        found["hierarchical"].append((new[at] <= hierarchical_quantile(scores, person, 0.9)).mean())
+        found["one photo each"].append((new[at] <= conformal_quantile(scores[first], 0.9)).mean())
+    return {name: np.array(part) for name, part in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("quantile", "mean", "sd"), [("pooled", 0.757, 0.035), ("hierarchical", 0.904, 0.027), ("one photo each", 0.900, 0.033)]
+)
+def test_pooling_photos_misses_new_people_where_people_weighing_the_same_does_not(coverages, quantile, mean, sd):
+    assert coverages[quantile].mean() == pytest.approx(mean, abs=0.0005 + 4 * sd * np.sqrt(2 / 1500))  # both are of 1500 runs
+    assert coverages[quantile].std() == pytest.approx(sd, abs=0.01)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+def test_the_hierarchical_quantile_by_the_definition(level):
+    scores, person, _ = uneven(np.random.default_rng(3), 30)
+    mass = {v: sum(np.mean(scores[person == k] <= v) for k in range(30)) / 31 for v in scores}
+    assert hierarchical_quantile(scores, person, level) == min(v for v in scores if mass[v] >= level - 1e-9)
+    ties = scores.round(1)
+    mass = {v: sum(np.mean(ties[person == k] <= v) for k in range(30)) / 31 for v in ties}
+    assert hierarchical_quantile(ties, person, level) == min(v for v in ties if mass[v] >= level - 1e-9)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_with_one_photo_each_it_is_the_conformal_quantile(level):
+    scores = np.random.default_rng(4).normal(size=scores_needed(level) + 50)
+    names = np.random.default_rng(5).permutation(len(scores)).astype(str)
+    assert hierarchical_quantile(scores, names, level) == conformal_quantile(scores, level)
+
+
+def test_a_person_with_all_photos_twice_weighs_the_same():
+    scores, person, _ = uneven(np.random.default_rng(6), 40)
+    again = np.concatenate([scores, scores[person == 7]]), np.concatenate([person, person[person == 7]])
+    order = np.random.default_rng(7).permutation(len(again[0]))
+    for level in (0.6, 0.9):
+        assert hierarchical_quantile(again[0][order], again[1][order], level) == hierarchical_quantile(scores, person, level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_fewest_people_of_a_level_suffice_and_one_less_does_not(level):
+    needed = scores_needed(level)
+    scores, person = np.arange(3 * needed), np.repeat(np.arange(needed), 3)
+    assert hierarchical_quantile(scores, person, level) >= scores[-3]
+    with pytest.raises(ValueError, match=rf"scores of at least {needed} people for level {level}, got {needed - 1}|0 scores"):
+        hierarchical_quantile(scores[:-3], person[:-3], level)
+
+
+def test_hierarchical_scores_without_a_person_or_with_nan_are_refused():
+    with pytest.raises(ValueError, match="20 scores with 0 NaN and 19 groups"):
+        hierarchical_quantile(np.arange(20.0), np.arange(19), 0.9)
+    with pytest.raises(ValueError, match="20 scores with 1 NaN"):
+        hierarchical_quantile(np.append(np.arange(19.0), np.nan), np.arange(20), 0.9)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95])
+def test_the_quantile_is_mapies(level):
+    from mapie.regression import SplitConformalRegressor
+    from sklearn.dummy import DummyRegressor
+
+    scores = np.random.default_rng(8).gamma(1.3, size=300)
+    zero = DummyRegressor(strategy="constant", constant=0.0).fit(scores[:, None], scores)
+    peer = SplitConformalRegressor(zero, confidence_level=level, prefit=True).conformalize(scores[:, None], scores)
+    assert peer.predict_interval(np.zeros((1, 1)))[1][0, 1, 0] == pytest.approx(conformal_quantile(scores, level))
+
+
+def test_p_values_by_the_definition():
+    draw = np.random.default_rng(9)
+    calibration, person, _ = uneven(draw, 25)
+    calibration, new = calibration.round(1), np.append(draw.gamma(2, size=40).round(1), np.nan)
+    plain, by_person = conformal_p_values(calibration, new), conformal_p_values(calibration, new, groups=person)
+    for j in range(40):
+        above = calibration >= new[j]
+        assert plain[j] == pytest.approx((1 + above.sum()) / (len(calibration) + 1))
+        assert by_person[j] == pytest.approx((1 + sum(above[person == k].mean() for k in range(25))) / 26)
+    assert np.isnan([plain[40], by_person[40]]).all()
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95])
+def test_a_score_within_the_quantile_is_one_with_a_p_value_above_the_rest(level):
+    draw = np.random.default_rng(10)
+    calibration, person, _ = uneven(draw, 60)
+    new = draw.gamma(1.5, size=500)
+    within = new <= hierarchical_quantile(calibration, person, level)
+    np.testing.assert_array_equal(conformal_p_values(calibration, new, groups=person) > 1 - level + 1e-9, within)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_p_values_of_new_people_are_small_as_often_as_they_say_unless_photos_are_pooled(pooled):
+    draw, small = np.random.default_rng(11), []
+    for _ in range(400):
+        (calibration, person, _), (new, _, first) = uneven(draw, 100), uneven(draw, 300)
+        small.append((conformal_p_values(calibration, new[first], groups=None if pooled else person) <= 0.1).mean())
+    error, doubt = np.mean(small), 4 * np.std(small) / 20
+    assert (error - doubt > 0.2) if pooled else (0.07 < error < 0.1 + doubt)

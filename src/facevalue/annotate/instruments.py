@@ -42,7 +42,7 @@ def ordered(chosen: Iterable[str]) -> tuple[str, ...]:
     >>> ordered(["pose"])
     ('mesh', 'pose')
     """
-    known = [name for name in models.names() if models.card(name).kind != "detect"]
+    known = [name for name in models.names() if models.card(name).kind != "detect"] + [*models.names(kind="spread")]
     found: list[str] = []
     for name in chosen:
         if name not in known:

@@ -198,7 +198,9 @@ def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], row
         maps = [_transforms(crop, faces, pixels, rows) for crop in card.crops]
         known = [np.isfinite(faces[name].values).all(1) for name in card.given]
         seen = np.logical_and.reduce([*(align.usable(m) for m in maps), *known])
-        crops = [_cut(m, crop.size, pixels, rows, seen) for m, crop in zip(maps, card.crops, strict=True)]
+        frames = [align.frames(crop, faces.box) for crop in card.crops]
+        cuts = zip(maps, card.crops, frames, strict=True)
+        crops = [_cut(m, crop.shape, pixels, rows, seen, frame) for m, crop, frame in cuts]
         given = {name.split(".")[-1]: faces[name].values[seen] for name in card.given}
         measures = model(*crops, **given) if seen.any() else {}
     else:
@@ -237,8 +239,18 @@ def _mesh(faces: Faces) -> np.ndarray | None:
     return np.where(absent[:, None, None], np.nan, faces.columns["mesh.landmarks"].values)
 
 
-def _cut(maps: np.ndarray, size: int, pixels: Sequence[np.ndarray], rows: Sequence[slice], seen: np.ndarray) -> np.ndarray:
-    return np.concatenate([align.cut(p, maps[r][seen[r]], size) for p, r in zip(pixels, rows, strict=True)])
+def _cut(
+    maps: np.ndarray,
+    size: int | tuple[int, int],
+    pixels: Sequence[np.ndarray],
+    rows: Sequence[slice],
+    seen: np.ndarray,
+    within: np.ndarray | None = None,
+) -> np.ndarray:
+    faces = [np.arange(len(seen))[r][seen[r]] for r in rows]
+    frames = [None if within is None else within[k] for k in faces]
+    cuts = [align.cut(p, maps[k], size, within=frame) for p, k, frame in zip(pixels, faces, frames, strict=True)]
+    return np.concatenate(cuts)
 
 
 def _in_photo(points: np.ndarray, maps: np.ndarray) -> np.ndarray:

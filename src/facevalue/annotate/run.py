@@ -67,7 +67,7 @@ class Summary:
 
 
 def run(
-    inputs: Sequence[str | Path],
+    inputs: Sequence[str | Path] | photos.Found,
     out: Path,
     settings: Settings,
     *,
@@ -79,7 +79,7 @@ def run(
     Parameters
     ----------
     inputs
-        Files, folders, globs, lists, parquet files with a bytes column.
+        Files, folders, globs, lists, parquet files with a bytes column; or photos that were found in them.
     out
         Folder of the results; rows that it already holds and that are still current are kept.
     settings, options
@@ -93,10 +93,11 @@ def run(
         The folder is in use by another run, is full or cannot be written; the inputs hold no photo.
     """
     started = time.time()
-    listed = photos.find_photos(inputs)
+    listed = inputs if isinstance(inputs, photos.Found) else photos.find_photos(inputs)
+    given = [f"{len(listed)} photos that were listed"] if listed is inputs else list(map(str, inputs))
     found = _outside(listed, out)
     if not found:
-        raise RunError(f"expected photos in {', '.join(map(str, inputs))}, found none among {listed.others} files")
+        raise RunError(f"expected photos in {', '.join(given)}, found none among {listed.others} files")
     blank = instruments.blank(settings.detector, settings.instruments, level=settings.level)
     with _locked(out), _writable(out):
         record = Record(out)
@@ -118,7 +119,7 @@ def run(
             skipped=listed.others,
             seconds=round(time.time() - started, 3),
         )
-        write_json(_manifest(inputs, settings, options, summary), out / "run.json")
+        write_json(_manifest(given, settings, options, summary), out / "run.json")
         record.drop_parts()
         return summary
 
@@ -226,11 +227,11 @@ def _cards(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _manifest(inputs: Sequence[str | Path], settings: Settings, options: Options, summary: Summary) -> dict[str, Any]:
+def _manifest(inputs: Sequence[str], settings: Settings, options: Options, summary: Summary) -> dict[str, Any]:
     names = ("facevalue", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyarrow")
     return {
         "command": list(options.command),
-        "inputs": [str(given) for given in inputs],
+        "inputs": list(inputs),
         "settings": asdict(settings),
         "workers": options.workers,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},

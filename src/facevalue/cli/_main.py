@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from facevalue.cli import annotate, models, stability, train
+from facevalue.cli import annotate, find, models, stability, train
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
 INTERRUPTED = 130
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("annotate")(annotate.annotate)
+app.command("find")(find.find)
 app.command("stability")(stability.stability)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")

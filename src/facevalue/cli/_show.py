@@ -175,7 +175,9 @@ def card(known: Card) -> None:
         spec = known.inputs
         size = f"{spec.height} x {spec.width}" if spec.height else "any size"
         lines.append(("input", f"{size}, {spec.colour.upper()}, (value - {_plain(spec.mean)}) / {_plain(spec.std)}"))
-    lines += [("crop", f"{crop.how}, {crop.size} px, scale {crop.scale}, shift {crop.shift}") for crop in known.crops]
+    for crop in known.crops:
+        side = f"{crop.size} x {crop.width}" if crop.width else crop.size
+        lines.append(("crop", f"{crop.how}, {side} px, scale {crop.scale}, shift {crop.shift}"))
     for output in known.outputs:
         shape = f", {' x '.join(map(str, output.shape))} a face" if output.shape else ""
         labels = f": {', '.join(output.labels)}" if output.labels else ""

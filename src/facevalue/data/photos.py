@@ -23,7 +23,7 @@ from facevalue.data._pixels import decode, looks_like_image, one_line
 from facevalue.data._rows import rows
 from facevalue.data.errors import RunError, Unreadable
 
-__all__ = ["REASONS", "Found", "Photo", "decode", "find_photos", "read_bytes"]
+__all__ = ["REASONS", "Found", "Photo", "decode", "find_photos", "read_bytes", "resolved"]
 
 REASONS = {
     "missing": "The path was given, but no file is there.",
@@ -241,11 +241,16 @@ def _listed(path: str, lines: Sequence[str]) -> Iterator[Entry]:
     """Yield a list's photos: paths from its folder or the working one, relative to that, or to what all share."""
     base, places = os.path.dirname(path), []
     for line in filter(None, lines):
-        beside, here = os.path.normpath(os.path.join(base, line)), os.path.abspath(line)
+        beside, here = resolved(path, line)
         places.append(here if os.path.lexists(here) and not os.path.lexists(beside) else beside)
     if any(not place.startswith(os.path.join(base, "")) for place in places):
         base = os.path.commonpath([os.path.dirname(place) for place in places])
     yield from ((os.path.basename(base), _relative(place, base), place) for place in places)
+
+
+def resolved(path: str, line: str) -> tuple[str, str]:
+    """Return the two places that a line of a list can mean: from the list's folder, and from the working one."""
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), line)), os.path.abspath(line)
 
 
 def _parquet(path: str) -> Iterator[Entry]:

@@ -24,7 +24,7 @@ DLIB_CORNERS = (
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A square window on a face.
+    """A window on a face, square unless it says how wide it is.
 
     Parameters
     ----------
@@ -35,20 +35,34 @@ class Crop:
         "upright": a square around the box, `scale` times its mean side, moved down by `shift` of it;
         "eyes_level": the same, turned until the eyes are level;
         "stretched": a rectangle `scale` times as wide and high as the box, less where the photo is smaller, pushed back
-        inside the photo, its pixels stretched to a square.
+        inside the photo, its pixels stretched to the crop;
+        "letterbox": the box, after the photo was turned about its middle until the eyes are level, in the middle of the
+        crop with its aspect kept and black around it.
     size
-        Side, px.
+        Height, px.
     template
         (k, 2) px of the crop.
     scale, shift
         For the squares, in units of the box's mean side.
+    width
+        px; 0: as wide as high. The squares are never anything else.
+    nudge
+        How the face is moved from its place in the crop: right and down in shares of the crop's sides, degrees
+        counter-clockwise about its middle, and a factor of size; none for the crop as it should be.
     """
 
-    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level", "stretched"]
+    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level", "stretched", "letterbox"]
     size: int
     template: tuple[tuple[float, float], ...] = ()
     scale: float = 1.0
     shift: float = 0.0
+    width: int = 0
+    nudge: tuple[float, float, float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, px."""
+        return self.size, self.width or self.size
 
 
 def arcface(size: int = 112) -> Crop:
@@ -123,7 +137,11 @@ def transforms(
     -------
     (n, 2, 3) float64
     """
-    points = np.asarray(landmarks, np.float64)
+    maps = _placed(crop, np.asarray(box, np.float64), np.asarray(landmarks, np.float64), shape, mesh)
+    return maps if crop.nudge is None else _nudged(crop, maps)
+
+
+def _placed(crop: Crop, box: np.ndarray, points: np.ndarray, shape: tuple[int, int], mesh: np.ndarray | None) -> np.ndarray:
     if crop.how == "template":
         return similarity(points, np.array(crop.template))
     if crop.how == "eyes_mouth":
@@ -135,8 +153,22 @@ def transforms(
         corners = np.asarray(mesh[:, MESH_EYE_CORNERS, :2], np.float64)
         return invert(similarity(np.broadcast_to(np.array(crop.template), corners.shape), corners))
     if crop.how == "stretched":
-        return _stretched(crop, np.asarray(box, np.float64), shape)
-    return _square(crop, np.asarray(box, np.float64), points)
+        return _stretched(crop, box, shape)
+    if crop.how == "letterbox":
+        return _letterbox(crop, box, points)
+    return _square(crop, box, points)
+
+
+def _nudged(crop: Crop, maps: np.ndarray) -> np.ndarray:
+    """Return the maps, (n, 2, 3), followed by the nudge of the crop."""
+    assert crop.nudge is not None
+    right, down, degrees, factor = crop.nudge
+    height, width = crop.shape
+    middle = (width - 1) / 2, (height - 1) / 2
+    turn = cv2.getRotationMatrix2D(middle, degrees, factor) + [[0, 0, right * width], [0, 0, down * height]]
+    moved = turn[:, :2] @ maps
+    moved[:, :, 2] += turn[:, 2]
+    return np.asarray(moved)
 
 
 def _stretched(crop: Crop, box: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -144,21 +176,73 @@ def _stretched(crop: Crop, box: np.ndarray, shape: tuple[int, int]) -> np.ndarra
     side = size * np.minimum(crop.scale, ((photo - 1) / size).min(1, keepdims=True))
     corner = np.clip((box[:, :2] + box[:, 2:] - side) / 2, 0, photo - side)
     maps = np.zeros((len(box), 2, 3))
-    maps[:, (0, 1), (0, 1)] = crop.size / side
-    maps[:, :, 2] = (0.5 - corner) * crop.size / side - 0.5
+    scale = np.array(crop.shape[::-1]) / side
+    maps[:, (0, 1), (0, 1)] = scale
+    maps[:, :, 2] = (0.5 - corner) * scale - 0.5
     return maps
+
+
+def frames(crop: Crop, box: np.ndarray) -> np.ndarray | None:
+    """Return where in a "letterbox" crop the box lies; None for the other crops, which photo fills.
+
+    The box's sides are multiplied by the smaller of width / w and height / h, and cut to whole px, which for the longer
+    side may be one too few by rounding; what is left over is halved, the larger half to the right and below.
+
+    Parameters
+    ----------
+    crop
+        The window.
+    box : (n, 4) float
+        px of the photo.
+
+    Returns
+    -------
+    (n, 4) int or None
+        x1 y1 x2 y2, px of the crop; nothing of it where a box has no size.
+
+    Examples
+    --------
+    >>> frames(Crop("letterbox", 100), np.array([[10, 10, 60, 90.0]]))
+    array([[ 19,   0,  81, 100]])
+    """
+    if crop.how != "letterbox":
+        return None
+    side, whole = np.asarray(box, np.float64), np.array(crop.shape[::-1])
+    side = side[:, 2:] - side[:, :2]
+    sized = (side > 0).all(1, keepdims=True)
+    side = np.where(sized, side, 1.0)
+    inner = (np.floor(side * (whole / side).min(1, keepdims=True)) * sized).astype(int)
+    low = (whole - inner) // 2
+    return np.hstack([low, low + inner])
+
+
+def _letterbox(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:
+    frame = frames(crop, box)
+    assert frame is not None
+    low, inner = frame[:, :2], frame[:, 2:] - frame[:, :2]
+    right, down = _level(points)
+    with np.errstate(divide="ignore", invalid="ignore"):  # boxes without size give no usable map
+        scale = inner / (box[:, 2:] - box[:, :2])
+    turn = np.stack([right, down], axis=1) * scale[:, :, None]
+    # edges, not centres of px, and the box's middle in the middle of its frame
+    middle = (box[:, :2] + box[:, 2:]) / 2 - 0.5
+    shift = low + inner / 2 - 0.5 - (turn @ middle[:, :, None])[:, :, 0]
+    return np.concatenate([turn, shift[:, :, None]], axis=2)
+
+
+def _level(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the face's right and down in the photo, (n, 2) each of length 1: along the eyes where there are eyes."""
+    level = points[:, 1] - points[:, 0]
+    level = level / np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-9)
+    right = np.where(np.isfinite(level), level, (1.0, 0.0))
+    return right, np.stack([-right[:, 1], right[:, 0]], axis=1)
 
 
 def _square(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:
     centre = (box[:, :2] + box[:, 2:]) / 2
     mean_side = (box[:, 2:] - box[:, :2]).mean(1)
     side = mean_side * crop.scale
-    right = np.tile((1.0, 0.0), (len(box), 1))
-    if crop.how == "eyes_level":
-        level = points[:, 1] - points[:, 0]
-        level = level / np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-9)
-        right = np.where(np.isfinite(level), level, right)
-    down = np.stack([-right[:, 1], right[:, 0]], axis=1)
+    right, down = _level(points if crop.how == "eyes_level" else np.full_like(points, np.nan))
     centre = centre + down * (crop.shift * mean_side)[:, None]
     corner = centre - (right + down) * side[:, None] / 2
     corners = np.stack([corner, corner + right * side[:, None], corner + down * side[:, None]], axis=1)
@@ -166,7 +250,7 @@ def _square(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:
     return similarity(corners - 0.5, np.array([(0, 0), (crop.size, 0), (0, crop.size)], np.float64) - 0.5)
 
 
-def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
+def cut(photo: np.ndarray, maps: np.ndarray, size: int | tuple[int, int], *, within: np.ndarray | None = None) -> np.ndarray:
     """Return the crops, bilinear, black outside the photo; a face over twice the crop's size is first averaged down.
 
     Parameters
@@ -175,21 +259,27 @@ def cut(photo: np.ndarray, maps: np.ndarray, size: int) -> np.ndarray:
     maps : (n, 2, 3) float
         From `transforms`.
     size
-        Side of a crop, px.
+        Side of a crop, or its height and width, px.
+    within : (n, 4) int, optional
+        From `frames`: outside of it a crop is black.
 
     Returns
     -------
-    (n, size, size, 3) uint8
+    (n, height, width, 3) uint8
     """
-    crops = np.zeros((len(maps), size, size, 3), np.uint8)
+    height, width = (size, size) if isinstance(size, int) else size
+    crops = np.zeros((len(maps), height, width, 3), np.uint8)
     for i in np.flatnonzero(usable(maps)):
         crop, matrix = crops[i], np.asarray(maps[i], np.float64)
         shrink = int(1 / max(*np.hypot(matrix[0, :2], matrix[1, :2])) + 1e-6)
         if shrink < 2:
-            cv2.warpAffine(photo, matrix, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+            cv2.warpAffine(photo, matrix, (width, height), dst=crop, flags=cv2.INTER_LINEAR)
         else:
-            part, reduced = _reduced(photo, matrix, size, shrink)
-            cv2.warpAffine(part, reduced, (size, size), dst=crop, flags=cv2.INTER_LINEAR)
+            part, reduced = _reduced(photo, matrix, (width, height), shrink)
+            cv2.warpAffine(part, reduced, (width, height), dst=crop, flags=cv2.INTER_LINEAR)
+        if within is not None:
+            x1, y1, x2, y2 = within[i]
+            crop[:y1], crop[y2:], crop[:, :x1], crop[:, x2:] = 0, 0, 0, 0
     return crops
 
 
@@ -208,9 +298,10 @@ def _determinant(maps: np.ndarray) -> np.ndarray:
     return np.asarray(maps[:, 0, 0] * maps[:, 1, 1] - maps[:, 0, 1] * maps[:, 1, 0])
 
 
-def _reduced(photo: np.ndarray, matrix: np.ndarray, size: int, shrink: int) -> tuple[np.ndarray, np.ndarray]:
+def _reduced(photo: np.ndarray, matrix: np.ndarray, size: tuple[int, int], shrink: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the part of the photo under a crop, averaged over `shrink` x `shrink` px, and the matrix for it."""
-    corners = apply(invert(matrix[None]), np.array([[(0, 0), (size, 0), (0, size), (size, size)]], np.float64))[0]
+    width, height = size
+    corners = apply(invert(matrix[None]), np.array([[(0, 0), (width, 0), (0, height), (width, height)]], np.float64))[0]
     limit = np.array(photo.shape[1::-1])
     low = np.clip(np.floor(corners.min(0)).astype(int) - shrink, 0, np.maximum(limit - shrink, 0))
     high = np.clip(np.ceil(corners.max(0)).astype(int) + shrink, low + shrink, np.maximum(limit, low + shrink))

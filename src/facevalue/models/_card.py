@@ -8,7 +8,7 @@ from typing import Literal
 
 from facevalue.image.align import Crop
 
-Kind = Literal["detect", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness"]
+Kind = Literal["detect", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness", "spread"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from facevalue.data.errors import LicenceRefused, UnknownName, WeightsError, Wro
 from facevalue.data.files import replacing
 from facevalue.models._card import Card, File
 from facevalue.models._session import Net, on_pixels
+from facevalue.models._spread import SPREAD, Spread, spread_card
 
 if TYPE_CHECKING:
     from facevalue.data.faces import Faces
@@ -49,8 +50,8 @@ class Model:
             return self.code.find(self.nets, pixels, **options)
         crops = (pixels, *more)
         for crop, given in zip(self.card.crops, crops, strict=True):
-            if given.dtype != np.uint8 or given.shape[1:] != (crop.size, crop.size, 3):
-                expected = f"(n, {crop.size}, {crop.size}, 3) uint8 RGB"
+            if given.dtype != np.uint8 or given.shape[1:] != (*crop.shape, 3):
+                expected = f"(n, {crop.shape[0]}, {crop.shape[1]}, 3) uint8 RGB"
                 raise WrongShape(f"{self.card.name}: expected crops {expected}, got {given.shape} {given.dtype}")
         return self.code.measure(self.nets, *crops, **options)
 
@@ -71,9 +72,17 @@ def _register() -> dict[str, tuple[Card, ModuleType]]:
     return dict(sorted(found.items()))
 
 
+@functools.cache
+def _spreads() -> dict[str, tuple[Card, Any]]:
+    """Return the instrument `<embedder>_spread` of each model that embeds; it runs on that model's nets."""
+    embed = [(card, code) for card, code in _register().values() if card.kind == "embed"]
+    return {f"{card.name}{SPREAD}": (spread_card(card), Spread(code)) for card, code in embed}
+
+
 def names(*, kind: str | None = None) -> tuple[str, ...]:
-    """Return the names of all models, or of one kind ("detect", "embed", ...)."""
-    return tuple(name for name, (card, _) in _register().items() if kind in (None, card.kind))
+    """Return the names of all models, or of one kind ("detect", "embed", ...); spreads only where that kind is asked for."""
+    known = _spreads() if kind == "spread" else _register()
+    return tuple(name for name, (card, _) in known.items() if kind in (None, card.kind))
 
 
 @functools.cache
@@ -85,9 +94,9 @@ def card(name: str) -> Card:
     UnknownName
         With the nearest names.
     """
-    if name not in _register():
+    if name not in (every := _register() | _spreads()):
         raise UnknownName(name, _register(), what="model")
-    known = _register()[name][0]
+    known = every[name][0]
     files = tuple(replace(file, sha256=file.sha256 or fetch.known_sha256(file.path)) for file in known.files)
     basis = "" if files else ", ".join(card(needed).source for needed in known.needs)
     return replace(known, files=files, basis=basis)
@@ -118,7 +127,8 @@ def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
         Its weights are not to be had, or are not the card's.
     """
     paths = prepare(name, progress=progress)
-    return Model(card(name), tuple(Net(path, threads=threads) for path in paths), _register()[name][1])
+    code = _spreads()[name][1] if card(name).kind == "spread" else _register()[name][1]
+    return Model(card(name), tuple(Net(path, threads=threads) for path in paths), code)
 
 
 def calibration(name: str) -> dict[str, Any] | None:
@@ -136,6 +146,8 @@ def calibration(name: str) -> dict[str, Any] | None:
 
 def prepare(name: str, *, progress: bool = False) -> list[Path]:
     """Return the paths of a model's ONNX graphs in the cache, made out of its files where they are not there yet."""
+    if card(name).kind == "spread":
+        return prepare(name.removesuffix(SPREAD), progress=progress)
     if not card(name).files:
         return []
     if not all(file.sha256 for file in card(name).files):

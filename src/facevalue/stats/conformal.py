@@ -56,6 +56,100 @@ def conformal_quantile(scores: np.ndarray, level: float) -> float:
     return float(np.sort(scores)[math.ceil((n + 1) * level - 1e-9) - 1])
 
 
+def hierarchical_quantile(scores: np.ndarray, groups: np.ndarray, level: float) -> float:
+    """Return the smallest v with `sum_k sum_i 1{s_ki <= v} / ((K + 1) n_k) >= level`: each of K people weighs the same.
+
+    One score of a new person, exchangeable with the K people, is at most this with P >= level. Pooling all scores as if
+    each were a person does not promise that.
+
+    Parameters
+    ----------
+    scores : (n,) float
+    groups : (n,)
+        The person of each; a person k has n_k scores.
+    level
+        In (0, 1).
+
+    Raises
+    ------
+    ValueError
+        When there are fewer people than the level needs, a score is NaN, or the lengths differ.
+
+    References
+    ----------
+    Lee, Barber, Willett, Distribution-free inference with hierarchical data, arXiv 2306.06342; Dunn, Wasserman, Ramdas,
+    Distribution-free prediction sets for two-layer hierarchical models, arXiv 1809.07441.
+
+    Examples
+    --------
+    Nine people, of whom the first has a thousand scores:
+
+    >>> groups = np.concatenate([np.zeros(1000), np.arange(1, 9)])
+    >>> scores = np.concatenate([np.zeros(1000), np.arange(1.0, 9.0)])
+    >>> hierarchical_quantile(scores, groups, 0.9), conformal_quantile(scores, 0.9)
+    (8.0, 0.0)
+    """
+    scores, weights = np.asarray(scores, np.float64), _group_weights(scores, groups)
+    people, needed = round(weights.sum()), scores_needed(level)
+    if people < needed:
+        raise ValueError(f"expected scores of at least {needed} people for level {level}, got {people}: ask for a lower level")
+    order = np.argsort(scores)
+    mass = np.cumsum(weights[order]) / (people + 1)
+    return float(scores[order][np.searchsorted(mass, level - 1e-9)])
+
+
+def conformal_p_values(calibration: np.ndarray, scores: np.ndarray, *, groups: np.ndarray | None = None) -> np.ndarray:
+    """Return `(1 + #{calibration >= score}) / (n + 1)`, or with groups `(1 + sum_k #{c_ki >= score} / n_k) / (K + 1)`.
+
+    Of a face exchangeable with the calibration faces (with groups: a face of a new person), P(p <= a) <= a.
+
+    Parameters
+    ----------
+    calibration : (n,) float
+        The higher, the stranger.
+    scores : (m,) float
+        NaN gives NaN.
+    groups : (n,), optional
+        The person of each calibration score; each person weighs the same.
+
+    Returns
+    -------
+    (m,) float in (0, 1]
+
+    Raises
+    ------
+    ValueError
+        When a calibration score is NaN, there is none, or the lengths differ.
+
+    References
+    ----------
+    Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World, 2005, section 2.2; groups: Lee, Barber, Willett,
+    arXiv 2306.06342.
+
+    Examples
+    --------
+    >>> conformal_p_values(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 9.0]))
+    array([1.  , 0.75, 0.25])
+    >>> conformal_p_values(np.array([1.0, 2.0, 3.0]), np.array([3.0]), groups=np.array([0, 0, 1]))
+    array([0.66666667])
+    """
+    calibration, scores = np.asarray(calibration, np.float64), np.asarray(scores, np.float64)
+    weights = _group_weights(calibration, np.arange(len(calibration)) if groups is None else groups)
+    order = np.argsort(calibration)
+    above = np.append(np.cumsum(weights[order][::-1])[::-1], 0.0)
+    p = (1 + above[np.searchsorted(calibration[order], scores)]) / (round(weights.sum()) + 1)
+    return np.where(np.isnan(scores), np.nan, p)
+
+
+def _group_weights(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return 1 / n_k for each score, (n,); raise ValueError where there is no score, a NaN, or another length."""
+    if len(scores) != len(groups) or not len(scores) or np.isnan(scores).any():
+        found = f"{len(scores)} scores with {np.isnan(scores).sum()} NaN and {len(groups)} groups"
+        raise ValueError(f"expected scores without NaN and a group for each, got {found}")
+    _, at, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / counts[at])
+
+
 def adaptive_scores(p: np.ndarray) -> np.ndarray:
     """Return for each label `sum of p_j over p_j > p_y, plus p_y / 2`: low for the labels that are believed.
 

@@ -1,0 +1,355 @@
+"""Who is this? The faces of a photo, searched in a gallery, with the rate at which strangers would score as high."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facevalue import models
+from facevalue.annotate import engine
+from facevalue.annotate.instruments import DETECTOR, LEVEL, blank, ordered
+from facevalue.annotate.instruments import detector as known_detector
+from facevalue.annotate.measure import Measured, Settings, Task
+from facevalue.annotate.memory import annotate
+from facevalue.data import photos
+from facevalue.data.errors import PhotoError, RunError, SchemaError, UnknownName
+from facevalue.data.faces import Faces, concatenate, rows_by_path, with_faceless
+from facevalue.data.files import replacing, write_json
+from facevalue.data.findings import Findings
+from facevalue.data.gallery import Gallery, attach_index, read_gallery, update_gallery
+from facevalue.stats.approximate import Recall, index_recall, nearest_by_index, write_index
+from facevalue.stats.search import Nearest, nearest
+from facevalue.stats.similarity import unit
+from facevalue.studies import identification
+
+EMBED = "dlib_resnet"
+SUFFIXES = (".csv", ".json", ".parquet")
+EXACT_UP_TO = 1_000_000
+# Photos measured between two writings of a gallery: what a stopped command loses.
+CHUNK = 2048
+# A photo refused for these is read again: the reason lies in what is installed, or in how it was measured.
+READ_AGAIN = ("too_many_pixels", "needs_heic", "crashed")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search.
+
+    Parameters
+    ----------
+    model, detector
+        Names of cards; the model embeds.
+    k
+        Faces of the gallery shown for each face.
+    fpir
+        Rate of false positives at which a match is called one, in (0, 1).
+    level
+        Nominal coverage of the intervals, in (0, 1).
+    seed
+        Of the searches that estimate the rate.
+    index
+        Search approximately, whatever the gallery's size; beyond a million faces that is done anyway.
+    """
+
+    model: str = EMBED
+    detector: str = DETECTOR
+    k: int = 5
+    fpir: float = 0.01
+    level: float = LEVEL
+    seed: int = 0
+    index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One face of a query and one face of the gallery; a query without a face, or a face not measured, is a row with a why.
+
+    Parameters
+    ----------
+    query, face
+        Path of the query's photo, and the number of the face on it; None where there is none.
+    rank
+        1 is the most alike.
+    person, folder, path
+        Of the gallery's face.
+    similarity
+        Cosine.
+    fpir, fpir_low, fpir_high
+        Share of strangers whose best score would be at least this, and its interval.
+    searches
+        On how many searches for absent people that rests.
+    verdict
+        "match at FPIR 0.01", "no match at FPIR 0.01", or "undecided: ...".
+    why
+        Reason where nothing was searched.
+    """
+
+    query: str
+    face: int | None = None
+    rank: int | None = None
+    person: str = ""
+    folder: str = ""
+    path: str = ""
+    similarity: float | None = None
+    fpir: float | None = None
+    fpir_low: float | None = None
+    fpir_high: float | None = None
+    searches: int = 0
+    verdict: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search found: a match a row, how the gallery identifies, and what is in it.
+
+    Parameters
+    ----------
+    matches
+        In the order of the query's photos.
+    findings
+        Threshold, FPIR, FNIR and rank of the gallery's own people.
+    gallery
+        That was searched.
+    recall
+        Of the index, where the search was approximate.
+    measured, dropped
+        Photos measured for the gallery now, and photos that were no longer there.
+    """
+
+    matches: tuple[Match, ...]
+    findings: Findings
+    gallery: Gallery
+    recall: Recall | None = None
+    measured: int = 0
+    dropped: int = 0
+
+
+def find(
+    query: str | Path | Sequence[str | Path],
+    gallery: str | Path,
+    *,
+    add: str | Path | None = None,
+    options: Options = Options(),  # noqa: B008
+    progress: Progress = lambda done, total: None,
+) -> Search:
+    """Find the faces of some photos in a gallery, and say how often a stranger would score as high.
+
+    Parameters
+    ----------
+    query
+        Photo, folder or glob.
+    gallery
+        Folder of the gallery.
+    add
+        Folder of photos, a folder a person, that the gallery is brought up to date with first: only new and changed photos
+        are measured, and those that are gone are dropped.
+    options
+        How.
+    progress
+        Called with photos of `add` done and in all.
+
+    Raises
+    ------
+    RunError
+        No photo in the query or in `add`; no face in the gallery; an index is wanted and usearch is not installed.
+    SchemaError
+        The gallery is damaged, or was made with other models.
+    UnknownName
+        The model does not embed, or there is none of its name.
+    """
+    identification.searches_needed(options.fpir)
+    settings = _settings(options)
+    _comparable(Path(gallery), settings)
+    measured, dropped = (0, 0) if add is None else refresh(gallery, add, settings, model=options.model, progress=progress)
+    opened = read_gallery(gallery)
+    if not len(opened):
+        raise RunError(f"{gallery}: expected a gallery with faces; it has {opened.manifest.photos} photos and no face")
+    faces = annotate(query, instruments=[options.model], detector=options.detector)
+    if not len(faces):
+        raise RunError(f"expected photos in {query}; found none")
+    opened, recall = _indexed(opened, options)
+    most = max(identification.LEAST_SEARCHES, identification.searches_needed(options.fpir))
+    absent = identification.search_for_absent(
+        opened.embeddings, opened.people, level=options.level, seed=options.seed, most=most
+    )
+    run = f"{', '.join(sorted(opened.manifest.sources.values()))}, seed {options.seed}"
+    matches = _matches(faces, opened, absent, options)
+    return Search(matches, identification.findings(absent, fpir=options.fpir, run=run), opened, recall, measured, dropped)
+
+
+def refresh(
+    gallery: str | Path,
+    folder: str | Path,
+    settings: Settings,
+    *,
+    model: str = EMBED,
+    progress: Progress = lambda done, total: None,
+) -> tuple[int, int]:
+    """Bring a gallery up to date with a folder of photos; what was measured is kept if the command is stopped.
+
+    Returns
+    -------
+    measured, dropped
+        Photos.
+    """
+    root = os.path.realpath(folder)
+    found = photos.find_photos([root]) if os.path.isdir(root) else photos.Found()
+    if not found:
+        raise RunError(f"expected photos in {folder}, found none among {found.others} files")
+    known = _known(Path(gallery), root)
+    due = [photo for photo in found if not _unchanged(photo, known.get(photo.path))]
+    gone = [path for path in known if path not in {photo.path for photo in found}]
+    done = len(found) - len(due)
+    progress(done, len(found))
+    for part in _measured(due, settings):
+        update_gallery(gallery, part, model=model, root=root, gone=gone)
+        done += len(set(part.path))
+        progress(done, len(found))
+    if gone and not due:
+        none = blank(settings.detector, settings.instruments, level=settings.level)
+        update_gallery(gallery, none, model=model, root=root, gone=gone)
+    return len(due), len(gone)
+
+
+def write_matches(matches: Sequence[Match], path: str | Path) -> None:
+    """Write matches as parquet, CSV or JSON, by the suffix; a match a row.
+
+    Raises
+    ------
+    SchemaError
+        Another suffix.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise SchemaError(f"{path}: expected a file of matches called *.parquet, *.csv or *.json")
+    rows = [asdict(match) for match in matches]
+    if path.suffix == ".json":
+        write_json(rows, path)
+        return
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    types = {"face": pa.int32(), "rank": pa.int32(), "searches": pa.int32()}
+    types |= dict.fromkeys(("similarity", "fpir", "fpir_low", "fpir_high"), pa.float64())
+    table = pa.Table.from_pylist(rows, pa.schema([(f.name, types.get(f.name, pa.string())) for f in fields(Match)]))
+    with replacing(path) as part:
+        if path.suffix == ".csv":
+            pyarrow.csv.write_csv(table, part)
+        else:
+            pq.write_table(table, part, compression="zstd")
+
+
+def _settings(options: Options) -> Settings:
+    known = models.names(kind="embed")
+    if options.model not in known:
+        raise UnknownName(options.model, known, what="model that embeds")
+    return Settings(known_detector(options.detector), ordered([options.model]), level=options.level)
+
+
+def _comparable(gallery: Path, settings: Settings) -> None:
+    """Refuse, before anything is measured, a gallery whose embeddings other models made."""
+    if not (gallery / "manifest.json").exists():
+        return
+    made = read_gallery(gallery, verify=False).manifest.sources
+    now = {name: models.card(name).source for name in (settings.detector, *settings.instruments)}
+    if made != now:
+        had, has = (", ".join(sorted(one.values())) for one in (made, now))
+        raise SchemaError(f"{gallery}: made with {had}; this search would use {has}: name the same models, or build it anew")
+
+
+def _known(gallery: Path, root: str) -> dict[str, str]:
+    """Return the sha256 that a gallery knows of each photo of a folder; "" of those that are to be read again."""
+    if not (gallery / "manifest.json").exists():
+        return {}
+    return read_gallery(gallery, verify=False).hashes(root, but=READ_AGAIN)
+
+
+def _unchanged(photo: photos.Photo, sha256: str | None) -> bool:
+    try:
+        return bool(sha256) and hashlib.sha256(photos.read_bytes(photo)).hexdigest() == sha256
+    except PhotoError:
+        return False
+
+
+def _measured(due: Sequence[photos.Photo], settings: Settings) -> Iterator[Faces]:
+    """Yield the faces of some photos, and a row for each without, a few thousand photos at a time."""
+    work = engine.batches((Task(photo) for photo in due), size=engine.BATCH)
+    parts: list[Measured] = []
+    for _, part in engine.here(settings, work, workers=engine.cores()) if due else ():
+        parts.append(part)
+        if sum(len(one.photos) for one in parts) >= CHUNK:
+            yield _joined(parts, settings)
+            parts = []
+    if parts:
+        yield _joined(parts, settings)
+
+
+def _joined(parts: Sequence[Measured], settings: Settings) -> Faces:
+    none = blank(settings.detector, settings.instruments, level=settings.level)
+    faces = concatenate([none, *(part.faces for part in parts)])
+    return with_faceless(faces, [asdict(row) for part in parts for row in part.photos])
+
+
+def _indexed(gallery: Gallery, options: Options) -> tuple[Gallery, Recall | None]:
+    """Return the gallery, with an index where one is wanted, and what that index finds."""
+    if not options.index and len(gallery) <= EXACT_UP_TO:
+        return gallery, None
+    if gallery.manifest.index is None:
+        made = gallery.folder / ".index.part"
+        try:
+            write_index(gallery.embeddings, made)
+            recall = index_recall(gallery.embeddings, made, k=10, seed=options.seed)
+        except ImportError as error:
+            raise RunError("an approximate search needs usearch: pip install 'facevalue[index]'") from error
+        gallery = replace(gallery, manifest=attach_index(gallery.folder, made, {"recall": asdict(recall)}))
+    assert gallery.manifest.index is not None
+    return gallery, Recall(**gallery.manifest.index["recall"])
+
+
+def _matches(faces: Faces, gallery: Gallery, absent: identification.OpenSet, options: Options) -> tuple[Match, ...]:
+    """Return the k best of the gallery for each face, and a row with the reason for each that was not searched."""
+    column = faces[f"{options.model}.embedding"]
+    found = _search(unit(column.values), gallery, min(options.k, len(gallery)))
+    rates = absent.fpir(found.similarity)
+    shown = gallery.rows(np.maximum(found.index, 0).ravel())
+    cut, matches, k = absent.threshold(options.fpir), list[Match](), found.index.shape[1]
+    for path, at in rows_by_path(faces).items():
+        for i in range(at.start, at.stop):
+            face = i - at.start if np.isfinite(faces.score[i]) else None
+            if found.index[i, 0] < 0:
+                why = "" if column.why is None else str(column.why[i])
+                matches.append(Match(path, face, why=why or "no_embedding"))
+                continue
+            for j in range(k):
+                row, score = shown[i * k + j], float(found.similarity[i, j])
+                at_score = dict(zip(("fpir", "fpir_low", "fpir_high"), (_number(rate[i, j]) for rate in rates), strict=True))
+                place = {name: row[name] for name in ("person", "folder", "path")}
+                verdict = _verdict(score, cut, options.fpir, len(absent.others))
+                more: dict[str, Any] = {**place, **at_score, "verdict": verdict, "searches": len(absent.others)}
+                matches.append(Match(path, face, j + 1, similarity=score, **more))
+    return tuple(matches)
+
+
+def _search(queries: np.ndarray, gallery: Gallery, k: int) -> Nearest:
+    if gallery.manifest.index is None:
+        return nearest(queries, gallery.embeddings, k=k)
+    return nearest_by_index(queries, gallery.embeddings, gallery.folder / gallery.manifest.index["file"], k=k)
+
+
+def _verdict(score: float, cut: float, fpir: float, searches: int) -> str:
+    if not np.isfinite(cut):
+        return f"undecided: FPIR {fpir:g} needs {identification.searches_needed(fpir)} people, the gallery has {searches}"
+    return f"{'match' if score >= cut else 'no match'} at FPIR {fpir:g}"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,89 @@
+"""`facevalue find`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from facevalue.annotate.search import Match, Search
+
+PHOTOS = "Folder of photos, a folder a person: adds the new and changed ones to the gallery, drops those that are gone."
+
+
+def find(
+    query: Annotated[str, typer.Argument(help="A photo, a folder or a glob: whose faces are looked for.")],
+    gallery: Annotated[Path, typer.Argument(help="Folder of the gallery; --photos makes it.")],
+    photos: Annotated[Path | None, typer.Option(help=PHOTOS, file_okay=False, exists=True)] = None,
+    k: Annotated[int, typer.Option("--k", help="Faces of the gallery to show for each face.", min=1)] = 5,
+    fpir: Annotated[
+        float, typer.Option(help="A match is called one where strangers score as high this often.", min=1e-6, max=0.5)
+    ] = 0.01,
+    model: Annotated[str, typer.Option(help="Name of a model that embeds.")] = "dlib_resnet",
+    detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
+    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
+    index: Annotated[
+        bool, typer.Option("--index", help="Search approximately, as it is done beyond a million faces; needs usearch.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File of the matches: .csv, .json or .parquet.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Find the faces of a photo in a gallery, and say how often a stranger would score as high.
+
+    Examples: `facevalue find who.jpg gallery --photos people/`, `facevalue find 'new/*.jpg' gallery --out matches.csv`.
+    """
+    from facevalue.annotate import search
+    from facevalue.annotate.instruments import ordered
+    from facevalue.annotate.instruments import detector as known
+    from facevalue.cli import _show
+
+    if out is not None and out.suffix not in search.SUFFIXES:
+        raise typer.BadParameter(f"--out: expected a file called *{', *'.join(search.SUFFIXES)}; got {out.name}")
+    options = search.Options(model, detector, k, fpir, level, seed, index)
+    _show.prepare([known(detector), *ordered([model])], quiet=quiet)
+    with _show.progress("measuring", "photos", quiet=quiet or photos is None) as progress:
+        found = search.find(query, gallery, add=photos, options=options, progress=progress)
+    if out is not None:
+        search.write_matches(found.matches, out)
+    if not quiet:
+        _print(found, out)
+
+
+def _print(found: Search, out: Path | None) -> None:
+    """Print a line a match, the verdict of each face, and what the gallery is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("photo", "face", "rank", "person", "found in", "cosine", "strangers score as high", "verdict")
+    for match in found.matches:
+        table.add_row(*_cells(match))
+    console.print(table)
+    manifest = found.gallery.manifest
+    without = ", ".join(f"{n} {why}" for kind in ("photos", "faces") for why, n in manifest.without[kind].items())
+    lacking = f" (without: {without})" if without else ""
+    console.print(f"gallery: {manifest.faces} faces of {manifest.photos} photos{lacking}", soft_wrap=True)
+    if found.measured or found.dropped:
+        console.print(f"{found.measured} photos measured now, {found.dropped} dropped that were no longer there")
+    searches = next(iter(found.findings.n))
+    console.print(
+        f"strangers: {searches} people, each searched without the own faces; {found.findings.method[1]}", soft_wrap=True
+    )
+    if found.recall is not None:
+        recall = found.recall
+        console.print(f"approximate: finds {recall.share:.2%} of the {recall.k} nearest ({recall.queries} searches)")
+    if out is not None:
+        console.print(f"matches: in {out}", soft_wrap=True)
+
+
+def _cells(match: Match) -> tuple[str, ...]:
+    face = "" if match.face is None else str(match.face)
+    if match.similarity is None:
+        return (match.query, face, "", "", "", "", "", match.why)
+    rate = "nobody to compare with"
+    if match.fpir is not None:
+        rate = f"{match.fpir:.1%} ({match.fpir_low:.1%} to {match.fpir_high:.1%}) of {match.searches}"
+    return (match.query, face, str(match.rank), match.person, match.path, f"{match.similarity:.3f}", rate, match.verdict)
