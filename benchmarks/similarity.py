@@ -80,7 +80,9 @@ def measured(task: str, who: str, metric: str, rows: int) -> tuple[float, float,
     call = CONTENDERS[who][task]
     words = (metric, *given) if task == "matrix" else tuple(given)
     before, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+    answer = np.empty(0)
     for _ in range(REPEATS if task == "matrix" or who == "facevalue" else 1):
+        del answer
         start = time.perf_counter()
         answer = call(*words)
         seconds.append(time.perf_counter() - start)

@@ -17,6 +17,7 @@ from facevalue.annotate import engine, record
 from facevalue.annotate.instruments import ordered
 from facevalue.annotate.run import Options, chip_names, run
 from facevalue.data.errors import RunError
+from facevalue.data.photos import Found, Photo, find_photos
 from facevalue.models import fake
 
 from .conftest import FAKE, broken, picture
@@ -217,3 +218,39 @@ def test_the_manifest_names_cards_versions_and_counts(folder, tmp_path):
     assert manifest["counts"]["photos"] == 2
     assert manifest["versions"]["facevalue"] == fv.__version__
     assert os.path.basename(manifest["command"][0]) == "facevalue"
+
+
+def test_photos_that_were_found_are_a_run_like_the_inputs_they_were_found_in(folder, tmp_path):
+    photos = folder(12)
+    (photos / "notes.txt").write_text("")
+    (photos / "broken.png").write_bytes(b"")
+    found = find_photos(photos)
+    whole = run([photos], tmp_path / "whole", FAKE, options=ONE)
+    listed = run(found, tmp_path / "listed", FAKE, options=ONE)
+    assert contents(tmp_path / "listed") == contents(tmp_path / "whole")
+    assert replace(listed, seconds=0) == replace(whole, seconds=0)
+    assert listed.skipped == 1
+    inputs = [json.loads((tmp_path / name / "run.json").read_text())["inputs"] for name in ("listed", "whole")]
+    assert inputs == [["13 photos that were listed"], [str(photos)]]
+    assert run(found, tmp_path / "whole", FAKE, options=ONE).measured_now == 1  # the one without bytes
+
+
+def test_found_photos_keep_their_order_their_names_and_what_is_missing(folder, tmp_path):
+    photos = folder(3)
+    names = ("z/2.png", "a.png", "gone.png")
+    places = (photos / "0002.png", photos / "0000.png", photos / "gone.png")
+    found = Found(Photo(name, str(place)) for name, place in zip(names, places, strict=True))
+    found.append(Photo("bytes.png", "", picture(2)))
+    summary = run(found, tmp_path / "out", FAKE, options=ONE)
+    assert [(row["path"], row["why"], row["faces"]) for row in rows(tmp_path / "out")] == [
+        ("z/2.png", "", 3),
+        ("a.png", "", 1),
+        ("gone.png", "missing", 0),
+        ("bytes.png", "", 2),
+    ]
+    assert (summary.photos, summary.skipped) == (4, 0)
+    with pytest.raises(RunError, match="expected photos in 0 photos that were listed"):
+        run(Found(), tmp_path / "none", FAKE, options=ONE)
+    inside = Found([Photo("x.png", str(tmp_path / "out/x.png"))])
+    with pytest.raises(RunError, match="expected photos"):
+        run(inside, tmp_path / "out", FAKE, options=ONE)

@@ -50,7 +50,8 @@ def test_a_face_is_found_and_the_table_says_how_far_to_trust_it(people, who, tmp
     assert done.returncode == 0, done.stderr
     assert "gallery: 4 faces of 5 photos (without: 1 empty)" in done.stdout
     assert "5 photos measured now, 0 dropped" in done.stdout
-    assert "2 people, each searched without the own faces; insufficient: needs 3000 people" in done.stdout
+    assert "undecided: FPIR 0.01 needs 3000 people, the gallery has 2" in done.stdout
+    assert "of 2 people" in done.stdout
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert [row["person"] for row in rows] == ["anna", "anna", "ben", "ben"]
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
@@ -92,8 +93,27 @@ def test_photos_are_written_as_they_are_measured(people, who, tmp_path, monkeypa
     found = find(
         who, tmp_path / "gallery", add=people, options=OPTIONS, progress=lambda done, total: seen.append((done, total))
     )
-    assert seen == [(0, 5), (2, 5), (4, 5), (5, 5)]
-    assert found.gallery.manifest.photos == 5
+    assert (seen[0], seen[-1], len(seen)) == ((0, 5), (5, 5), 4)
+    assert found.gallery.photos["path"].to_pylist() == [f"{who}/{i}.png" for who in ("anna", "ben") for i in range(2)] + [
+        "ben/broken.png"
+    ]
+    assert len(found.gallery.manifest.parts["photos"]) > 1
+
+
+def test_a_stopped_command_keeps_what_was_measured(people, who, tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "CHUNK", 2)
+    monkeypatch.setattr(search.engine, "BATCH", 2)
+    monkeypatch.setattr(search.engine, "cores", lambda: 1)
+
+    def stop(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        find(who, tmp_path / "gallery", add=people, options=OPTIONS, progress=stop)
+    assert read_gallery(tmp_path / "gallery").manifest.photos == 2
+    found = find(who, tmp_path / "gallery", add=people, options=OPTIONS)
+    assert (found.measured, found.gallery.manifest.photos) == (3, 5)
 
 
 def test_two_folders_in_one_gallery_do_not_drop_each_other(people, who, tmp_path):
@@ -133,7 +153,9 @@ def test_enough_people_give_a_verdict(tmp_path):
     stranger = find(new, tmp_path / "gallery", add=tmp_path / "people", options=options)
     assert (stranger.findings.measure[1], stranger.findings.method[1]) == ("threshold", "order statistic")
     cut = stranger.findings.value[1]
-    for match in (*stranger.matches, *find(known, tmp_path / "gallery", options=options).matches):
+    itself, *others = find(known, tmp_path / "gallery", options=options).matches
+    assert (itself.path, itself.verdict, itself.similarity) == ("p00/0.png", "same photo", 1)
+    for match in (*stranger.matches, *others):
         assert match.verdict == ("match" if match.similarity >= cut else "no match") + " at FPIR 0.45"
         assert match.searches == 70
         assert match.fpir_low <= match.fpir <= match.fpir_high

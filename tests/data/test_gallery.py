@@ -41,7 +41,8 @@ def test_what_goes_in_is_counted_and_comes_out(tmp_path):
     values = faces["net.embedding"].values[:4]
     (embeddings,) = gallery.embeddings
     assert embeddings == pytest.approx(values / np.linalg.norm(values, axis=1)[:, None], abs=1e-6)
-    assert gallery.rows([2]) == [{"folder": "/photos", "path": "b/ben/1.jpg", "face": 0, "person": "b/ben"}]
+    place = {"folder": "/photos", "path": "b/ben/1.jpg", "photo": "sha of b/ben/1.jpg"}
+    assert gallery.rows([2]) == [{**place, "face": 0, "person": "b/ben"}]
     assert gallery.hashes("/photos", but=["empty"])["x.jpg"] == ""
     assert gallery.hashes("/photos")["anna/1.jpg"] == "sha of anna/1.jpg"
     assert gallery.hashes("/elsewhere") == {}

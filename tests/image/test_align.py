@@ -1,6 +1,7 @@
 """Crops: the maps against scikit-image and dlib, the pixels against an image resize."""
 
 import itertools
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -366,3 +367,69 @@ def test_a_crop_of_a_mirrored_photo_is_the_mirrored_crop(astronaut):
     one = cut(astronaut, transforms(crop, BOX, POINTS, shape=SHAPE), 80)[0]
     two = cut(mirrored, transforms(crop, box, POINTS, shape=SHAPE), 80)[0]
     assert np.abs(one.astype(int) - two[:, ::-1]).max() <= 4
+
+
+# --- nudges
+
+
+def moved(places: np.ndarray, crop: Crop) -> np.ndarray:
+    """Return places in a crop, (k, 2) px, turned about its middle, resized and shifted, step by step."""
+    right, down, degrees, factor = crop.nudge
+    middle = np.array([crop.shape[1] - 1, crop.shape[0] - 1]) / 2
+    return (turned(places, -degrees, middle) - middle) * factor + middle + np.array([right, down]) * crop.shape[::-1]
+
+
+NUDGED = [(0.03, 0, 0, 1.0), (0, -0.1, 0, 1.0), (0, 0, 12.0, 1.0), (0, 0, 0, 1.2), (-0.03, 0.05, -7.0, 0.9)]
+
+
+@pytest.mark.parametrize("nudge", NUDGED)
+def test_a_nudged_crop_is_cut_by_a_moved_template(nudge, astronaut):
+    crop = replace(arcface(), nudge=nudge)
+    there = Crop("template", 112, tuple(map(tuple, moved(np.array(align.ARCFACE_112), crop))))
+    ours, theirs = (transforms(each, BOX, POINTS, shape=SHAPE) for each in (crop, there))
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    np.testing.assert_array_equal(cut(astronaut, ours, 112), cut(astronaut, theirs, 112))
+
+
+@pytest.mark.parametrize("nudge", NUDGED)
+@pytest.mark.parametrize(
+    "crop",
+    [
+        arcface(),
+        Crop("upright", 60, scale=1.2, shift=0.1),
+        Crop("eyes_level", 60),
+        Crop("stretched", 55, width=47),
+        Crop("letterbox", 55, width=47),
+    ],
+    ids=lambda crop: crop.how,
+)
+def test_every_crop_can_be_nudged(crop, nudge):
+    crop = replace(crop, nudge=nudge)
+    places = np.array([[3.0, 4], [40, 9], [20, 50], [0, 0]])
+    at = apply(invert(transforms(replace(crop, nudge=None), BOX, POINTS, shape=SHAPE)), places[None])
+    np.testing.assert_allclose(apply(transforms(crop, BOX, POINTS, shape=SHAPE), at)[0], moved(places, crop), atol=1e-6)
+
+
+def test_a_nudge_to_the_right_and_down_moves_the_face_so_and_a_turn_is_counter_clockwise():
+    photo = np.zeros((100, 100, 3), np.uint8)
+    photo[48:52, 70:74] = 255
+    box = np.array([[0.0, 0, 100, 100]])
+
+    def bright(nudge):
+        crop = Crop("upright", 100, nudge=nudge)
+        rows, columns = np.nonzero(cut(photo, transforms(crop, box, POINTS, shape=(100, 100)), 100)[0, :, :, 0] > 128)
+        return columns.mean(), rows.mean(), len(rows)
+
+    assert bright(None)[:2] == (71.5, 49.5)
+    assert bright((0.2, 0, 0, 1.0))[:2] == pytest.approx((91.5, 49.5))
+    assert bright((0, 0.3, 0, 1.0))[:2] == pytest.approx((71.5, 79.5))
+    x, y, _ = bright((0, 0, 90, 1.0))
+    assert (x, y) == pytest.approx((49.5, 27.5), abs=0.6)
+    assert bright((0, 0, 0, 2.0))[2] == pytest.approx(4 * 16, rel=0.4)
+
+
+def test_no_nudge_at_all_is_a_nudge_by_nothing():
+    for crop in (arcface(), Crop("letterbox", 40, width=60)):
+        still = transforms(replace(crop, nudge=(0, 0, 0, 1.0)), BOX, POINTS, shape=SHAPE)
+        np.testing.assert_allclose(still, transforms(crop, BOX, POINTS, shape=SHAPE), atol=1e-12)
+    assert not align.usable(transforms(replace(arcface(), nudge=NUDGED[0]), BOX, POINTS * np.nan, shape=SHAPE)).any()

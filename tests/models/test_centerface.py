@@ -85,3 +85,87 @@ def test_large_faces_keep_their_place_when_small_ones_are_looked_for(detector, s
     alone = detector(photo)
     monkeypatch.setattr(centerface, "HINT", 0.0)
     assert np.allclose(detector(photo).box, alone.box)
+
+
+# --- a face that fills the frame
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Return a maker of what the net sees in each pass over a photo of 640 x 480 px, and the names of the passes made."""
+
+    def seen(**faces):
+        names = {(240, 320): "small", (480, 640): "fine", (560, 640): "framed", (96, 128): "coarse"}
+        made = []
+
+        def found(net, picture, threshold):
+            name = names[picture.shape[:2]]
+            made.append(name)
+            rows = np.array(faces.get(name, []), np.float32).reshape(-1, 15)
+            return rows[rows[:, 14] > threshold], np.zeros((picture.shape[0] // 4, picture.shape[1] // 4), np.float32)
+
+        monkeypatch.setattr(centerface, "_pass", found)
+        return made
+
+    return seen
+
+
+PHOTO = np.full((480, 640, 3), 90, np.uint8)
+
+
+@pytest.mark.parametrize(("score", "place"), [(0.9, (52, 22, 448, 418)), (0.55, (40, 20, 440, 420))])
+def test_of_two_looks_at_a_face_that_fills_the_frame_the_higher_score_counts(passes, score, place):
+    made = passes(small=[face(20, 10, 200, 0.6)], framed=[face(186, 171, 198, score)])
+    found = centerface.find((None,), PHOTO)
+    assert made == ["small", "framed"]
+    assert found.score.tolist() == pytest.approx([max(score, 0.6)])
+    # the black margin, 160 px of the small photo, is taken off again
+    np.testing.assert_allclose(found.box, [place], atol=1e-4)
+    x1, y1, x2, y2 = place
+    np.testing.assert_allclose(found.landmarks[0, 2], (x1 + 0.5 * (x2 - x1), y1 + 0.6 * (y2 - y1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("first", [face(20, 10, 200, 0.81), face(20, 10, 159, 0.6)])
+def test_a_sure_face_and_one_that_leaves_room_are_not_looked_for_again(passes, first):
+    made = passes(small=[first], framed=[face(180, 170, 200, 0.95)])
+    assert centerface.find((None,), PHOTO).score.tolist() == pytest.approx([first[14]])
+    assert made == ["small"]
+
+
+def test_a_face_that_is_found_within_a_margin_alone_is_found(passes):
+    made = passes(framed=[face(170, 165, 220, 0.7)])
+    assert len(centerface.find((None,), PHOTO)) == 1
+    assert made == ["small", "fine", "framed"]
+    made = passes()
+    assert len(centerface.find((None,), PHOTO)) == 0
+    assert made == ["small", "fine", "framed", "coarse"]
+
+
+def test_a_lower_score_within_the_margin_adds_no_face(passes):
+    passes(small=[face(20, 10, 200, 0.7)], framed=[face(180, 170, 200, 0.9), face(440, 180, 40, 0.6)])
+    assert centerface.find((None,), PHOTO).score.tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.index
+@pytest.mark.shared
+def test_a_face_cut_from_brow_to_chin_is_found_where_it_is_in_the_whole_photo(detector, shared, monkeypatch):
+    better, errors = 0, []
+    for path in sorted((shared / "data/london/photos/neutral").glob("*"))[:20]:
+        photo = decode(path.read_bytes(), max_pixels=10**8)
+        whole = detector(photo)
+        middle, half = (whole.box[0, :2] + whole.box[0, 2:]) / 2, (whole.box[0, 2:] - whole.box[0, :2]) * 0.45
+        (x1, y1), (x2, y2) = np.rint([middle - half, middle + half]).astype(int)
+        tight = np.ascontiguousarray(photo[y1:y2, x1:x2])
+        found = detector(tight)
+        assert len(found) == 1, path.name
+        with monkeypatch.context() as patch:
+            patch.setattr(centerface, "SURE", -1.0)
+            once = detector(tight)
+        assert found.score[0] >= once.score.max(initial=0)
+        better += bool(found.score[0] > once.score.max(initial=0))
+        eyes = whole.landmarks[0, :2]
+        moved = np.linalg.norm(found.landmarks[0, :2] + (x1, y1) - eyes, axis=1).mean()
+        errors.append(moved / np.linalg.norm(eyes[1] - eyes[0]))
+    assert better >= 5
+    assert max(errors) < 0.15
+    assert np.mean(errors) < 0.075

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -67,6 +66,9 @@ class Options:
     index: bool = False
 
 
+DEFAULTS = Options()
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """One face of a query and one face of the gallery; a query without a face, or a face not measured, is a row with a why.
@@ -86,7 +88,7 @@ class Match:
     searches
         On how many searches for absent people that rests.
     verdict
-        "match at FPIR 0.01", "no match at FPIR 0.01", or "undecided: ...".
+        "match at FPIR 0.01", "no match at FPIR 0.01", "undecided: ...", or "same photo", where the bytes are the same.
     why
         Reason where nothing was searched.
     """
@@ -137,7 +139,7 @@ def find(
     gallery: str | Path,
     *,
     add: str | Path | None = None,
-    options: Options = Options(),  # noqa: B008
+    options: Options = DEFAULTS,
     progress: Progress = lambda done, total: None,
 ) -> Search:
     """Find the faces of some photos in a gallery, and say how often a stranger would score as high.
@@ -195,10 +197,30 @@ def refresh(
 ) -> tuple[int, int]:
     """Bring a gallery up to date with a folder of photos; what was measured is kept if the command is stopped.
 
+    Parameters
+    ----------
+    gallery
+        Folder of the gallery.
+    folder
+        Of photos, a folder a person.
+    settings
+        Detector and instruments.
+    model
+        The one of them that embeds.
+    progress
+        Called with photos done and photos in all.
+
     Returns
     -------
     measured, dropped
-        Photos.
+        Photos measured now, and photos that were no longer there.
+
+    Raises
+    ------
+    RunError
+        No photo in the folder; another update of the gallery is under way.
+    SchemaError
+        The gallery is damaged, or was made with other models.
     """
     root = os.path.realpath(folder)
     found = photos.find_photos([root]) if os.path.isdir(root) else photos.Found()
@@ -207,12 +229,10 @@ def refresh(
     known = _known(Path(gallery), root)
     due = [photo for photo in found if not _unchanged(photo, known.get(photo.path))]
     gone = [path for path in known if path not in {photo.path for photo in found}]
-    done = len(found) - len(due)
-    progress(done, len(found))
-    for part in _measured(due, settings):
+    kept = len(found) - len(due)
+    progress(kept, len(found))
+    for part in _measured(due, settings, lambda done: progress(kept + done, len(found))):
         update_gallery(gallery, part, model=model, root=root, gone=gone)
-        done += len(set(part.path))
-        progress(done, len(found))
     if gone and not due:
         none = blank(settings.detector, settings.instruments, level=settings.level)
         update_gallery(gallery, none, model=model, root=root, gone=gone)
@@ -280,12 +300,17 @@ def _unchanged(photo: photos.Photo, sha256: str | None) -> bool:
         return False
 
 
-def _measured(due: Sequence[photos.Photo], settings: Settings) -> Iterator[Faces]:
-    """Yield the faces of some photos, and a row for each without, a few thousand photos at a time."""
+def _measured(due: Sequence[photos.Photo], settings: Settings, progress: Callable[[int], None]) -> Iterator[Faces]:
+    """Yield the faces of some photos, and a row for each without, in their order, a few thousand photos at a time."""
     work = engine.batches((Task(photo) for photo in due), size=engine.BATCH)
-    parts: list[Measured] = []
-    for _, part in engine.here(settings, work, workers=engine.cores()) if due else ():
-        parts.append(part)
+    waiting, parts, done, following = dict[int, Measured](), list[Measured](), 0, 0
+    for number, part in engine.here(settings, work, workers=engine.cores()) if due else ():
+        waiting[number] = part
+        done += len(part.photos)
+        progress(done)
+        while following in waiting:
+            parts.append(waiting.pop(following))
+            following += 1
         if sum(len(one.photos) for one in parts) >= CHUNK:
             yield _joined(parts, settings)
             parts = []
@@ -319,9 +344,8 @@ def _matches(faces: Faces, gallery: Gallery, absent: identification.OpenSet, opt
     """Return the k best of the gallery for each face, and a row with the reason for each that was not searched."""
     column = faces[f"{options.model}.embedding"]
     found = _search(unit(column.values), gallery, min(options.k, len(gallery)))
-    rates = absent.fpir(found.similarity)
-    shown = gallery.rows(np.maximum(found.index, 0).ravel())
-    cut, matches, k = absent.threshold(options.fpir), list[Match](), found.index.shape[1]
+    rates = np.stack(absent.fpir(found.similarity), axis=-1)
+    shown, matches = gallery.rows(np.maximum(found.index, 0).ravel()), list[Match]()
     for path, at in rows_by_path(faces).items():
         for i in range(at.start, at.stop):
             face = i - at.start if np.isfinite(faces.score[i]) else None
@@ -329,13 +353,12 @@ def _matches(faces: Faces, gallery: Gallery, absent: identification.OpenSet, opt
                 why = "" if column.why is None else str(column.why[i])
                 matches.append(Match(path, face, why=why or "no_embedding"))
                 continue
-            for j in range(k):
-                row, score = shown[i * k + j], float(found.similarity[i, j])
-                at_score = dict(zip(("fpir", "fpir_low", "fpir_high"), (_number(rate[i, j]) for rate in rates), strict=True))
-                place = {name: row[name] for name in ("person", "folder", "path")}
-                verdict = _verdict(score, cut, options.fpir, len(absent.others))
-                more: dict[str, Any] = {**place, **at_score, "verdict": verdict, "searches": len(absent.others)}
-                matches.append(Match(path, face, j + 1, similarity=score, **more))
+            for j, score in enumerate(found.similarity[i].tolist()):
+                row, (rate, low, high) = shown[i * found.index.shape[1] + j], map(_number, rates[i, j])
+                same = row["photo"] == faces.photo[i]
+                verdict = "same photo" if same else _verdict(score, absent, options.fpir)
+                place, n = (row["person"], row["folder"], row["path"]), len(absent.others)
+                matches.append(Match(path, face, j + 1, *place, score, rate, low, high, n, verdict))
     return tuple(matches)
 
 
@@ -345,9 +368,11 @@ def _search(queries: np.ndarray, gallery: Gallery, k: int) -> Nearest:
     return nearest_by_index(queries, gallery.embeddings, gallery.folder / gallery.manifest.index["file"], k=k)
 
 
-def _verdict(score: float, cut: float, fpir: float, searches: int) -> str:
+def _verdict(score: float, absent: identification.OpenSet, fpir: float) -> str:
+    cut = absent.threshold(fpir)
     if not np.isfinite(cut):
-        return f"undecided: FPIR {fpir:g} needs {identification.searches_needed(fpir)} people, the gallery has {searches}"
+        needed = identification.searches_needed(fpir)
+        return f"undecided: FPIR {fpir:g} needs {needed} people, the gallery has {len(absent.others)}"
     return f"{'match' if score >= cut else 'no match'} at FPIR {fpir:g}"
 
 

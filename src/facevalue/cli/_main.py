@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from facevalue.cli import annotate, find, models, stability, train
+from facevalue.cli import accuracy, annotate, calibrate, find, models, similarity, stability, train, verify
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
 INTERRUPTED = 130
@@ -22,9 +22,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("accuracy")(accuracy.accuracy)
 app.command("annotate")(annotate.annotate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("find")(find.find)
+app.command("similarity")(similarity.similarity)
 app.command("stability")(stability.stability)
+app.command("verify")(verify.verify)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 

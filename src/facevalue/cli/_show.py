@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facevalue.annotate.run import Summary
+    from facevalue.confidence.verdict import Verifier
     from facevalue.data.faces import Faces
     from facevalue.data.fetch import Verified
     from facevalue.data.findings import Findings
@@ -117,8 +118,8 @@ def _table(faces: Faces, n: int, width: int) -> Table:
     return table
 
 
-def _n(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+def _n(count: int, noun: str, several: str = "") -> str:
+    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
 
 
 def _cell(faces: Faces, name: str, i: int) -> str:
@@ -142,6 +143,21 @@ def findings(found: Findings) -> None:
         interval = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
         value = "too few faces" if row["value"] is None else f"{row['value']:.3f}"
         print(f"{row['measure']:36} {row['group']:24} {value:>8}  {interval:18} n {row['n']}")
+
+
+def calibration(made: Verifier, coverage: Findings, out: Path) -> None:
+    """Print what a calibration rests on, its threshold, and whether its bands hold on people they were made without."""
+    origin, (least, most), name = made.origin, made.ratio.bounds, out.stem
+    print(f"{origin.data}: {_n(origin.people, 'person', 'people')}, {_n(origin.photos, 'photo')},")
+    print(f"{origin.pairs_same} pairs of one person, {origin.people_pairs:,} of different people")
+    print(f"measured by {', '.join(origin.sources.values())}")
+    print(f"threshold {made.threshold:.4f} (cosine) for a false match rate of {made.fmr:g}")
+    print(f"likelihood ratios from {least:.2g} to {most:.3g} are given out: the data vouch for no more")
+    for cell in {"same", "different"} - set(made.pair_band.cells):
+        print(f"no interval for pairs of {'one person' if cell == 'same' else 'two people'}: that needs 9 people with 4 photos")
+    print()
+    findings(coverage)
+    print(f"{out.name}, {name}_coverage.csv, {name}_faces: in {out.parent}")
 
 
 def models(cards: Sequence[Card]) -> None:

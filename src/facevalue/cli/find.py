@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from facevalue.annotate.search import Match, Search
 
+ROWS = 60
 PHOTOS = "Folder of photos, a folder a person: adds the new and changed ones to the gallery, drops those that are gone."
 
 
@@ -36,8 +37,8 @@ def find(
     Examples: `facevalue find who.jpg gallery --photos people/`, `facevalue find 'new/*.jpg' gallery --out matches.csv`.
     """
     from facevalue.annotate import search
-    from facevalue.annotate.instruments import ordered
     from facevalue.annotate.instruments import detector as known
+    from facevalue.annotate.instruments import ordered
     from facevalue.cli import _show
 
     if out is not None and out.suffix not in search.SUFFIXES:
@@ -53,37 +54,53 @@ def find(
 
 
 def _print(found: Search, out: Path | None) -> None:
-    """Print a line a match, the verdict of each face, and what the gallery is."""
+    """Print a line a match, what the verdicts rest on, and what the gallery is."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table("photo", "face", "rank", "person", "found in", "cosine", "strangers score as high", "verdict")
-    for match in found.matches:
+    table = Table("photo", "face", "rank", "person", "photo of it", "cosine", "strangers", "verdict")
+    for column in table.columns:
+        column.overflow, column.no_wrap = "fold", column.header in ("face", "rank", "cosine", "strangers", "verdict")
+    for match in found.matches[:ROWS]:
         table.add_row(*_cells(match))
     console.print(table)
-    manifest = found.gallery.manifest
-    without = ", ".join(f"{n} {why}" for kind in ("photos", "faces") for why, n in manifest.without[kind].items())
-    lacking = f" (without: {without})" if without else ""
-    console.print(f"gallery: {manifest.faces} faces of {manifest.photos} photos{lacking}", soft_wrap=True)
-    if found.measured or found.dropped:
-        console.print(f"{found.measured} photos measured now, {found.dropped} dropped that were no longer there")
-    searches = next(iter(found.findings.n))
-    console.print(
-        f"strangers: {searches} people, each searched without the own faces; {found.findings.method[1]}", soft_wrap=True
-    )
-    if found.recall is not None:
-        recall = found.recall
-        console.print(f"approximate: finds {recall.share:.2%} of the {recall.k} nearest ({recall.queries} searches)")
+    if len(found.matches) > ROWS:
+        console.print(f"and {len(found.matches) - ROWS} more: --out writes all")
+    for line in (*_basis(found), *_contents(found)):
+        console.print(line, soft_wrap=True)
     if out is not None:
         console.print(f"matches: in {out}", soft_wrap=True)
+
+
+def _basis(found: Search) -> list[str]:
+    """Return what the column of strangers is, and from which cosine on a face is called a match."""
+    cut, n = found.findings.value[1], found.findings.n[1]
+    undecided = {match.verdict for match in found.matches if match.verdict.startswith("undecided")}
+    lines = [f"strangers: share of {n} people whose best cosine is as high once their own faces are left out"] if n else []
+    return [
+        *lines,
+        *undecided,
+        *([f"a match has a cosine of {cut:.4f} or more: {found.findings.group[1]}"] if cut == cut else []),
+    ]
+
+
+def _contents(found: Search) -> list[str]:
+    manifest = found.gallery.manifest
+    without = ", ".join(f"{n} {why}" for kind in ("photos", "faces") for why, n in manifest.without[kind].items())
+    lines = [f"gallery: {manifest.faces} faces of {manifest.photos} photos" + (f" (without: {without})" if without else "")]
+    if found.measured or found.dropped:
+        lines.append(f"{found.measured} photos measured now, {found.dropped} dropped that were no longer there")
+    if (recall := found.recall) is not None:
+        lines.append(f"approximate: finds {recall.share:.2%} of the {recall.k} nearest ({recall.queries} searches)")
+    return lines
 
 
 def _cells(match: Match) -> tuple[str, ...]:
     face = "" if match.face is None else str(match.face)
     if match.similarity is None:
         return (match.query, face, "", "", "", "", "", match.why)
-    rate = "nobody to compare with"
-    if match.fpir is not None:
-        rate = f"{match.fpir:.1%} ({match.fpir_low:.1%} to {match.fpir_high:.1%}) of {match.searches}"
-    return (match.query, face, str(match.rank), match.person, match.path, f"{match.similarity:.3f}", rate, match.verdict)
+    rate = "not known" if match.fpir is None else f"{match.fpir:.1%}\n{match.fpir_low:.1%} to {match.fpir_high:.1%}"
+    verdict = match.verdict.partition(":")[0].partition(" at ")[0]
+    path = match.path.removeprefix(f"{match.person}/")
+    return (match.query, face, str(match.rank), match.person, path, f"{match.similarity:.3f}", rate, verdict)

@@ -124,6 +124,10 @@ class EmbeddingBand:
         person = np.unique(np.asarray(people)[used], return_inverse=True)[1]
         return replace(self, scores=scores, person=person, unused=int((~used).sum()))
 
+    def sigma(self, features: np.ndarray) -> np.ndarray:
+        """Return the scale of each face, (n,) deg above 0, by its features, (n, f); NotCalibrated where nothing was fitted."""
+        return self._scale().predict(features)
+
     def radius(self, features: np.ndarray, *, level: float) -> np.ndarray:
         """Return the radius of the cap of each face, (n,) deg in [0, 180]; a missing feature counts as the median.
 

@@ -26,10 +26,21 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_json(value: Any, path: Path) -> None:
-    """Write a value as indented UTF-8 JSON; NaN is refused."""
+def write_json(value: Any, path: Path, *, indent: int | None = 1) -> None:
+    """Write a value as UTF-8 JSON, on one line where the indent is None; NaN is refused."""
     with replacing(path) as part:
-        part.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, expected: str) -> dict[str, Any]:
+    """Read a JSON object; raise SchemaError where it is not there or is something else than was expected."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SchemaError(f"{path}: expected {expected}; {error}") from error
+    if not isinstance(value, dict):
+        raise SchemaError(f"{path}: expected {expected}, got JSON of another kind")
+    return value
 
 
 def write_faces(faces: Faces, path: str | Path) -> None:

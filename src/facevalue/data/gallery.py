@@ -107,8 +107,9 @@ class Gallery:
         return np.asarray(self.faces["person"].to_numpy(zero_copy_only=False), object)
 
     def rows(self, index: Sequence[int]) -> list[dict[str, Any]]:
-        """Return folder, path, face and person of some rows."""
-        some: list[dict[str, Any]] = self.faces.select(["folder", "path", "face", "person"]).take(list(index)).to_pylist()
+        """Return folder, path, photo (sha256), face and person of some rows."""
+        names = ["folder", "path", "photo", "face", "person"]
+        some: list[dict[str, Any]] = self.faces.select(names).take(list(index)).to_pylist()
         return some
 
     def hashes(self, root: str, *, but: Sequence[str] = ()) -> dict[str, str]:

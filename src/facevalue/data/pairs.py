@@ -116,7 +116,7 @@ def read_pairs(path: str | Path) -> list[Listed]:
     Raises
     ------
     SchemaError
-        A line is neither, the counts of LFW's first line do not fit, or there is no pair.
+        A line is neither, the counts of LFW's first line do not fit, only some pairs have folds, or a kind of pair is missing.
 
     References
     ----------
@@ -127,6 +127,8 @@ def read_pairs(path: str | Path) -> list[Listed]:
     if not any(pair.same for pair in listed) or all(pair.same for pair in listed):
         kinds = f"{sum(pair.same for pair in listed)} same and {sum(not pair.same for pair in listed)} different"
         raise SchemaError(f"{path}: expected pairs of one person and of two; it has {kinds}")
+    if without := sum(pair.fold < 0 for pair in listed) % len(listed):
+        raise SchemaError(f"{path}: expected a fold on every line, or on none; {without} of {len(listed)} have none")
     return listed
 
 
@@ -135,7 +137,7 @@ def _table(path: Path) -> Iterator[Listed]:
         if lacking := [name for name in ("a", "b", "same") if name not in row]:
             raise MissingColumn(f"{path}: expected the columns a, b, same; it has {', '.join(row)}, no {lacking[0]}")
         same, fold = SAME.get(row["same"].strip().lower()), row.get("fold", "").strip() or "-1"
-        if same is None or not fold.lstrip("-").isdigit() or not row["a"] or not row["b"]:
+        if same is None or not fold.removeprefix("-").isdecimal() or not row["a"] or not row["b"]:
             raise SchemaError(f"{path}, line {number}: expected two paths, same as 1 or 0 and a whole fold; got {row}")
         people = (row.get(name, "").strip() for name in ("person_a", "person_b"))
         yield Listed(row["a"], row["b"], same, int(fold), *people)
@@ -146,7 +148,7 @@ def _lfw(path: Path) -> Iterator[Listed]:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise SchemaError(f"{path}: expected LFW's pairs.txt, or a .csv of a,b,same; it cannot be read: {error}") from error
-    if not lines or len(lines[0]) > 2 or not all(word.isdigit() for word in lines[0]):
+    if not lines or len(lines[0]) > 2 or not all(word.isdecimal() for word in lines[0]):
         first = " ".join(lines[0]) if lines else "nothing"
         raise SchemaError(f"{path}: expected LFW's first line, folds and pairs a kind as in '10 300'; got {first!r}")
     folds, each = (1, int(lines[0][0])) if len(lines[0]) == 1 else map(int, lines[0])
@@ -154,7 +156,7 @@ def _lfw(path: Path) -> Iterator[Listed]:
         raise SchemaError(f"{path}: expected {2 * folds * each} pairs, as its first line says; got {len(lines) - 1}")
     for number, words in enumerate(lines[1:]):
         same = len(words) == 3
-        if len(words) not in (3, 4) or not (words[1] + words[-1]).isdigit():
+        if len(words) not in (3, 4) or not (words[1] + words[-1]).isdecimal():
             raise SchemaError(f"{path}: expected 'name 1 4' or 'name 1 other 2'; got {' '.join(words)!r}")
         first, second = words[0], words[0] if same else words[2]
         fold = number // (2 * each) if folds > 1 else -1
@@ -180,7 +182,14 @@ def _existing(place: Path) -> Path:
 
 
 def owners(listed: Sequence[Listed]) -> dict[str, str]:
-    """Return whose each photo is: as the list says, or its folder, or else the photos that pairs of one person tie together.
+    """Return whose each photo is: as the list says; or its folder, where every pair agrees with that; or who is tied to it.
+
+    Photos in pairs of one person are tied together, and photos tied to those; they are called by the first of them.
+
+    Raises
+    ------
+    SchemaError
+        A pair contradicts other pairs, or the people that it names.
 
     Examples
     --------
@@ -188,14 +197,27 @@ def owners(listed: Sequence[Listed]) -> dict[str, str]:
     {'1.jpg': '1.jpg', '2.jpg': '1.jpg', '3.jpg': '3.jpg'}
     """
     said = {path: name for pair in listed for path, name in ((pair.a, pair.first), (pair.b, pair.second)) if name}
-    tied: dict[str, str] = {}
-    for path in dict.fromkeys(path for pair in listed for path in (pair.a, pair.b)):
-        tied[path] = path
+    folder = {path: os.path.dirname(path) for pair in listed for path in (pair.a, pair.b)}
+    if not said and all(folder.values()) and all((folder[pair.a] == folder[pair.b]) == pair.same for pair in listed):
+        return folder
+    tied = _tied(listed)
+    names = {_root(tied, path): name for path, name in said.items()}
+    whose = {path: said.get(path) or names.get(root := _root(tied, path), root) for path in tied}
+    if wrong := [pair for pair in listed if (whose[pair.a] == whose[pair.b]) != pair.same]:
+        told = ("one person's", "two people's") if wrong[0].same else ("two people's", "one person's")
+        lines = f"{wrong[0].a} and {wrong[0].b} are {told[0]} by their line, {told[1]} by names or other lines"
+        raise SchemaError(f"expected pairs that agree with each other; {len(wrong)} do not: {lines}")
+    return whose
+
+
+def _tied(listed: Sequence[Listed]) -> dict[str, str]:
+    """Return for each photo one that it is tied to, by pairs of one person; a chain of them ends at the first photo."""
+    tied = {path: path for pair in listed for path in (pair.a, pair.b)}
     for pair in listed:
         if pair.same:
             one, other = _root(tied, pair.a), _root(tied, pair.b)
             tied[max(one, other)] = min(one, other)
-    return {path: said.get(path) or os.path.dirname(path) or _root(tied, path) for path in tied}
+    return tied
 
 
 def _root(tied: Mapping[str, str], path: str) -> str:
@@ -294,19 +316,14 @@ def _at_most(a: np.ndarray, b: np.ndarray, most: int | None, draw: np.random.Gen
 
 def _across(who: np.ndarray, most: int | None, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of different people: all, or as many as asked for, drawn without making all of them."""
-    n = len(who)
-    every = n * (n - 1) // 2
-    if most is None or every <= 4 * most:
-        i, j = np.triu_indices(n, 1)
-        apart = who[i] != who[j]
-        return _at_most(i[apart], j[apart], most, draw)
-    found = np.empty(0, np.int64)
-    while len(found) < most:
-        i, j = draw.integers(n, size=(2, 2 * most))
-        apart = who[i] != who[j]
-        found = np.unique(np.append(found, (np.minimum(i, j) * n + np.maximum(i, j))[apart]))
-    kept = np.sort(draw.permutation(found)[:most])
-    return kept // n, kept % n
+    order = np.argsort(who, kind="stable")
+    own = np.cumsum(np.bincount(who))[who[order]]
+    ends = np.cumsum(len(who) - own)
+    every = int(ends[-1])
+    drawn = np.arange(every) if most is None or every <= most else draw.choice(every, most, replace=False)
+    at = np.searchsorted(ends, drawn, side="right")
+    a, b = order[at], order[len(who) - (ends[at] - drawn)]
+    return np.minimum(a, b), np.maximum(a, b)
 
 
 def compare_listed(listed: Sequence[Listed], path: np.ndarray, *, folds: int, seed: int) -> Comparisons:
@@ -324,7 +341,7 @@ def compare_listed(listed: Sequence[Listed], path: np.ndarray, *, folds: int, se
     Raises
     ------
     SchemaError
-        A pair names a photo that is not there.
+        A pair names a photo that is not there, or contradicts others: see `owners`.
     """
     rows = {name: i for i, name in enumerate(path)}
     if lost := [name for pair in listed for name in (pair.a, pair.b) if name not in rows]:
@@ -332,8 +349,9 @@ def compare_listed(listed: Sequence[Listed], path: np.ndarray, *, folds: int, se
     whose = owners(listed)
     names = {name: i for i, name in enumerate(sorted(set(whose.values())))}
     first, second = (np.array([names[whose[getattr(pair, end)]] for pair in listed], int) for end in ("a", "b"))
+    same = np.array([pair.same for pair in listed], bool)
     a, b = (np.array([rows[getattr(pair, end)] for pair in listed], int) for end in ("a", "b"))
     fold = np.random.default_rng(seed).permutation(len(names)) % folds
     given = np.array([pair.fold for pair in listed], int)
     fold_a, fold_b = (fold[who] if (given < 0).any() else given for who in (first, second))
-    return Comparisons(a, b, np.array([pair.same for pair in listed], bool), first, second, fold_a, fold_b)
+    return Comparisons(a, b, same, first, second, fold_a, fold_b)

@@ -95,7 +95,8 @@ class People:
         if name not in self.faces.columns:
             known = ", ".join(sorted(c.partition(".")[0] for c in self.faces.columns if c.endswith(".embedding"))) or "none"
             raise MissingColumn(f"expected the column {name!r}; embeddings are there of: {known}; annotate with that model")
-        return self.faces[name].values
+        values: np.ndarray = self.faces[name].values
+        return values
 
     def why(self, model: str) -> np.ndarray:
         """Return why each photo cannot be compared by a model, (n,) str; "" where it can."""
@@ -103,7 +104,9 @@ class People:
         why = (
             np.full(len(self), "", object) if reasons is None else np.array([str(w).partition(":")[0] for w in reasons], object)
         )
-        why[np.isnan(self.embedding(model)).any(1) & (why == "")] = "not_measured"
+        embedding = self.embedding(model)
+        lacking = ~np.isfinite(embedding).all(1) | (embedding == 0).all(1)
+        why[lacking & (why == "")] = "not_measured"
         why[self.person == ""] = NO_PERSON
         return why
 
@@ -127,7 +130,7 @@ def find_people(given: str | Path) -> Roster:
     RunError
         Nothing is there, or no photo.
     SchemaError
-        A table without a column of people, or nobody in the photos.
+        A table without a column of people, or with two for a photo; or nobody in the photos.
     """
     path = Path(given).expanduser()
     if (path / "faces.parquet").is_file() or path.suffix == ".parquet":
@@ -149,8 +152,13 @@ def find_people(given: str | Path) -> Roster:
 def _listed(path: Path, photos: Found) -> Roster:
     rows = read_table(path)
     person, at = _column(rows, PERSON_COLUMNS, path), _column(rows, PATH_COLUMNS, path)
-    places = {place: row for row in rows for place in resolved(str(path), row[at])}
+    beside, here = ({resolved(str(path), row[at])[i]: row for row in rows} for i in (0, 1))
+    places = here | beside
     by_path = {photo.path: places[photo.where] for photo in photos if photo.where in places}
+    whose: dict[str, str] = {}
+    for row in rows:
+        if whose.setdefault(row[at], row[person].strip()) != row[person].strip():
+            raise SchemaError(f"{path}: expected one person a photo; {row[at]} is of {whose[row[at]]} and of {row[person]}")
     others = [name for name in rows[0] if name not in (person, at)]
     columns = {name: {p: row[name] for p, row in by_path.items()} for name in others}
     return Roster({p: row[person].strip() for p, row in by_path.items()}, photos, columns=columns)
@@ -190,6 +198,8 @@ def _measured(path: Path) -> Roster:
     faces = read_faces(path)
     table = pq.read_table(path / "faces.parquet" if path.is_dir() else path)
     column = next((name for name in PERSON_COLUMNS if name in table.column_names), None)
+    if "path" not in table.column_names:
+        raise MissingColumn(f"{path}: expected faces with a column 'path', as annotate writes it; it has none")
     if column is not None:
         known = zip(table["path"].to_pylist(), table[column].to_pylist(), strict=True)
         person = {p: "" if who is None else str(who) for p, who in known}

@@ -2,8 +2,10 @@
 
 from facevalue.models._card import Card, File, Input, Output
 from facevalue.models._registry import Model, adopt, calibration, card, load, names, permissive, prepare, verify
+from facevalue.models._spread import SPREAD
 
 __all__ = [
+    "SPREAD",
     "Card",
     "File",
     "Input",

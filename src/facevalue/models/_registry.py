@@ -96,7 +96,7 @@ def card(name: str) -> Card:
     """
     if name not in (every := _register() | _spreads()):
         raise UnknownName(name, _register(), what="model")
-    known = every[name][0]
+    known: Card = every[name][0]
     files = tuple(replace(file, sha256=file.sha256 or fetch.known_sha256(file.path)) for file in known.files)
     basis = "" if files else ", ".join(card(needed).source for needed in known.needs)
     return replace(known, files=files, basis=basis)
@@ -176,6 +176,8 @@ def adopt(name: str, given: Sequence[Path]) -> Card:
     WeightsError
         More files than the card names, or one left out that nobody offers.
     """
+    if card(name).kind == "spread":
+        return adopt(name.removesuffix(SPREAD), given)
     files = card(name).files
     if not 0 < len(given) <= len(files):
         expected = ", ".join(file.name for file in files) or "none: it needs no weights"

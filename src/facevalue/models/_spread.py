@@ -35,7 +35,8 @@ def spread_card(card: Card) -> Card:
         needs=(*card.needs, card.name),
         given=(f"{card.name}.embedding",),
         limits=(
-            "nudged by 3 % of the crop, 3 degrees and 4 % of size; a small spread says that the net is sure, not that it is right",
+            "nudged by 3 % of the crop, 3 degrees and 4 % of size",
+            "a small spread says that the net is sure, not that it is right",
             f"blind is the embedding of the same crop out of {BLIND} x {BLIND} px: what the net makes of a face that "
             "nobody can recognise",
         ),
@@ -67,9 +68,13 @@ class Spread:
 
 
 def _degrees(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the angle of each row of a and the same of b, (n,) degrees, by the half-angle formula, exact for small ones."""
-    a, b = (rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True) for rows in (a, b))
-    return np.degrees(2 * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)))
+    """Return the angle of each row of a and the same of b, (n,) degrees, NaN where one has no length.
+
+    By the half-angle formula, exact for small ones.
+    """
+    with np.errstate(invalid="ignore"):
+        a, b = (rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True) for rows in (a, b))
+    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))))
 
 
 def _blinded(crops: np.ndarray) -> np.ndarray:

@@ -157,6 +157,12 @@ def html(digest: Digest, pictures: Sequence[Picture], *, cards: Sequence[dict[st
     cards
         Name, source, licence, paper, training data and limits of every model used.
     """
+    hidden = sum(digest.status.values()) - digest.status["measured"] - len(digest.failures)
+    return render("annotate.html", digest=digest, pictures=pictures, cards=cards, hidden=hidden)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page: a template with its values, escaped, and the version that made it."""
     from importlib.metadata import version
 
     import jinja2
@@ -164,7 +170,4 @@ def html(digest: Digest, pictures: Sequence[Picture], *, cards: Sequence[dict[st
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    hidden = sum(digest.status.values()) - digest.status["measured"] - len(digest.failures)
-    return environment.get_template("annotate.html").render(
-        digest=digest, pictures=pictures, cards=cards, hidden=hidden, version=version("facevalue")
-    )
+    return environment.get_template(template).render(version=version("facevalue"), **values)

@@ -27,7 +27,7 @@ def similarity(
     A cell is the mean over the pairs of photos of two people; on the diagonal over the pairs of different photos of one.
     Intervals of cells are percentiles of a bootstrap over the photos of each person; a cell in which a person has one photo
     (on the diagonal: fewer than three) has none. The mean of the diagonal, the mean off it and the gap between both carry
-    intervals of a bootstrap over people.
+    intervals of a bootstrap over people, or none where more than 5 % of the draws lack one of the kinds.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class _Cells:
         with np.errstate(invalid="ignore", divide="ignore"):
             value = np.add.reduceat(scores.sum(0, dtype=np.float64), self.starts) / count
             sums, counts = (np.add.reduceat((draws[:, own] @ part) * draws, self.starts, axis=1) for part in (scores, kept))
-            low, high = np.nanquantile(np.where(counts.any(0), sums / counts, 0), [(1 - level) / 2, (1 + level) / 2], axis=0)
+            low, high = _quantiles(np.where(counts.any(0), sums / counts, 0), level)
         few = (self.sizes < 2) | (self.sizes[i] < 2)
         few[i] = self.sizes[i] < 3
         count[i] /= 2
@@ -113,14 +113,15 @@ class _Cells:
     def _kept(self, own: slice) -> np.ndarray:
         """Return which pairs of a person's photos and all photos count, (size, n) bool: none with itself, `most` a cell."""
         a, b = np.arange(len(self.rows))[own, None], np.arange(len(self.rows))
-        kept = a != b
+        kept: np.ndarray = a != b
         if self.most is None:
             return kept
         key = np.where(kept, _shuffled(np.minimum(a, b), np.maximum(a, b), self.seed), np.inf)
         for start, size in zip(self.starts, self.sizes, strict=True):
             cell = key[:, start : start + size]
-            if np.isfinite(cell).sum() > self.most:
-                kept[:, start : start + size] = cell <= np.partition(np.unique(cell), self.most - 1)[self.most - 1]
+            known = np.unique(cell[np.isfinite(cell)])
+            if len(known) > self.most:
+                kept[:, start : start + size] = cell <= known[self.most - 1]
         return kept
 
 
@@ -138,21 +139,29 @@ def _findings(people: People, model: str, pairs: Pairs, *, seed: int, resamples:
     rows = [row | count for count in counts(people, model, level=pairs.level or 0)]
     assert pairs.count is not None
     diagonal = np.diag(pairs.values)
-    ends = (
-        _means(np.ones((1, len(pairs.rows))), pairs)[:, 0],
-        np.nanquantile(
-            _means(_people_draws(len(pairs.rows), resamples, seed), pairs),
-            [(1 - pairs.level) / 2, (1 + pairs.level) / 2],
-            axis=1,
-        ),
-    )
+    values = _means(np.ones((1, len(pairs.rows))), pairs)[:, 0]
+    ends = _ends(_means(_people_draws(len(pairs.rows), resamples, seed), pairs), pairs.level or 0)
     pairs_same = np.diag(pairs.count).sum()
     pairs_different = (pairs.count.sum() - pairs_same) // 2
     ns = (pairs_same, pairs_different, np.isfinite(diagonal).sum())
-    for name, value, low, high, n in zip(("mean_same", "mean_different", "gap"), ends[0], *ends[1], ns, strict=True):
-        numbers = {"value": value, "low": low, "high": high, "level": pairs.level, "n": int(n)}
+    for name, value, low, high, n in zip(("mean_same", "mean_different", "gap"), values, *ends, ns, strict=True):
+        numbers = {"value": value, "low": low, "high": high, "level": np.nan if np.isnan(low) else pairs.level, "n": int(n)}
         rows.append(row | numbers | {"measure": name, "method": "bootstrap over people"})
     return Findings.from_rows(rows)
+
+
+def _quantiles(drawn: np.ndarray, level: float) -> np.ndarray:
+    """Return both ends of the interval of each column, (2, p), of draws, (resamples, p), without those that cannot tell."""
+    ends, gaps = [(1 - level) / 2, (1 + level) / 2], np.isnan(drawn).any(0)
+    found: np.ndarray = np.quantile(np.where(gaps, 0, drawn), ends, axis=0)
+    found[:, gaps] = np.nanquantile(drawn[:, gaps], ends, axis=0)
+    return found
+
+
+def _ends(drawn: np.ndarray, level: float) -> np.ndarray:
+    """Return both ends of the interval of each row, (2, r), of draws, (r, resamples): NaN where over 5 % cannot tell."""
+    told = np.isnan(drawn).mean(1) <= 0.05
+    return np.where(told, _quantiles(np.where(told[:, None], drawn, 0).T, level), np.nan)
 
 
 def _people_draws(people: int, resamples: int, seed: int) -> np.ndarray:

@@ -17,7 +17,8 @@ from facevalue.data.people import People
 from facevalue.stats import similarity as measures
 from facevalue.stats.bootstrap import people_interval
 from facevalue.stats.calibration import check_level
-from facevalue.stats.likelihood import cllr, logistic, minimum_cllr
+from facevalue.stats.folds import cross_fitted_ratio, fold_splits
+from facevalue.stats.likelihood import cllr, minimum_cllr
 from facevalue.stats.verification import (
     Sorted,
     balanced_accuracy,
@@ -61,7 +62,7 @@ class System:
     @property
     def seen(self) -> np.ndarray:
         """Which pairs, (p,) bool, have a score."""
-        return np.isfinite(self.scores)
+        return np.asarray(np.isfinite(self.scores))
 
 
 def compared(people: People, pairs: Comparisons, model: str, *, detector: str, metric: str) -> System:
@@ -76,7 +77,7 @@ def compared(people: People, pairs: Comparisons, model: str, *, detector: str, m
 
 
 def verification(
-    systems: Sequence[tuple[System, People]],
+    systems: Sequence[tuple[System, People | None]],
     pairs: Comparisons,
     *,
     level: float,
@@ -106,7 +107,7 @@ def verification(
     Parameters
     ----------
     systems
-        Scores of the pairs, and the photos that they are from.
+        Scores of the pairs, and the photos that they are from; None for an ensemble of others.
     pairs
         p pairs.
     level
@@ -121,7 +122,7 @@ def verification(
     Raises
     ------
     RunError
-        A system has no score for pairs of one kind.
+        A system has no score for pairs of one kind, or two systems have none in common.
 
     References
     ----------
@@ -134,7 +135,8 @@ def verification(
     for done, (system, people) in enumerate(systems):
         progress(done, len(systems))
         row = {"study": "verification", "group": system.name, "run": f"{system.source}, seed {seed}"}
-        rows += [row | count for count in counts(people, system.model, level=level)]
+        if people is not None:
+            rows += [row | count for count in counts(people, system.model, level=level)]
         rows += [row | found for found in judge.measures(system, (thresholds or {}).get(system.name))]
     (first, _), *others = systems
     for other in (other for other, _ in others if other.metric == first.metric):
@@ -173,9 +175,7 @@ class _Judge:
         """Yield the rows of one system."""
         seen = system.seen
         pairs, scores = self.pairs[seen], system.scores[seen]
-        if pairs.same.all() or not pairs.same.any():
-            kinds = f"{pairs.same.sum()} pairs of one person and {(~pairs.same).sum()} of two"
-            raise RunError(f"{system.name}: expected scores for pairs of both kinds; of {len(self.pairs)} it has {kinds}")
+        self._check(system.name, pairs)
         yield from self._counts(pairs, seen)
         yield from self._accuracy(pairs, scores, system.metric)
         yield from self._curve(system, pairs, scores)
@@ -186,9 +186,14 @@ class _Judge:
             yield self._row("fixed_threshold", threshold, len(pairs), "given")
             yield self._row("fixed_accuracy", balanced_accuracy(genuine, impostor, at), len(pairs), "given threshold")
 
+    def _check(self, name: str, pairs: Comparisons) -> None:
+        if pairs.same.all() or not pairs.same.any():
+            kinds = f"{pairs.same.sum()} pairs of one person and {(~pairs.same).sum()} of two"
+            raise RunError(f"{name}: expected scores for pairs of both kinds; of {len(self.pairs)} it has {kinds}")
+
     def _row(self, measure: str, value: float, n: int, method: str, ends: tuple[float, float] | None = None) -> dict[str, Any]:
         low, high = ends or (np.nan, np.nan)
-        level = self.level if ends else np.nan
+        level = np.nan if np.isnan(low) else self.level
         return {"measure": measure, "value": value, "low": low, "high": high, "level": level, "n": n, "method": method}
 
     def _counts(self, pairs: Comparisons, seen: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -222,9 +227,10 @@ class _Judge:
         n_people = len(np.unique(pairs.first[pairs.same]))
         bound = error_bound(0, n_people, self.level)
         names = ("area_under_curve", "equal_error_rate", *(f"tmr@fmr={rate:g}" for rate in RATES))
+        faultless = values[1] == 0, values[1] == 0, *(values[2:] == 1)
         for i, name in enumerate(names):
             method, ends_i = "bootstrap over people", (float(low[i]), float(high[i]))
-            if values[i] == (0 if name == "equal_error_rate" else 1):
+            if faultless[i]:
                 method = f"no error; bound of {n_people} people"
                 ends_i = (0.0, bound) if name == "equal_error_rate" else (1 - bound, 1.0)
             if name.startswith("tmr"):
@@ -247,25 +253,26 @@ class _Judge:
     def _ratios(self, pairs: Comparisons, scores: np.ndarray) -> Iterator[dict[str, Any]]:
         genuine, impostor = scores[pairs.same], scores[~pairs.same]
         yield self._row("d_prime", d_prime(genuine, impostor), len(pairs), "moments")
-        log_ratio = _fitted_elsewhere(pairs, scores)
+        log_ratio = cross_fitted_ratio(scores, pairs.same, pairs.fold_a, pairs.fold_b)
         told = np.isfinite(log_ratio)
         kinds = 10 ** log_ratio[told & pairs.same], 10 ** log_ratio[told & ~pairs.same]
         if all(map(len, kinds)):
             yield self._row("cllr", cllr(*kinds), int(told.sum()), "logistic fitted on other folds")
         yield self._row("minimum_cllr", minimum_cllr(genuine, impostor), len(pairs), "pool adjacent violators")
-        yield self._row("gap", _gap(pairs, scores), len(pairs), "means of people and of pairs of people")
+        yield self._row("gap", gap(pairs, scores), len(pairs), "means of people and of pairs of people")
 
     def differences(self, first: System, other: System) -> Iterator[dict[str, Any]]:
         """Yield the rows of the difference of two systems, on the pairs that both have."""
         seen = first.seen & other.seen
         pairs = self.pairs[seen]
+        self._check(f"{first.name} - {other.name}", pairs)
         both = [sort_pairs(system.scores[seen], pairs.same) for system in (first, other)]
         right = [_right(pairs, system.scores[seen]) for system in (first, other)]
 
         def statistic(weights: np.ndarray | None) -> np.ndarray:
             curves = [(curve.area(), curve.equal_error_rate()) for curve in (one.roc(weights) for one in both)]
             accuracy = [_balanced(pairs.same, one, weights) for one in right]
-            return np.array([accuracy[0] - accuracy[1], *np.subtract(*curves)])
+            return np.array([accuracy[0] - accuracy[1], *(one - other for one, other in zip(*curves, strict=True))])
 
         low, high = people_interval(
             statistic, pairs.first, pairs.second, level=self.level, seed=self.seed, resamples=self.resamples
@@ -282,27 +289,10 @@ def _curve_values(pairs: Sorted, weights: np.ndarray | None) -> np.ndarray:
     return np.array([curve.area(), curve.equal_error_rate(), *matched])
 
 
-def _folds(pairs: Comparisons) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield for each fold which pairs are of its people alone, and which of none of them; folds that lack a kind are left."""
-    for fold in np.unique(np.append(pairs.fold_a, pairs.fold_b)):
-        in_a, in_b = pairs.fold_a == fold, pairs.fold_b == fold
-        inside, outside = in_a & in_b, ~in_a & ~in_b
-        if pairs.same[outside].any() and not pairs.same[outside].all():
-            yield inside, outside
-
-
-def _fitted_elsewhere(pairs: Comparisons, scores: np.ndarray) -> np.ndarray:
-    """Return log10 likelihood ratios, (p,), fitted on people of other folds; NaN for pairs of two folds."""
-    found = np.full(len(pairs), np.nan)
-    for inside, outside in _folds(pairs):
-        found[inside] = logistic(scores[outside], pairs.same[outside]).log10_ratio(scores[inside])
-    return found
-
-
 def _right(pairs: Comparisons, scores: np.ndarray) -> np.ndarray:
     """Return whether each pair is answered right at the threshold of other folds, 1 or 0; NaN for pairs of two folds."""
     right = np.full(len(pairs), np.nan)
-    for inside, outside in _folds(pairs):
+    for inside, outside in fold_splits(pairs.same, pairs.fold_a, pairs.fold_b):
         threshold = sort_pairs(scores[outside], pairs.same[outside]).balanced_threshold()
         right[inside] = (scores[inside] >= threshold) == pairs.same[inside]
     return right
@@ -317,7 +307,7 @@ def _balanced(same: np.ndarray, right: np.ndarray, weights: np.ndarray | None) -
         return float((cells[[1, 3]] / (cells[[0, 2]] + cells[[1, 3]])).mean())
 
 
-def _gap(pairs: Comparisons, scores: np.ndarray) -> float:
+def gap(pairs: Comparisons, scores: np.ndarray) -> float:
     """Return the mean over people of their own mean score, less the mean over pairs of people of theirs."""
     low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
     _, cell = np.unique(low * (int(high.max()) + 1) + high, return_inverse=True)

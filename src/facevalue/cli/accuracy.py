@@ -1,0 +1,170 @@
+"""`facevalue accuracy`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facevalue.cli.similarity import PEOPLE
+
+if TYPE_CHECKING:
+    from facevalue.data.pairs import Comparisons, Listed
+    from facevalue.data.people import People, Roster
+    from facevalue.report.verification import Result
+    from facevalue.studies.verification import System
+
+PAIRS = "LFW's pairs.txt, or a .csv of a,b,same: the pairs to compare; PEOPLE is then the folder of their photos."
+
+
+def accuracy(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    people: Annotated[str | None, typer.Argument(help=PEOPLE)] = None,
+    pairs: Annotated[Path | None, typer.Option(help=PAIRS, dir_okay=False, exists=True)] = None,
+    model: Annotated[str, typer.Option(help="Names of models that embed, with commas.")] = "dlib_resnet",
+    detector: Annotated[
+        str | None, typer.Option(help="Names of detectors: centerface, or that of the earlier run.", show_default=False)
+    ] = None,
+    metric: Annotated[str, typer.Option(help="cosine, euclidean, euclidean_l2, angular, with commas.")] = "cosine",
+    folds: Annotated[int, typer.Option(help="Folds of people: a threshold is judged on others than chose it.", min=2)] = 10,
+    most: Annotated[
+        int, typer.Option(help="At most so many pairs of one person, and of two, drawn at random.", min=1)
+    ] = 100_000,
+    threshold: Annotated[str | None, typer.Option(help="deepface: judge its own thresholds too, for comparison.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.95,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Judge how well models, detectors and metrics tell whether two photos show one person.
+
+    Examples: `facevalue accuracy people/ --out results --model dlib_resnet,sface`, `facevalue accuracy lfw/ --pairs pairs.txt
+    --out results`.
+    """
+    from facevalue import models
+    from facevalue.annotate.people import embedder
+    from facevalue.cli import _people, _show
+    from facevalue.report import verification as report
+    from facevalue.studies import verification as study
+
+    if threshold not in (None, "deepface"):
+        raise typer.BadParameter(f"--threshold: expected deepface, got {threshold}; its own threshold each system finds itself")
+    wanted, metrics = [embedder(name) for name in _people.listed(model, "--model")], _people.metrics(metric)
+    roster, given = _roster(people, pairs, out)
+    finders = _people.detectors(roster, detector)
+    seen = {name: _people.measured(roster, out, name, wanted, workers=workers, quiet=quiet) for name in finders}
+    compared = _pairs(seen, given, most=most, folds=folds, seed=seed)
+    systems = [
+        (study.compared(photos, compared, name, detector=finder, metric=metric), photos)
+        for finder, photos in seen.items()
+        for name in wanted
+        for metric in metrics
+    ]
+    known, lacking = _deepface([system for system, _ in systems]) if threshold else ({}, [])
+    with _show.progress("judging", "systems", quiet=quiet) as progress:
+        findings = study.verification(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
+    curves = {system.name: study.curve(system, compared) for system, _ in systems}
+    cards = [models.card(name) for name in (*finders, *wanted) if name in models.names()]
+    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *lacking, *_people.notes(roster)]
+    result = report.Result(findings, curves, seen, wanted, done, cards)
+    files = report.write_verification(result, out)
+    if not quiet:
+        _print(result, files, out)
+
+
+def _roster(given: str | None, pairs: Path | None, out: Path) -> tuple[Roster, list[Listed] | None]:
+    """Return whose photos are to be measured, and the pairs of them where those are listed."""
+    from facevalue.cli import _people
+    from facevalue.data.errors import RunError
+    from facevalue.data.files import read_faces
+    from facevalue.data.pairs import owners, photos_of, read_pairs
+    from facevalue.data.people import Roster
+
+    if pairs is None:
+        if given is None:
+            raise typer.BadParameter("expected PEOPLE, or --pairs FILE")
+        return _people.roster(given, out), None
+    listed, folder = read_pairs(pairs), Path(given).expanduser() if given else pairs.parent
+    if folder.suffix == ".parquet" or (folder / "faces.parquet").is_file():
+        return Roster(owners(listed), faces=read_faces(folder)), listed
+    photos = photos_of(listed, folder)
+    if not any(Path(photo.where).exists() for photo in photos):
+        raise RunError(f"{folder}: expected the {len(photos)} photos that {pairs} names; none is there, as {photos[0].path}")
+    return Roster(owners(listed), photos), listed
+
+
+def _pairs(seen: Mapping[str, People], given: Sequence[Listed] | None, *, most: int, folds: int, seed: int) -> Comparisons:
+    """Return the pairs to compare, by rows that are the same photos for every detector."""
+    import numpy as np
+
+    from facevalue.data.pairs import compare_all, compare_listed
+
+    first, *others = seen.values()
+    assert all(np.array_equal(first.faces.path, people.faces.path) for people in others)
+    if given is not None:
+        return compare_listed(given, first.faces.path, folds=folds, seed=seed)
+    named = np.flatnonzero(first.person != "")
+    found = compare_all(first.person[named], most=most, folds=folds, seed=seed)
+    return replace(found, a=named[found.a], b=named[found.b])
+
+
+def _deepface(systems: Sequence[System]) -> tuple[dict[str, float], list[str]]:
+    """Return deepface's thresholds by system, a cosine for its cosine distance, and what to say of those without one."""
+    from facevalue.data.errors import UnknownName
+    from facevalue.models._thresholds import deepface_threshold
+
+    known, lacking = dict[str, float](), list[str]()
+    for system in systems:
+        try:
+            distance = deepface_threshold(system.model, system.metric)
+        except UnknownName:
+            lacking += [system.model] if system.model not in lacking else []
+        else:
+            known[system.name] = 1 - distance if system.metric == "cosine" else distance
+    told = ["deepface's thresholds are judged for comparison only: no error rate was ever stated with them."] if known else []
+    return known, [*told, *(f"deepface has no threshold for {', '.join(lacking)}." for _ in lacking[:1])]
+
+
+def _told(pairs: Comparisons, given: Sequence[Listed] | None, *, most: int, folds: int, seed: int) -> list[str]:
+    """Return what was done, in sentences."""
+    from facevalue.report.people import counted
+
+    same, people = int(pairs.same.sum()), len({*pairs.first.tolist(), *pairs.second.tolist()})
+    drawn = "as listed" if given is not None else f"all, or {most:,} of a kind drawn at random where there are more"
+    fold = f"people are dealt to {folds} folds at random"
+    if given is not None and min(pair.fold for pair in given) >= 0:
+        fold = "folds are as listed"
+    return [
+        f"{counted(same, 'pair')} of one person and {len(pairs) - same:,} of two, of {people:,} people: {drawn}.",
+        f"A threshold is chosen on the other folds and other people than it is judged on; {fold}.",
+        "The largest face of a photo is compared; every photo was measured once for each detector and model.",
+        f"Seed {seed}.",
+    ]
+
+
+def _print(result: Result, files: Sequence[str], out: Path) -> None:
+    """Print a table a system, the paired differences, what became of the photos and where the files are."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from facevalue.report import verification as report
+
+    console = Console(highlight=False)
+    for name in result.curves:
+        table = Table("measure", "value", "interval", "n", title=escape(name), title_justify="left")
+        for line in report.lines(result.findings, name):
+            value, _, why = (line.value or escape(line.method)).partition(": ")
+            table.add_row(line.measure, value, line.interval or why, f"{line.n:,}")
+        console.print(table)
+    if found := report.differences(result.findings):
+        table = Table("first - other", "measure", "difference", "interval", title="paired", title_justify="left")
+        for group, line in found:
+            table.add_row(escape(group), line.measure, line.value, line.interval)
+        console.print(table)
+    told = [f"{part['detector']}: {'; '.join(part['sentences'])}" for part in report.photos(result)]
+    for sentence in (*result.done, *told, f"{', '.join(files)}: in {out}"):
+        console.print(sentence, markup=False, soft_wrap=True)

@@ -1,0 +1,76 @@
+"""`facevalue calibrate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def calibrate(
+    people: Annotated[str, typer.Argument(help="Folders person/photo, a .csv of path,person, or an annotate result.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File of the calibration, *.json.", dir_okay=False)],
+    model: Annotated[str, typer.Option(help="Model that embeds.")] = "dlib_resnet",
+    detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
+    fmr: Annotated[float, typer.Option(help="False match rate to keep.", min=1e-9, max=0.5)] = 0.01,
+    name: Annotated[str, typer.Option(help="What to call the data set.")] = "",
+    by: Annotated[str, typer.Option(help="Columns of the .csv by whose groups coverage is counted, with commas.")] = "",
+    changes: Annotated[
+        Literal["none", "count", "mix"],
+        typer.Option(
+            help="Also blur, shrink, compress and darken the photos: count coverage on them, or calibrate on a mix too."
+        ),
+    ] = "none",
+    level: Annotated[float, typer.Option(help="Nominal coverage of intervals and bands.", min=0.5, max=0.99)] = 0.9,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Learn from photos of known people what a model's scores mean: a threshold, P(same), likelihood ratios, bands.
+
+    The file holds numbers for `facevalue verify --calibration`, and is refused for any other model, weights or detector.
+    Beside it: the coverage of its bands, counted on people they were made without, and the faces measured, in a folder.
+
+    Example: `facevalue calibrate people/ --fmr 0.001 --out mine.json`.
+    """
+    from facevalue.annotate import engine, run
+    from facevalue.annotate import people as measured
+    from facevalue.annotate.verify import wanted
+    from facevalue.cli import _show
+    from facevalue.confidence import calibration, coverage
+    from facevalue.confidence.defaults import write_verifier
+    from facevalue.data.files import write_findings
+    from facevalue.data.people import find_people
+
+    groups = [word.strip() for word in by.split(",") if word.strip()]
+    roster, instruments = find_people(people), wanted(measured.embedder(model))
+    missing = [group for group in groups if group not in roster.columns]
+    if missing:
+        raise typer.BadParameter(f"--by: {people} has no column {missing[0]}; it has {', '.join(roster.columns) or 'none'}")
+    _show.prepare([detector, *instruments], quiet=quiet)
+    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
+    folder = out.with_name(f"{out.stem}_faces")
+    with _show.progress("measuring", "photos", quiet=quiet) as progress:
+        known = measured.measure_people(
+            roster, folder, detector=detector, wanted=instruments, options=options, progress=progress
+        )
+    changed = {}
+    if changes != "none":
+        with _show.progress("changing", "photos", quiet=quiet) as progress:
+            changed = measured.measure_changed(
+                roster, known, coverage.CHANGES, detector=detector, wanted=instruments, progress=progress
+            )
+    mix = changes == "mix"
+    base = calibration.mixed(known, changed, model, seed=seed) if mix else known
+    data = (name or Path(people).name) + (calibration.MIXED if mix else "")
+    made = calibration.calibrated(base, model, detector=detector, fmr=fmr, level=level, seed=seed, data=data)
+    with _show.progress("counting", "splits", quiet=quiet) as progress:
+        found = coverage.coverage(
+            known, model, level=level, seed=seed, groups=groups, changed=changed, mix=mix, progress=progress
+        )
+    write_verifier(made, out)
+    write_findings(found, out.with_name(f"{out.stem}_coverage.csv"))
+    if not quiet:
+        _show.calibration(made, found, out)

@@ -1,0 +1,171 @@
+"""The files and the page of `facevalue accuracy`: a table a system, ROC and DET curves, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from facevalue.data.files import replacing, write_findings
+from facevalue.data.findings import Findings
+from facevalue.data.people import People
+from facevalue.report import plots
+from facevalue.report.page import render
+from facevalue.report.people import interval, measures, outcome_table, outcomes, sentences, write_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIFFERENCE = "difference."
+ERRORS = 30
+LABELS = {
+    "accuracy": "accuracy",
+    "area_under_curve": "area under the ROC",
+    "equal_error_rate": "equal error rate",
+    "tmr": "TMR at FMR",
+    "cllr": "Cllr",
+    "minimum_cllr": "least Cllr",
+    "d_prime": "d'",
+    "gap": "gap",
+    "failure_to_acquire": "failure to acquire",
+    "failure_to_compare": "failure to compare",
+    "threshold": "threshold, mean of folds",
+    "fixed_threshold": "deepface's threshold",
+    "fixed_accuracy": "accuracy at deepface's",
+}
+
+
+class Line(NamedTuple):
+    """A measure of a system, as text: its name, value, interval, what it rests on, and how it was made."""
+
+    measure: str
+    value: str
+    interval: str
+    n: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found and how.
+
+    Parameters
+    ----------
+    findings
+        Of `facevalue.studies.verification`.
+    curves
+        By the name of a system: threshold, fmr and fnmr, (k,) each.
+    people
+        By the name of a detector: the photos.
+    models
+        Names of models.
+    done
+        What was done, in sentences.
+    cards
+        Of models and detectors.
+    """
+
+    findings: Findings
+    curves: Mapping[str, Mapping[str, np.ndarray]]
+    people: Mapping[str, People]
+    models: Sequence[str]
+    done: Sequence[str] = ()
+    cards: Sequence[Any] = ()
+
+
+def write_verification(result: Result, out: Path) -> list[str]:
+    """Write the findings, the curves, the photos by detector, the plots and the page into a folder; return the names."""
+    write_findings(result.findings, out / "findings.csv")
+    write_findings(result.findings, out / "findings.parquet")
+    write_table(curve_table(result.curves), out / "curves.csv")
+    for detector, people in result.people.items():
+        write_table(outcome_table(people, result.models), out / f"people_{detector}.csv")
+    curves = supported(result)
+    plots.write_plot(plots.roc(curves), out / "roc.svg")
+    plots.write_plot(plots.det(curves), out / "det.svg")
+    with replacing(out / "accuracy.html") as part:
+        part.write_text(html(result), encoding="utf-8")
+    drawn = [f"{name}.{suffix}" for name in ("roc", "det") for suffix in ("svg", "png")]
+    photos = [f"people_{detector}.csv" for detector in result.people]
+    return ["accuracy.html", *drawn, "curves.csv", "findings.csv", "findings.parquet", *photos]
+
+
+def html(result: Result) -> str:
+    """Return the page; it stands alone."""
+    curves = supported(result)
+    drawn = {"roc": plots.uri(plots.roc(curves)), "det": plots.uri(plots.det(curves))}
+    systems = {name: list(lines(result.findings, name)) for name in result.curves}
+    shown = {
+        "systems": systems,
+        "overview": {name: {line.measure: line for line in rows} for name, rows in systems.items()},
+        "differences": differences(result.findings),
+        "photos": list(photos(result)),
+        "level": float(np.nanmax(result.findings.level)),
+    }
+    return render("accuracy.html", result=result, cards=result.cards, **drawn, **shown)
+
+
+def supported(result: Result) -> list[plots.Curve]:
+    """Return the curves with the rates down to which 30 errors can be expected: of pairs of people, and of same pairs."""
+    curves = []
+    for name, rates in result.curves.items():
+        found = measures(result.findings, name)
+        limits = [min(1.0, ERRORS / max(found[kind]["value"], 1)) for kind in ("people_pairs", "pairs_same")]
+        curves.append(plots.Curve(name, rates["threshold"], rates["fmr"], rates["fnmr"], *limits))
+    return curves
+
+
+def curve_table(curves: Mapping[str, Mapping[str, np.ndarray]]) -> pa.Table:
+    """Return a row a point: system, threshold (in the metric's own terms), fmr, fnmr."""
+    import pyarrow as pa
+
+    names = np.repeat(np.array(list(curves), object), [len(rates["fmr"]) for rates in curves.values()])
+    rates = {name: np.concatenate([curve[name] for curve in curves.values()]) for name in ("threshold", "fmr", "fnmr")}
+    return pa.table({"system": names, **rates})
+
+
+def lines(findings: Findings, system: str) -> Iterator[Line]:
+    """Yield the measures of a system in the order in which they are read; those that could not be had say why."""
+    found = measures(findings, system)
+    for stem, label in LABELS.items():
+        for measure in (name for name in found if name == stem or name.startswith(f"{stem}@")):
+            row = found[measure]
+            rate = measure.partition("=")[2]
+            yield Line(f"{label} {rate}".rstrip(), _value(row, found), interval(row), row["n"], row["method"])
+
+
+def _value(row: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a value; that of the accuracy with its standard error; of one that is not there, nothing."""
+    if row["value"] is None:
+        return ""
+    error = found.get("accuracy_standard_error", {}).get("value") if row["measure"] == "accuracy" else None
+    return f"{row['value']:.4f}" + ("" if error is None else f" ± {error:.4f}")
+
+
+def differences(findings: Findings) -> list[tuple[str, Line]]:
+    """Return the paired differences: the two systems, and a line a measure."""
+    return [
+        (row["group"], Line(row["measure"].removeprefix(DIFFERENCE).replace("_", " "), _value(row, {}), *_rest(row)))
+        for row in findings.to_rows()
+        if row["measure"].startswith(DIFFERENCE)
+    ]
+
+
+def _rest(row: Mapping[str, Any]) -> tuple[str, int, str]:
+    return interval(row), row["n"], row["method"]
+
+
+def photos(result: Result) -> Iterator[dict[str, Any]]:
+    """Yield for each detector and model what became of the photos; a model that fails on no more than another is left out."""
+    for detector, people in result.people.items():
+        told = set[tuple[str, ...]]()
+        for model in result.models:
+            group = next(name for name in result.curves if name.startswith(f"{model} / {detector}"))
+            found = outcomes(people, model)
+            text = tuple(sentences(measures(result.findings, group), found.reasons))
+            if text not in told:
+                yield {"detector": detector, "model": model, "sentences": text, "outcomes": found}
+            told.add(text)
