@@ -13,10 +13,12 @@ from facevalue.annotate.measure import _filled
 from facevalue.data.errors import Unreachable
 from facevalue.data.faces import Faces
 from facevalue.image.boxes import overlap
+from tests.models.test_published import FED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Nobody offers these weights for a fixed address, or no copy is at hand: their own tests make weights of the right shape.
 MADE = {"dmue", "fairface", "fairface4", "fairface_onnx", "tddfa_mb1"}
+MADE |= {"ssd", "retinaface", "retinaface_r50", "scrfd_10g", "scrfd_2g5", "scrfd_500m", "yolov8n_face", *FED}
 # Without weights: their numbers are checked against second implementations.
 WEIGHTLESS = {"fake", "fake_detector", "fake_embed", "pose", "quality"}
 
@@ -49,7 +51,7 @@ def test_an_instrument_on_stored_crops_and_on_the_photo(name, astronaut, weights
 
 
 @pytest.mark.index
-@pytest.mark.parametrize("name", [n for n in models.names(kind="detect") if n not in WEIGHTLESS])
+@pytest.mark.parametrize("name", [n for n in models.names(kind="detect") if n not in MADE | WEIGHTLESS])
 def test_a_detector_on_the_photo(name, astronaut, weights):
     expected = golden(name)
     found = weights(name)(astronaut)

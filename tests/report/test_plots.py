@@ -78,7 +78,9 @@ def test_names_are_text_whatever_stands_in_them(tmp_path):
     names = np.array(["a$b_x^$", "<&>", "李雷", "$"])
     pairs = Pairs(names, names, np.eye(4), "cosine")
     plots.write_plot(plots.heatmap(pairs, same=1, different=0), tmp_path / "heatmap.svg")
-    texts = {"".join(node.itertext()).strip() for node in ET.parse(tmp_path / "heatmap.svg").iter() if node.tag.endswith("text")}
+    texts = {
+        "".join(node.itertext()).strip() for node in ET.parse(tmp_path / "heatmap.svg").iter() if node.tag.endswith("text")
+    }
     assert set(names) <= texts
 
 
@@ -136,7 +138,9 @@ def test_a_rate_of_0_stands_at_the_edge_of_the_roc():
 
 def test_systems_differ_in_colour_or_dashes():
     lines = plots.roc([curve(str(i)) for i in range(30)]).axes[0].get_lines()
-    looks = {(line.get_color(), str(line.get_linestyle()), str(line._dash_pattern)) for line in lines if line.get_alpha() is None}
+    looks = {
+        (line.get_color(), str(line.get_linestyle()), str(line._dash_pattern)) for line in lines if line.get_alpha() is None
+    }
     assert len(looks) == 30
     assert [line.get_label() for line in lines[1::2]] == [str(i) for i in range(30)]
 

@@ -173,6 +173,16 @@ def test_a_perfect_system_has_bounds_not_intervals_of_width_nought(sizes):
     assert 0 < row(findings, "cllr")["value"] < 0.2
 
 
+def test_a_perfect_system_is_perfect_however_its_shares_add_up():
+    people, pairs = made((2,) * 12, noise=0.01)
+    system = scored(people, pairs)
+    different = np.flatnonzero(~pairs.same)
+    for n in range(13, 30):
+        rows = np.append(np.flatnonzero(pairs.same), different[:: len(different) // n][:n])
+        findings = judged(people, pairs[rows], System("m", "d", "cosine", system.scores[rows]), resamples=5)
+        assert row(findings, "area_under_curve")["method"] == "no error; bound of 12 people", n
+
+
 def test_a_rate_that_too_few_pairs_can_show_is_not_shown():
     people, pairs = made((2,) * 80)
     findings = judged(people, pairs, scored(people, pairs))

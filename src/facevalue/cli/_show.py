@@ -147,14 +147,18 @@ def findings(found: Findings) -> None:
 
 def calibration(made: Verifier, coverage: Findings, out: Path) -> None:
     """Print what a calibration rests on, its threshold, and whether its bands hold on people they were made without."""
+    from facevalue.stats.conformal import scores_needed
+
     origin, (least, most), name = made.origin, made.ratio.bounds, out.stem
     print(f"{origin.data}: {_n(origin.people, 'person', 'people')}, {_n(origin.photos, 'photo')},")
     print(f"{origin.pairs_same} pairs of one person, {origin.people_pairs:,} of different people")
     print(f"measured by {', '.join(origin.sources.values())}")
     print(f"threshold {made.threshold:.4f} (cosine) for a false match rate of {made.fmr:g}")
     print(f"likelihood ratios from {least:.2g} to {most:.3g} are given out: the data vouch for no more")
-    for cell in {"same", "different"} - set(made.pair_band.cells):
-        print(f"no interval for pairs of {'one person' if cell == 'same' else 'two people'}: that needs 9 people with 4 photos")
+    needed, found = scores_needed(made.level), dict(zip(made.pair_band.cells, made.pair_band.scores, strict=True))
+    for cell, told in (("same", "one person: {} people with 4 photos"), ("different", "two people: {} with 2 photos")):
+        if len(found.get(cell, ())) < needed:
+            print(f"no interval for pairs of {told.format(2 * needed * (1 + (cell == 'different')))} are needed")
     print()
     findings(coverage)
     print(f"{out.name}, {name}_coverage.csv, {name}_faces: in {out.parent}")

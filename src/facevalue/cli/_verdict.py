@@ -32,7 +32,8 @@ def plain(verdict: Verdict, verifier: Verifier, further: tuple[int, int], peer: 
     from dataclasses import asdict
 
     said = verdict.to_dict()
-    said |= {"threshold": verifier.threshold, "threshold_fmr": verifier.fmr, "further_faces": list(further)}
+    said |= {"threshold": verifier.threshold, "threshold_fmr": verifier.fmr, "fmr_level": verifier.level}
+    said |= {"further_faces": list(further)}
     said |= {"calibration": asdict(verifier.origin), "limits": LIMITS}
     return said | ({} if peer is None else {"deepface": peer})
 
@@ -42,7 +43,9 @@ def show(verdict: Verdict, verifier: Verifier, further: tuple[int, int], peer: s
     from rich.console import Console
 
     console, origin = Console(highlight=False), verifier.origin
-    console.print(f"[bold]{verdict.answer}[/bold]", *(f"  {reason}" for reason in verdict.reasons), sep="\n")
+    console.print(verdict.answer, style="bold")
+    for reason in verdict.reasons:
+        console.print(f"  {reason}", soft_wrap=True, markup=False)
     lines = [*_scores(verdict, verifier), *(line for i in range(2) for line in _face(verdict, i, further[i]))]
     lines += [] if peer is None else [("deepface says", peer)]
     lines.append(
@@ -67,7 +70,7 @@ def _scores(verdict: Verdict, verifier: Verifier) -> list[tuple[str, str]]:
     lines += [
         ("P(same)", f"{chance.probability:.3f}, if it was {chance.prior:g} before the faces were seen"),
         ("likelihood ratio", f"{chance.ratio:.3g}{capped} ({level}: {chance.low:.3g} to {chance.high:.3g})"),
-        ("false match rate", f"{fmr:.2g} at this score ({level}: {low:.2g} to {high:.2g})"),
+        ("false match rate", f"{fmr:.2g} at this score ({verifier.level:.0%}: {low:.2g} to {high:.2g})"),
     ]
     known = len(verifier.decisions.genuine), len(verifier.decisions.impostor)
     for p, n, words in zip(verdict.p_values, known, ("if same: as low", "if not: as high"), strict=True):

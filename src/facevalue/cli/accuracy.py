@@ -12,6 +12,9 @@ import typer
 from facevalue.cli.similarity import PEOPLE
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facevalue.data.findings import Findings
     from facevalue.data.pairs import Comparisons, Listed
     from facevalue.data.people import People, Roster
     from facevalue.report.verification import Result
@@ -47,8 +50,10 @@ def accuracy(
     from facevalue import models
     from facevalue.annotate.people import embedder
     from facevalue.cli import _people, _show
+    from facevalue.data.findings import concatenate
     from facevalue.report import verification as report
     from facevalue.studies import verification as study
+    from facevalue.studies.ensemble import ensembles
 
     if threshold not in (None, "deepface"):
         raise typer.BadParameter(f"--threshold: expected deepface, got {threshold}; its own threshold each system finds itself")
@@ -57,18 +62,21 @@ def accuracy(
     finders = _people.detectors(roster, detector)
     seen = {name: _people.measured(roster, out, name, wanted, workers=workers, quiet=quiet) for name in finders}
     compared = _pairs(seen, given, most=most, folds=folds, seed=seed)
-    systems = [
+    systems: list[tuple[System, People | None]] = [
         (study.compared(photos, compared, name, detector=finder, metric=metric), photos)
         for finder, photos in seen.items()
         for name in wanted
         for metric in metrics
     ]
     known, lacking = _deepface([system for system, _ in systems]) if threshold else ({}, [])
+    mixes = ensembles([system for system, _ in systems], compared, seed=seed)
+    systems += [(mix, None) for mix, _ in mixes]
     with _show.progress("judging", "systems", quiet=quiet) as progress:
-        findings = study.verification(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
+        judged = study.verification(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
+    findings = concatenate([judged, *(weights for _, weights in mixes)])
     curves = {system.name: study.curve(system, compared) for system, _ in systems}
     cards = [models.card(name) for name in (*finders, *wanted) if name in models.names()]
-    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *lacking, *_people.notes(roster)]
+    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *map(_weights, mixes), *lacking, *_people.notes(roster)]
     result = report.Result(findings, curves, seen, wanted, done, cards)
     files = report.write_verification(result, out)
     if not quiet:
@@ -125,7 +133,18 @@ def _deepface(systems: Sequence[System]) -> tuple[dict[str, float], list[str]]:
         else:
             known[system.name] = 1 - distance if system.metric == "cosine" else distance
     told = ["deepface's thresholds are judged for comparison only: no error rate was ever stated with them."] if known else []
-    return known, [*told, *(f"deepface has no threshold for {', '.join(lacking)}." for _ in lacking[:1])]
+    if lacking:
+        told.append(f"deepface has no threshold for {', '.join(lacking)}.")
+    return known, told
+
+
+def _weights(mix: tuple[System, Findings]) -> str:
+    """Return the mean weights of an ensemble in a sentence."""
+    made, found = mix
+    weights = (
+        f"{value:.2f} {measure.removeprefix('weight ')}" for measure, value in zip(found.measure, found.value, strict=True)
+    )
+    return f"{made.name}: {', '.join(weights)}; weights chosen on the other folds, .1 or more, in steps of .05."
 
 
 def _told(pairs: Comparisons, given: Sequence[Listed] | None, *, most: int, folds: int, seed: int) -> list[str]:
@@ -145,26 +164,63 @@ def _told(pairs: Comparisons, given: Sequence[Listed] | None, *, most: int, fold
     ]
 
 
+SUMMARY = (
+    "accuracy",
+    "area_under_curve",
+    "equal_error_rate",
+    "tmr@fmr=0.01",
+    "tmr@fmr=0.001",
+    "cllr",
+    "failure_to_acquire",
+    "fixed_accuracy",
+)
+
+
 def _print(result: Result, files: Sequence[str], out: Path) -> None:
-    """Print a table a system, the paired differences, what became of the photos and where the files are."""
+    """Print all of one system, or a line a system; the paired differences, what became of the photos, where the files are."""
     from rich.console import Console
+
+    from facevalue.report import verification as report
+
+    console = Console(highlight=False)
+    console.print(_one(result) if len(result.curves) == 1 else _several(result, console.width))
+    for group, cells in report.differences_by_system(result.findings):
+        console.print(f"{group}: {', '.join(cells)}", markup=False, soft_wrap=True)
+    if len(result.curves) > 1:
+        console.print("intervals, further rates and least Cllr: in accuracy.html and findings.csv")
+    told = [f"{part['detector']}: {'; '.join(part['sentences'])}" for part in report.photos(result)]
+    for sentence in (*result.done, *told, f"{', '.join(files)}: in {out}"):
+        console.print(sentence, markup=False, soft_wrap=True)
+
+
+def _one(result: Result) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
     from facevalue.report import verification as report
 
-    console = Console(highlight=False)
-    for name in result.curves:
-        table = Table("measure", "value", "interval", "n", title=escape(name), title_justify="left")
-        for line in report.lines(result.findings, name):
-            value, _, why = (line.value or escape(line.method)).partition(": ")
-            table.add_row(line.measure, value, line.interval or why, f"{line.n:,}")
-        console.print(table)
-    if found := report.differences(result.findings):
-        table = Table("first - other", "measure", "difference", "interval", title="paired", title_justify="left")
-        for group, line in found:
-            table.add_row(escape(group), line.measure, line.value, line.interval)
-        console.print(table)
-    told = [f"{part['detector']}: {'; '.join(part['sentences'])}" for part in report.photos(result)]
-    for sentence in (*result.done, *told, f"{', '.join(files)}: in {out}"):
-        console.print(sentence, markup=False, soft_wrap=True)
+    (name,) = result.curves
+    table = Table("measure", "value", "interval", "n", title=escape(name), title_justify="left")
+    for line in report.lines(result.findings, name):
+        value, _, why = (line.value or escape(line.method)).partition(": ")
+        table.add_row(line.measure, value, line.interval or why, f"{line.n:,}")
+    return table
+
+
+def _several(result: Result, width: int) -> Table:
+    """Return a row a system, and as many of the chief measures as a width has room for."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from facevalue.report import verification as report
+    from facevalue.report.people import measures
+
+    found = {name: measures(result.findings, name) for name in result.curves}
+    table = Table("model", "detector", "metric")
+    shown = [name for name in SUMMARY if any(name in of for of in found.values())][: max(1, (width - 50) // 12)]
+    for name in shown:
+        table.add_column(report.short(name), justify="right")
+    for name, of in found.items():
+        cells = [report.summary_cell(of, measure) for measure in shown]
+        table.add_row(*(escape(word) for word in report.parts(name)), *cells)
+    return table

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from facevalue.data.people import People, Roster
 
 
 def calibrate(
@@ -35,8 +39,9 @@ def calibrate(
 
     Example: `facevalue calibrate people/ --fmr 0.001 --out mine.json`.
     """
-    from facevalue.annotate import engine, run
-    from facevalue.annotate import people as measured
+    import numpy as np
+
+    from facevalue.annotate.people import embedder
     from facevalue.annotate.verify import wanted
     from facevalue.cli import _show
     from facevalue.confidence import calibration, coverage
@@ -45,24 +50,15 @@ def calibrate(
     from facevalue.data.people import find_people
 
     groups = [word.strip() for word in by.split(",") if word.strip()]
-    roster, instruments = find_people(people), wanted(measured.embedder(model))
-    missing = [group for group in groups if group not in roster.columns]
-    if missing:
+    roster, instruments, mix = find_people(people), wanted(embedder(model)), changes == "mix"
+    if missing := [group for group in groups if group not in roster.columns]:
         raise typer.BadParameter(f"--by: {people} has no column {missing[0]}; it has {', '.join(roster.columns) or 'none'}")
+    whose = np.array(list(roster.person.values()), object)
+    calibration.check_people(whose, fmr=fmr, level=level)
+    coverage.check_people(whose, level=level)
     _show.prepare([detector, *instruments], quiet=quiet)
-    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
-    folder = out.with_name(f"{out.stem}_faces")
-    with _show.progress("measuring", "photos", quiet=quiet) as progress:
-        known = measured.measure_people(
-            roster, folder, detector=detector, wanted=instruments, options=options, progress=progress
-        )
-    changed = {}
-    if changes != "none":
-        with _show.progress("changing", "photos", quiet=quiet) as progress:
-            changed = measured.measure_changed(
-                roster, known, coverage.CHANGES, detector=detector, wanted=instruments, progress=progress
-            )
-    mix = changes == "mix"
+    known = _measured(roster, out, detector, instruments, workers=workers, quiet=quiet)
+    changed = {} if changes == "none" else _changed(roster, known, detector, instruments, quiet=quiet)
     base = calibration.mixed(known, changed, model, seed=seed) if mix else known
     data = (name or Path(people).name) + (calibration.MIXED if mix else "")
     made = calibration.calibrated(base, model, detector=detector, fmr=fmr, level=level, seed=seed, data=data)
@@ -74,3 +70,26 @@ def calibrate(
     write_findings(found, out.with_name(f"{out.stem}_coverage.csv"))
     if not quiet:
         _show.calibration(made, found, out)
+
+
+def _measured(roster: Roster, out: Path, detector: str, instruments: Sequence[str], *, workers: int, quiet: bool) -> People:
+    """Return the people measured, in a folder beside the calibration."""
+    from facevalue.annotate import engine, run
+    from facevalue.annotate.people import measure_people
+    from facevalue.cli import _show
+
+    options, folder = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv)), f"{out.stem}_faces"
+    with _show.progress("measuring", "photos", quiet=quiet) as progress:
+        return measure_people(
+            roster, out.with_name(folder), detector=detector, wanted=instruments, options=options, progress=progress
+        )
+
+
+def _changed(roster: Roster, known: People, detector: str, instruments: Sequence[str], *, quiet: bool) -> dict[str, People]:
+    """Return the people measured again under each change of their photos."""
+    from facevalue.annotate.people import measure_changed
+    from facevalue.cli import _show
+    from facevalue.confidence.coverage import CHANGES
+
+    with _show.progress("changing", "photos", quiet=quiet) as progress:
+        return measure_changed(roster, known, CHANGES, detector=detector, wanted=instruments, progress=progress)

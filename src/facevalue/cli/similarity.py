@@ -35,7 +35,7 @@ def similarity(
     """
     from facevalue import models
     from facevalue.annotate.people import embedder
-    from facevalue.cli import _people
+    from facevalue.cli import _people, _show
     from facevalue.report import similarity as report
     from facevalue.studies import similarity as study
 
@@ -43,7 +43,10 @@ def similarity(
     roster = _people.roster(people, out)
     found = _people.one(_people.detectors(roster, detector), "--detector")
     measured = _people.measured(roster, out, found, [model], workers=workers, quiet=quiet)
-    matrix, findings = study.similarity(measured, model, metric=metric, level=level, seed=seed, most=pairs)
+    with _show.progress("comparing", "people", quiet=quiet) as progress:
+        matrix, findings = study.similarity(
+            measured, model, metric=metric, level=level, seed=seed, most=pairs, progress=progress
+        )
     cards = [models.card(name) for name in (found, model) if name in models.names()]
     result = report.Result(matrix, findings, measured, model, found, pairs, seed, cards, _people.notes(roster))
     files = report.write_similarity(result, out)

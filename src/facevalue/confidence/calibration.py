@@ -20,6 +20,7 @@ from facevalue.data.faces import concatenate
 from facevalue.data.pairs import Comparisons, compare_all
 from facevalue.data.people import People
 from facevalue.stats.bootstrap import people_interval, people_weights
+from facevalue.stats.conformal import scores_needed
 from facevalue.stats.folds import cross_fitted_ratio
 from facevalue.stats.likelihood import likelihood_ratio_bounds, logistic
 from facevalue.stats.roc import sort_pairs
@@ -27,7 +28,7 @@ from facevalue.stats.verification import error_bound
 
 MIXED = ", half of the photos blurred, shrunk, compressed or darkened"
 LEAST = 24
-FOLDS = 10
+FOLDS = 3
 PROTOTYPES = 8
 MOST = 200_000
 FITTED = 5_000
@@ -74,6 +75,8 @@ def calibrated(people: People, model: str, *, detector: str, fmr: float, level: 
     ------
     NotCalibrated
         There are too few people for the rate, or for anything: how many more are needed.
+    MissingColumn
+        The photos were not measured by the detector, the model, its spread and quality.
 
     References
     ----------
@@ -81,14 +84,15 @@ def calibrated(people: People, model: str, *, detector: str, fmr: float, level: 
     Justice 56, 2016. Bands: see `facevalue.confidence.bands`.
     """
     seen = people[people.usable(model)]
-    _check_people(seen.person, fmr)
+    check_people(seen.person, fmr=fmr, level=level)
     pairs = compare_all(seen.person, most=MOST, folds=FOLDS, seed=seed)
     u = directions(seen.embedding(model))
     scores = np.vecdot(u[pairs.a], u[pairs.b])
     curve = sort_pairs(scores, pairs.same).roc()
+    origin = _origin(seen, pairs, model, detector, data)
     typicality, references, embedding_band, pair_band = _bands(seen, model, seed)
     return Verifier(
-        _origin(seen, pairs, model, detector, data),
+        origin,
         level,
         fmr,
         float(curve.threshold[curve.first_at_most(fmr)]),
@@ -103,13 +107,14 @@ def calibrated(people: People, model: str, *, detector: str, fmr: float, level: 
     )
 
 
-def _check_people(person: np.ndarray, fmr: float) -> None:
-    names, photos = np.unique(person.astype(str), return_counts=True)
-    several = int((photos > 1).sum())
-    if several < LEAST:
+def check_people(person: np.ndarray, *, fmr: float, level: float) -> None:
+    """Raise NotCalibrated, saying how many more are needed, where the people on photos, (n,) str, are too few."""
+    names, photos = np.unique(person[person != ""].astype(str), return_counts=True)
+    several, least = int((photos > 1).sum()), max(LEAST, 2 * scores_needed(level))
+    if several < least:
         raise NotCalibrated(
-            f"expected {LEAST} people or more with two photos that can be compared, there are {several} of {len(names)}: "
-            f"you need {LEAST - several} more people"
+            f"expected {least} people or more with two photos that can be compared, there are {several} of {len(names)}: "
+            f"you need {least - several} more people"
         )
     needed = people_needed(fmr)
     if len(names) < needed:
@@ -131,14 +136,14 @@ def _limits(seen: People, model: str) -> Iterator[Limit]:
     ):
         if column in seen.faces.columns:
             values = seen.faces[column].values
-            low, high = (float(significant(end(values))) for end in (np.nanmin, np.nanmax))
+            low, high = float(np.nanmin(values)), float(np.nanmax(values))
             yield Limit(column, low if ends[0] else None, high if ends[1] else None, why)
 
 
 def _origin(seen: People, pairs: Comparisons, model: str, detector: str, data: str) -> Origin:
     photos = hashlib.sha256("\n".join(sorted(map(str, seen.faces.photo))).encode()).hexdigest()
     columns = (f"{detector}.score", f"{model}.embedding", f"{model}_spread.flip", "quality.inter_eye")
-    sources = {name: seen.faces[name].source for name in columns if name in seen.faces.columns}
+    sources = {name: seen.faces[name].source for name in columns}
     n = len(np.unique(seen.person.astype(str)))
     same = int(pairs.same.sum())
     return Origin(data, n, len(seen), same, pairs.people_pairs, photos, model, "cosine", detector, sources)
@@ -159,18 +164,18 @@ def _rates(pairs: Comparisons, scores: np.ndarray, level: float, seed: int) -> R
     first, second = pairs.first[~pairs.same], pairs.second[~pairs.same]
     value = fmr(None)
     low, high = people_interval(fmr, first, second, level=level, seed=seed, resamples=RESAMPLES)
-    share = pairs.people_pairs / len(impostor)
-    bounds = [error_bound(round(v * len(impostor) * share), pairs.people_pairs, (1 + level) / 2) for v in value]
+    n = pairs.people_pairs
+    bounds = [error_bound(math.ceil(v * n - 1e-9), n, (1 + level) / 2) for v in value]
     fnmr = np.searchsorted(np.sort(genuine), grid) / len(genuine)
-    return Rates(grid, value, low, np.maximum(high, bounds), fnmr)
+    return Rates(*(np.round(part, 7) for part in (grid, value, low, np.maximum(high, bounds), fnmr)))
 
 
 def _ratio(pairs: Comparisons, scores: np.ndarray, seed: int) -> Ratio:
     elsewhere = cross_fitted_ratio(scores, pairs.same, pairs.fold_a, pairs.fold_b)
     judged = np.isfinite(elsewhere)
     kinds = 10 ** elsewhere[judged & pairs.same], 10 ** elsewhere[judged & ~pairs.same]
-    n_people = len(np.unique(pairs.first[pairs.same]))
-    bounds = likelihood_ratio_bounds(*kinds, effective=(n_people, min(len(kinds[1]), pairs.people_pairs)))
+    n_people = len(np.unique(pairs.first[judged & pairs.same]))
+    bounds = likelihood_ratio_bounds(*kinds, effective=(n_people, pairs[judged].people_pairs))
     draw = np.random.default_rng(seed)
     different = draw.permutation(np.flatnonzero(~pairs.same))[:FITTED]
     few = np.concatenate([np.flatnonzero(pairs.same), different])
@@ -179,7 +184,7 @@ def _ratio(pairs: Comparisons, scores: np.ndarray, seed: int) -> Ratio:
         for weights in people_weights(pairs.first[few], pairs.second[few], seed=seed, resamples=DRAWS)
     ]
     fit = logistic(scores[few], pairs.same[few])
-    return Ratio(fit, np.array([(one.a, one.b) for one in draws]), bounds)
+    return Ratio(fit, np.round([(one.a, one.b) for one in draws], 5), bounds)
 
 
 def _decisions(seen: People, model: str, seed: int) -> Decisions:
@@ -223,7 +228,7 @@ def mixed(people: People, changed: Mapping[str, People], model: str, *, seed: in
     """
     fit = {name: other for name, other in changed.items() if other.usable(model).mean() >= 0.9 * people.usable(model).mean()}
     draw = np.random.default_rng(seed)
-    which = draw.integers(len(fit), size=len(people)) if fit else np.zeros(len(people), int)
+    which = draw.integers(len(fit), size=len(people)) if fit else np.full(len(people), -1)
     which[draw.random(len(people)) < 0.5] = -1
     parts = [people, *fit.values()]
     faces = concatenate([part.faces[np.flatnonzero(which == i - 1)] for i, part in enumerate(parts)])
@@ -232,9 +237,11 @@ def mixed(people: People, changed: Mapping[str, People], model: str, *, seed: in
 
 
 def halves(seen: People, seed: int) -> tuple[People, People]:
-    """Return the photos of one half of the people, drawn at random, and of the other."""
-    names = np.random.default_rng(seed).permutation(np.unique(seen.person.astype(str)))
-    in_fit = np.isin(seen.person.astype(str), names[: len(names) // 2])
+    """Return the photos of every other person, in a random order of those with four photos, two and one, and of the rest."""
+    names, photos = np.unique(seen.person.astype(str), return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(-np.digitize(photos[order], (2, 4)), kind="stable")]
+    in_fit = np.isin(seen.person.astype(str), names[order[1::2]])
     return seen[in_fit], seen[~in_fit]
 
 
@@ -243,7 +250,7 @@ def references_of(fit: People, model: str, seed: int) -> References:
     blind = directions(fit.faces[f"{model}_spread.blind"].values).mean(0)
     n = len(np.unique(fit.person.astype(str)))
     centres = prototypes(fit.embedding(model), fit.person, k=max(1, min(PROTOTYPES, n // 6)), seed=seed)
-    return References(centres, blind / np.linalg.norm(blind))
+    return References(significant(centres), significant(blind / np.linalg.norm(blind)))
 
 
 def fitted_band(fit: People, model: str, references: References) -> EmbeddingBand:

@@ -102,12 +102,7 @@ def coverage(
     seen = people[kept]
     names, photos = np.unique(seen.person.astype(str), return_counts=True)
     names = names[photos > 1]
-    needed = 6 * (scores_needed(level) + 1)
-    if len(names) < needed:
-        raise NotCalibrated(
-            f"a check of level {level} needs {needed} people with two photos or more, there are {len(names)}: "
-            f"you need {needed - len(names)} more"
-        )
+    check_people(seen.person, level=level)
     seen = seen[np.isin(seen.person.astype(str), names)]
     others = {} if changed is None else {name: _rows_of(other, seen) for name, other in changed.items()}
     tally, draw, ends = _Tally(level, tuple(groups)), np.random.default_rng(seed), _ends(len(names), level)
@@ -121,6 +116,17 @@ def coverage(
     progress(splits, splits)
     source = seen.faces[f"{model}.embedding"].source
     return Findings.from_rows([{"study": "coverage", "run": f"{source}, seed {seed}"} | row for row in tally.rows(splits)])
+
+
+def check_people(person: np.ndarray, *, level: float) -> None:
+    """Raise NotCalibrated, saying how many more are needed, where people on photos, (n,) str, are too few for three parts."""
+    several = int((np.unique(person[person != ""].astype(str), return_counts=True)[1] > 1).sum())
+    needed = 6 * (scores_needed(level) + 1)
+    if several < needed:
+        raise NotCalibrated(
+            f"a check of level {level} needs {needed} people with two photos or more, there are {several}: "
+            f"you need {needed - several} more"
+        )
 
 
 def _ends(people: int, level: float) -> tuple[int, int]:
@@ -234,7 +240,7 @@ class _Tally:
             self.widths[f"pair.{cell}", "all"].append(float(np.median(half)))
             for name in self.columns:
                 words = test.columns[name]
-                for word in np.unique(words[a][words[a] == words[b]].astype(str)):
+                for word in np.unique(words[a][(words[a] == words[b]) & (words[a] != "")].astype(str)):
                     within = (words[a] == word) & (words[b] == word)
                     self.held[f"pair.{cell}", f"{name}: {word}"].append((float(held[within].sum()), int(within.sum())))
 
@@ -273,13 +279,14 @@ class _Tally:
 
 def _to_other_photos(people: People, whole: People, model: str) -> np.ndarray:
     """Return the angle of each embedding to the mean direction of the same person's other photos, (n,) deg; NaN for none."""
-    angles = np.full(len(people), np.nan)
-    known, u = directions(whole.embedding(model)), directions(people.embedding(model))
-    for i, (path, who) in enumerate(zip(people.faces.path, people.person, strict=True)):
-        others = (whole.person == who) & (whole.faces.path != path)
-        if others.any():
-            angles[i] = between(u[i : i + 1], known[others].mean(0, keepdims=True))[0]
-    return angles
+    known, at = directions(whole.embedding(model)), {path: i for i, path in enumerate(whole.faces.path)}
+    names, ids = np.unique(np.append(whole.person, people.person).astype(str), return_inverse=True)
+    total, photos = np.zeros((len(names), known.shape[1])), np.bincount(ids[: len(whole)], minlength=len(names))
+    np.add.at(total, ids[: len(whole)], known)
+    own = np.array([at.get(path, -1) for path in people.faces.path], int)
+    others = total[ids[len(whole) :]] - np.where(own[:, None] < 0, 0, known[own])
+    others[photos[ids[len(whole) :]] - (own >= 0) < 1] = np.nan
+    return between(people.embedding(model), others)
 
 
 def _groups(test: People, columns: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
@@ -287,8 +294,9 @@ def _groups(test: People, columns: Sequence[str]) -> Iterator[tuple[str, np.ndar
     for name in QUALITIES:
         if name in test.faces.columns:
             values = test.faces[name].values
-            third = np.searchsorted(np.nanquantile(values, [1 / 3, 2 / 3]), values)
-            yield from ((f"{name}: {word}", third == i) for i, word in enumerate(BINS))
+            edges = np.nanquantile(values, [1 / 3, 2 / 3])
+            third = np.searchsorted(edges, values)
+            yield from ((f"{name}: {word}", third == i) for i, word in enumerate(BINS) if edges[0] < edges[1])
     for name in columns:
         words = test.columns[name].astype(str)
         yield from ((f"{name}: {word}", words == word) for word in np.unique(words[words != ""]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facevalue.confidence.verdict import Verifier
-from facevalue.data.errors import NotCalibrated, SchemaError
+from facevalue.data.errors import NotCalibrated, SchemaError, UnknownName
 from facevalue.data.files import read_json, write_json
 
 CARRIED = Path(__file__).parent / "_calibrations"
@@ -27,7 +27,9 @@ def read_verifier(path: str | Path) -> Verifier:
     plain = read_json(Path(path), expected="a calibration, as `facevalue calibrate` writes it")
     try:
         return Verifier.from_dict(plain)
-    except (KeyError, TypeError, ValueError) as error:
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError, UnknownName) as error:
         raise SchemaError(f"{path}: expected a calibration, as `facevalue calibrate` writes it; {error!r}") from error
 
 

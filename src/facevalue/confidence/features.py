@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from facevalue.confidence.angles import nearest_angle, unrecognisable_angle
-from facevalue.confidence.scale import significant
 from facevalue.data.faces import Faces
 
 NAMES = ("log_flip", "log_jitter", "nearest_angle", "unrecognisable_angle", "log_norm", "log_inter_eye", "log_sharpness")
@@ -30,8 +29,8 @@ class References:
     blind: np.ndarray
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same in lists of numbers, fit for JSON."""
-        return {"prototypes": significant(self.prototypes).tolist(), "blind": significant(self.blind).tolist()}
+        """Return the same in lists of numbers, fit for JSON; nothing is lost."""
+        return {"prototypes": self.prototypes.tolist(), "blind": self.blind.tolist()}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> References:
@@ -58,8 +57,7 @@ def face_features(faces: Faces, model: str, references: References) -> np.ndarra
     """
     embedding = faces[f"{model}.embedding"].values.astype(np.float64)
     norm = _log(faces, f"{model}.norm")
-    with np.errstate(divide="ignore"):
-        length = np.log(np.linalg.norm(embedding, axis=1))
+    length = _finite_log(np.linalg.norm(embedding, axis=1))
     columns = (
         _log(faces, f"{model}_spread.flip"),
         _log(faces, f"{model}_spread.jitter"),
@@ -75,6 +73,10 @@ def face_features(faces: Faces, model: str, references: References) -> np.ndarra
 def _log(faces: Faces, name: str) -> np.ndarray | None:
     if name not in faces.columns:
         return None
+    return _finite_log(faces[name].values.astype(np.float64))
+
+
+def _finite_log(values: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(faces[name].values.astype(np.float64))
+        logs = np.log(values)
     return np.where(np.isfinite(logs), logs, np.nan)

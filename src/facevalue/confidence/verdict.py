@@ -19,7 +19,7 @@ from facevalue.stats.multiplicity import benjamini_hochberg
 from facevalue.stats.similarity import paired_similarity
 
 FORMAT = "facevalue.verifier/1"
-ATYPICAL = 0.01
+ATYPICAL = 0.05
 SHOWN = ("quality.inter_eye", "quality.sharpness", "quality.luminance")
 
 
@@ -109,7 +109,9 @@ class Ratio:
         drawn = (self.draws[:, 0] + self.draws[:, 1] * score) / np.log(10)
         ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
         middle = float(self.fit.log10_ratio(np.array(score)))
-        value, low, high = 10 ** np.clip([middle, min(ends[0], middle), max(ends[1], middle)], *logs)
+        found = np.array([middle, min(ends[0], middle), max(ends[1], middle)])
+        within = 10 ** np.clip(found, *logs)
+        value, low, high = np.where(found <= logs[0], self.bounds[0], np.where(found >= logs[1], self.bounds[1], within))
         return float(value), float(low), float(high)
 
 
@@ -147,10 +149,10 @@ class Verifier:
     limits: tuple[Limit, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same in dicts, lists, words and numbers, fit for JSON."""
+        """Return the same in dicts, lists, words and numbers, fit for JSON; nothing is lost."""
         parts = ("decisions", "references", "typicality", "embedding_band", "pair_band")
-        rates = {name: np.round(getattr(self.rates, name), 7).tolist() for name in Rates.__slots__}
-        draws = np.round(self.ratio.draws, 5).tolist()
+        rates = {name: getattr(self.rates, name).tolist() for name in Rates.__slots__}
+        draws = self.ratio.draws.tolist()
         return {
             "format": FORMAT,
             "origin": asdict(self.origin),
@@ -178,7 +180,7 @@ class Verifier:
             "pair_band": PairBand.from_dict(plain["pair_band"]),
             "limits": tuple(Limit(**limit) for limit in plain["limits"]),
         }
-        return cls(level=plain["level"], fmr=plain["fmr"], threshold=plain["threshold"], **parts)
+        return cls(level=float(plain["level"]), fmr=float(plain["fmr"]), threshold=float(plain["threshold"]), **parts)
 
     def verdict(self, faces: Faces, *, level: float, prior: float) -> Verdict:
         """Return what can be said of two faces.
@@ -233,8 +235,8 @@ class Verifier:
         radius = np.where(np.isnan(p), np.nan, self.embedding_band.radius(features, level=level))
         found = []
         for i in range(len(faces)):
-            missing = bool(np.isnan(column.values[i]).any())
-            why = str(column.why[i]) if missing and column.why is not None else "not_measured" if missing else ""
+            missing = bool(np.isnan(column.values[i]).any()) or not column.values[i].any()
+            why = (str(column.why[i]) if column.why is not None else "") or "not_measured"
             told = f"its embedding is stranger than those calibrated on (p = {p[i]:.3f})"
             flaws = [why] if missing else [*self._beyond(faces, i), *([told] if strange[i] else [])]
             shown = {name: float(faces[name].values[i]) for name in SHOWN if name in faces.columns}
@@ -335,7 +337,7 @@ class Verdict:
     chance
         P(same) and likelihood ratio; None, as all below, where the faces are not comparable.
     fmr
-        False match rate at the score, and its interval.
+        False match rate at the score, and its interval, of the calibration's own level.
     p_values
         Of a score as low among one person's photos, and as high among different people's.
     intervals

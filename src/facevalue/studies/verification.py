@@ -209,8 +209,11 @@ class _Judge:
             yield self._row("accuracy", np.nan, len(pairs), f"not to be had: {error}")
             return
         room = NormalDist().inv_cdf((1 + self.level) / 2) * found.standard_error
-        method = f"{len(found.accuracy)} folds of people"
-        yield self._row("accuracy", found.mean, len(pairs), method, (found.mean - room, min(found.mean + room, 1.0)))
+        method, ends = f"{len(found.accuracy)} folds {_kind_of_folds(pairs)}", (found.mean - room, min(found.mean + room, 1.0))
+        if not room and found.mean == 1:
+            n_people = len(np.unique(pairs.first[pairs.same]))
+            ends, method = (1 - error_bound(0, n_people, self.level), 1.0), f"{method}; no error, bound of {n_people} people"
+        yield self._row("accuracy", found.mean, len(pairs), method, ends)
         yield self._row("accuracy_standard_error", found.standard_error, len(found.accuracy), method)
         threshold = float(measures.alike(found.threshold.mean(), metric))
         yield self._row("threshold", threshold, len(found.threshold), method)
@@ -280,6 +283,14 @@ class _Judge:
         for i, name in enumerate(("accuracy", "area_under_curve", "equal_error_rate")):
             ends = float(low[i]), float(high[i])
             yield self._row(f"difference.{name}", float(statistic(None)[i]), len(pairs), "bootstrap over people, paired", ends)
+
+
+def _kind_of_folds(pairs: Comparisons) -> str:
+    """Return "of people", or how many people stand in several folds, which a list of pairs can have."""
+    who, fold = np.append(pairs.first, pairs.second), np.append(pairs.fold_a, pairs.fold_b)
+    _, count = np.unique(np.unique(np.stack([who, fold]), axis=1)[0], return_counts=True)
+    shared = int((count > 1).sum())
+    return f"as listed, {shared} people in several" if shared else "of people"
 
 
 def _curve_values(pairs: Sorted, weights: np.ndarray | None) -> np.ndarray:
