@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-
 from facevalue.image.align import arcface
 from facevalue.models._card import Card, File, Input, Output
 from facevalue.models._deepface import CONVERTED, UNHASHED, fed_by_deepface, published
-from facevalue.models._session import Net
+from facevalue.models._published import build, measure
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["CARDS", "build", "measure"]
 
 SIZE = 112
 PAPER = "Deng, Guo, Xue, Zafeiriou: ArcFace: Additive Angular Margin Loss for Deep Face Recognition, CVPR 2019"
@@ -87,21 +81,3 @@ CARDS = (
         "bring glintr100.onnx out of antelopev2.zip, of the release v0.7 of github.com/deepinsight/insightface",
     ),
 )
-
-
-def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
-    """Return the published graph: RGB pixels to (n, 512).
-
-    Raises
-    ------
-    LayerMismatch
-        The file is not the graph that it should be.
-    """
-    from facevalue.models._convert.published import read_published
-
-    return [read_published(files[0], card)]
-
-
-def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Return `embedding`, (n, 512), for (n, 112, 112, 3) uint8 RGB."""
-    return {"embedding": nets[0](crops)[0]}

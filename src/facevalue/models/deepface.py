@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-
 from facevalue.image.align import Crop
 from facevalue.models._card import Card, Input, Output
 from facevalue.models._deepface import CONVERTED, UNHASHED, fed_by_deepface, published
-from facevalue.models._session import Net
+from facevalue.models._published import build, measure
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["CARDS", "build", "measure"]
 
 SIZE = 152
 NATIVE = Card(
@@ -38,21 +32,3 @@ NATIVE = Card(
     ),
 )
 CARDS = (NATIVE, fed_by_deepface(NATIVE))
-
-
-def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
-    """Return the published graph: RGB pixels, channels last, to (n, 4096).
-
-    Raises
-    ------
-    LayerMismatch
-        The file is not the graph that it should be.
-    """
-    from facevalue.models._convert.published import read_published
-
-    return [read_published(files[0], card)]
-
-
-def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Return `embedding`, (n, 4096), for (n, 152, 152, 3) uint8 RGB."""
-    return {"embedding": nets[0](crops)[0]}

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-
 from facevalue.image.align import arcface
 from facevalue.models._card import Card, File, Input, Output
-from facevalue.models._session import Net
+from facevalue.models._published import build, measure
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["CARDS", "build", "measure"]
 
 SIZE = 112
 WEIGHTS = "https://github.com/yakhyo/edgeface-onnx/releases/download/weights/"
@@ -43,21 +37,3 @@ def _card(size: str, file: str, sha256: str) -> Card:
 
 
 CARDS = tuple(_card(size, *file) for size, file in SUMS.items())
-
-
-def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
-    """Return the published graph: RGB pixels to (n, 512).
-
-    Raises
-    ------
-    LayerMismatch
-        The file is not the graph that it should be.
-    """
-    from facevalue.models._convert.published import read_published
-
-    return [read_published(files[0], card)]
-
-
-def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Return `embedding`, (n, 512), for (n, 112, 112, 3) uint8 RGB."""
-    return {"embedding": nets[0](crops)[0]}

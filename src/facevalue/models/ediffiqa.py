@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from facevalue.image.align import arcface
 from facevalue.models._card import Card, File, Input, Output
+from facevalue.models._published import build
 from facevalue.models._session import Net
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["CARDS", "build", "measure"]
 
 SIZE = 112
 ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models/face_image_quality_assessment_ediffiqa/"
@@ -65,19 +62,6 @@ CARDS = (
         "another export of the tiny net than `ediffiqa`; nobody states that the two agree",
     ),
 )
-
-
-def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
-    """Return the published graph: RGB pixels to (n, 1).
-
-    Raises
-    ------
-    LayerMismatch
-        The file is not the graph that it should be.
-    """
-    from facevalue.models._convert.published import read_published
-
-    return [read_published(files[0], card)]
 
 
 def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from facevalue.image.align import Crop
 from facevalue.models._card import Card, Input, Output
 from facevalue.models._deepface import CONVERTED, UNHASHED, fed_by_deepface, published
-from facevalue.models._session import Net
+from facevalue.models._published import measure
+
+__all__ = ["CARDS", "build", "measure"]
 
 if TYPE_CHECKING:
     import onnx
@@ -61,8 +61,3 @@ def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
 
     model = read_published(files[0], card)
     return [whitened(model) if card.name == FACENET.name else model]
-
-
-def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Return `embedding`, (n, 128 or 512), for (n, 160, 160, 3) uint8 RGB."""
-    return {"embedding": nets[0](crops)[0]}

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-
 from facevalue.image.align import arcface
 from facevalue.models._card import Card, File, Input, Output
 from facevalue.models._deepface import fed_by_deepface
-from facevalue.models._session import Net
+from facevalue.models._published import build, measure
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["CARDS", "build", "measure"]
 
 SIZE = 112
 ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models/face_recognition_sface/"
@@ -58,21 +52,3 @@ CARDS = (
         "weights and numbers between layers rounded to 8 bits: do not compare with embeddings of the whole net",
     ),
 )
-
-
-def build(card: Card, files: list[Path]) -> list[onnx.ModelProto]:
-    """Return the published graph: RGB pixels, 0..255, to (n, 128).
-
-    Raises
-    ------
-    LayerMismatch
-        The file is not the graph that it should be.
-    """
-    from facevalue.models._convert.published import read_published
-
-    return [read_published(files[0], card)]
-
-
-def measure(nets: tuple[Net, ...], crops: np.ndarray) -> dict[str, np.ndarray]:
-    """Return `embedding`, (n, 128), for (n, 112, 112, 3) uint8 RGB."""
-    return {"embedding": nets[0](crops)[0]}
