@@ -213,8 +213,11 @@ def test_intervals_hold_the_score_of_other_photos(quick):
         rows["different"] = [(i, i + 4, i + 1, i + 5) for i in first[::2]]
         for cell, quadruples in rows.items():
             for a, b, c, d in quadruples:
-                low, high = verdict_of(verifier, fresh.faces[[a, b]]).intervals[cell]
-                held[cell].append(low <= u[c] @ u[d] <= high)
+                verdict = verdict_of(verifier, fresh.faces[[a, b]])
+                if verdict.answer != "not comparable":
+                    low, high = verdict.intervals[cell]
+                    held[cell].append(low <= u[c] @ u[d] <= high)
+    assert len(held["same"]) > 400
     assert np.mean(held["same"]) == pytest.approx(LEVEL, abs=0.05)
     assert np.mean(held["different"]) == pytest.approx(12 / 13, abs=0.06)  # the 12th of 12 replicates
 

@@ -75,5 +75,5 @@ def test_another_graph_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LayerMismatch, match=r"expected outputs of widths \[4, 2, 10\], got \[4, 2, 8\]"):
         opened(write_graph(tmp_path / "b.onnx", made | {"landmarks": made["landmarks"][..., :8]}))
     (tmp_path / "c.onnx").write_text("<html>not found</html>")
-    with pytest.raises(LayerMismatch, match="^c.onnx: expected an ONNX file, got another"):
+    with pytest.raises(LayerMismatch, match="^c.onnx: expected an ONNX graph, got other bytes"):
         opened(tmp_path / "c.onnx")

@@ -49,7 +49,10 @@ def show(verdict: Verdict, verifier: Verifier, further: tuple[int, int], peer: s
     lines = [*_scores(verdict, verifier), *(line for i in range(2) for line in _face(verdict, i, further[i]))]
     lines += [] if peer is None else [("deepface says", peer)]
     lines.append(
-        ("calibrated on", f"{origin.data}: {origin.people} people, {origin.photos} photos, {origin.people_pairs:,} pairs")
+        (
+            "calibrated on",
+            f"{origin.data}: {origin.people} people, {origin.photos} photos, {origin.people_pairs:,} pairs of two people",
+        )
     )
     lines.append(("measured by", ", ".join(dict.fromkeys(origin.sources.values()))))
     for name, value in lines:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facevalue.data.errors import LayerMismatch
+from facevalue.models._convert.published import parsed
 
 if TYPE_CHECKING:
     import onnx
@@ -34,7 +35,7 @@ def read_heads(path: Path, widths: Sequence[int], *, axis: int = -1, names: Sequ
     LayerMismatch
         The file is no ONNX, or its outputs are not those.
     """
-    model = _parsed(path)
+    model = parsed(path)
     outputs = [output.name for output in model.graph.output]
     if names and outputs != list(names):
         raise LayerMismatch(f"{path.name}: expected outputs {list(names)}, got {outputs}; fetch the file again")
@@ -42,20 +43,6 @@ def read_heads(path: Path, widths: Sequence[int], *, axis: int = -1, names: Sequ
     if len(came) != len(widths) or any(side not in (0, width) for side, width in zip(came, widths, strict=True)):
         raise LayerMismatch(f"{path.name}: expected outputs of widths {list(widths)}, got {came}; fetch the file again")
     model.ir_version = max(model.ir_version, FREE_WEIGHTS)
-    return model
-
-
-def _parsed(path: Path) -> onnx.ModelProto:
-    """Return the file's graph without looking at any other file."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError as error:
-        raise LayerMismatch(f"{path.name}: expected an ONNX file, got another; remove it and fetch it again") from error
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise LayerMismatch(f"{path.name}: expected all weights inside, got names of other files; fetch one whole file")
     return model
 
 

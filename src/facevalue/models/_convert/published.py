@@ -35,7 +35,7 @@ def read_published(path: Path, card: Card) -> onnx.ModelProto:
     LayerMismatch
         The file is no ONNX graph, or not that of the model.
     """
-    model = _parsed(path)
+    model = parsed(path)
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1 or not model.graph.output:
@@ -57,7 +57,7 @@ def _mismatch(path: Path, card: Card, expected: str, got: str) -> LayerMismatch:
     )
 
 
-def _parsed(path: Path) -> onnx.ModelProto:
+def parsed(path: Path) -> onnx.ModelProto:
     """Return the file's graph without looking at any other file."""
     import onnx
     from google.protobuf.message import DecodeError
