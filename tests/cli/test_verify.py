@@ -49,7 +49,7 @@ def test_the_card_says_what_speaks_for_it_and_on_what_it_rests(coloured, mine):
     assert lines["if different"].startswith("other photos score ")
     assert lines["photo A"] == "0.png"
     assert lines["photo B"] == "1.png"
-    assert lines["calibrated on"] == "people: 60 people, 120 photos, 1,770 pairs"
+    assert lines["calibrated on"] == "people: 60 people, 120 photos, 1,770 pairs of two people"
     assert lines["measured by"].startswith("fake_detector@1, fake_embed@1")
     assert "no proof of identity" in done.stdout
 

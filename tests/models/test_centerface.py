@@ -96,6 +96,7 @@ def passes(monkeypatch):
 
     def seen(**faces):
         names = {(240, 320): "small", (480, 640): "fine", (560, 640): "framed", (96, 128): "coarse"}
+        names |= {(120, 160): "quarter", (280, 320): "framed_quarter"}
         made = []
 
         def found(net, picture, threshold):
@@ -111,13 +112,14 @@ def passes(monkeypatch):
 
 
 PHOTO = np.full((480, 640, 3), 90, np.uint8)
+LOOKS = ["framed", "quarter", "framed_quarter"]
 
 
 @pytest.mark.parametrize(("score", "place"), [(0.9, (52, 22, 448, 418)), (0.55, (40, 20, 440, 420))])
 def test_of_two_looks_at_a_face_that_fills_the_frame_the_higher_score_counts(passes, score, place):
     made = passes(small=[face(20, 10, 200, 0.6)], framed=[face(186, 171, 198, score)])
     found = centerface.find((None,), PHOTO)
-    assert made == ["small", "framed"]
+    assert made == ["small", *LOOKS]
     assert found.score.tolist() == pytest.approx([max(score, 0.6)])
     # the black margin, 160 px of the small photo, is taken off again
     np.testing.assert_allclose(found.box, [place], atol=1e-4)
@@ -135,10 +137,18 @@ def test_a_sure_face_and_one_that_leaves_room_are_not_looked_for_again(passes, f
 def test_a_face_that_is_found_within_a_margin_alone_is_found(passes):
     made = passes(framed=[face(170, 165, 220, 0.7)])
     assert len(centerface.find((None,), PHOTO)) == 1
-    assert made == ["small", "fine", "framed"]
+    assert made == ["small", "fine", *LOOKS]
     made = passes()
     assert len(centerface.find((None,), PHOTO)) == 0
-    assert made == ["small", "fine", "framed", "coarse"]
+    assert made == ["small", "fine", *LOOKS, "coarse"]
+
+
+@pytest.mark.parametrize(("look", "corner"), [("quarter", (5, 3)), ("framed_quarter", (85, 83))])
+def test_the_best_of_three_looks_counts_in_px_of_the_photo(passes, look, corner):
+    passes(small=[face(20, 10, 200, 0.6)], framed=[face(186, 171, 198, 0.7)], **{look: [face(*corner, 100, 0.8)]})
+    found = centerface.find((None,), PHOTO)
+    assert found.score.tolist() == pytest.approx([0.8])
+    np.testing.assert_allclose(found.box, [(20, 12, 420, 412)], atol=1e-4)
 
 
 def test_a_lower_score_within_the_margin_adds_no_face(passes):
