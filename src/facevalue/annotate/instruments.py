@@ -59,6 +59,17 @@ def detector(name: str) -> str:
     return name
 
 
+def placed(chosen: Iterable[str], detector: str) -> tuple[str, ...]:
+    """Return the chosen instruments in order, and first of all the mesh where a detector gives no five points.
+
+    Examples
+    --------
+    >>> placed(["fake_embed"], "haar"), placed(["fake_embed"], "centerface")
+    (('mesh', 'fake_embed'), ('fake_embed',))
+    """
+    return ordered(chosen if models.card(detector).landmarks else ("mesh", *chosen))
+
+
 def columns(name: str) -> tuple[str, ...]:
     """Return the columns that an instrument fills.
 

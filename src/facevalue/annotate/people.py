@@ -60,7 +60,7 @@ def measure_people(
     if roster.photos is None:
         assert roster.faces is not None
         return people(roster.faces, roster)
-    settings = Settings(instruments.detector(detector), instruments.ordered(wanted))
+    settings = Settings(instruments.detector(detector), instruments.placed(wanted, detector))
     run.run(roster.photos, out, settings, options=options, progress=progress)
     return people(read_faces(out), roster)
 
@@ -94,7 +94,7 @@ def measure_changed(
     """
     if roster.photos is None:
         raise SchemaError("expected photos to change, got faces that were measured earlier: give the photos themselves")
-    settings = Settings(instruments.detector(detector), instruments.ordered(wanted))
+    settings = Settings(instruments.detector(detector), instruments.placed(wanted, detector))
     measurer, row = InMemory(settings), {path: i for i, path in enumerate(known.faces.path)}
     found: dict[str, list[Faces]] = {name: [measurer.blank] for name in changes}
     for done, photo in enumerate(roster.photos):

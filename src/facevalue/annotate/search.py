@@ -12,7 +12,7 @@ import numpy as np
 
 from facevalue import models
 from facevalue.annotate import engine
-from facevalue.annotate.instruments import DETECTOR, LEVEL, blank, ordered
+from facevalue.annotate.instruments import DETECTOR, LEVEL, blank, placed
 from facevalue.annotate.instruments import detector as known_detector
 from facevalue.annotate.measure import Measured, Settings, Task
 from facevalue.annotate.memory import annotate
@@ -174,7 +174,7 @@ def find(
     opened = read_gallery(gallery)
     if not len(opened):
         raise RunError(f"{gallery}: expected a gallery with faces; it has {opened.manifest.photos} photos and no face")
-    faces = annotate(query, instruments=[options.model], detector=options.detector)
+    faces = annotate(query, instruments=settings.instruments, detector=options.detector)
     if not len(faces):
         raise RunError(f"expected photos in {query}; found none")
     opened, recall = _indexed(opened, options)
@@ -272,7 +272,7 @@ def _settings(options: Options) -> Settings:
     known = models.names(kind="embed")
     if options.model not in known:
         raise UnknownName(options.model, known, what="model that embeds")
-    return Settings(known_detector(options.detector), ordered([options.model]), level=options.level)
+    return Settings(known_detector(options.detector), placed([options.model], options.detector), level=options.level)
 
 
 def _comparable(gallery: Path, settings: Settings) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from facevalue.annotate.instruments import placed
 from facevalue.annotate.memory import annotate
 from facevalue.confidence.verdict import Verdict, Verifier
 from facevalue.data.errors import RunError
 from facevalue.data.faces import Faces
 from facevalue.data.people import main_faces
 from facevalue.data.photos import find_photos
-from facevalue.models import SPREAD
+from facevalue.models import SPREAD, preprocessing
 
 
 def wanted(model: str) -> tuple[str, ...]:
@@ -52,6 +53,7 @@ def verify(
         if len(found := find_photos(given)) != 1:
             raise RunError(f"expected one photo, got {len(found)} in {given}: name a file")
     origin = verifier.origin
-    faces = measure([a, b], instruments=wanted(origin.model), detector=origin.detector)
+    faces = measure([a, b], instruments=placed(wanted(origin.model), origin.detector), detector=origin.detector)
+    origin.check(faces, preprocessing=preprocessing(origin.model))
     rows, further = (part[[0, -1]] for part in main_faces(faces))
     return verifier.verdict(faces[rows], level=level, prior=prior), (int(further[0]), int(further[1]))

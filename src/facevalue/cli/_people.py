@@ -94,7 +94,7 @@ def measured(roster: Roster, out: Path, detector: str, wanted: Sequence[str], *,
     from facevalue.cli import _show
 
     if roster.faces is None:
-        _show.prepare([detector, *instruments.ordered(wanted)], quiet=quiet)
+        _show.prepare([detector, *instruments.placed(wanted, detector)], quiet=quiet)
     options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
     with _show.progress(f"measuring with {detector}", "photos", quiet=quiet or roster.faces is not None) as progress:
         people = measure_people(

@@ -54,7 +54,8 @@ def show(verdict: Verdict, verifier: Verifier, further: tuple[int, int], peer: s
             f"{origin.data}: {origin.people} people, {origin.photos} photos, {origin.people_pairs:,} pairs of two people",
         )
     )
-    lines.append(("measured by", ", ".join(dict.fromkeys(origin.sources.values()))))
+    sources = ", ".join(dict.fromkeys(origin.sources.values()))
+    lines.append(("measured by", f"{sources}, preprocessing {origin.preprocessing}"))
     for name, value in lines:
         console.print(f"{name:17} {value}", soft_wrap=True, markup=False)
     console.print(f"{LIMITS}", soft_wrap=True)

@@ -48,6 +48,7 @@ def calibrate(
     from facevalue.confidence.defaults import write_verifier
     from facevalue.data.files import write_findings
     from facevalue.data.people import find_people
+    from facevalue.models import preprocessing
 
     groups = [word.strip() for word in by.split(",") if word.strip()]
     roster, instruments, mix = find_people(people), wanted(embedder(model)), changes == "mix"
@@ -61,7 +62,8 @@ def calibrate(
     changed = {} if changes == "none" else _changed(roster, known, detector, instruments, quiet=quiet)
     base = calibration.mixed(known, changed, model, seed=seed) if mix else known
     data = (name or Path(people).name) + (calibration.MIXED if mix else "")
-    made = calibration.calibrated(base, model, detector=detector, fmr=fmr, level=level, seed=seed, data=data)
+    named = {"detector": detector, "data": data, "preprocessing": preprocessing(model)}
+    made = calibration.calibrated(base, model, fmr=fmr, level=level, seed=seed, **named)
     with _show.progress("counting", "splits", quiet=quiet) as progress:
         found = coverage.coverage(
             known, model, level=level, seed=seed, groups=groups, changed=changed, mix=mix, progress=progress

@@ -38,13 +38,13 @@ def find(
     """
     from facevalue.annotate import search
     from facevalue.annotate.instruments import detector as known
-    from facevalue.annotate.instruments import ordered
+    from facevalue.annotate.instruments import placed
     from facevalue.cli import _show
 
     if out is not None and out.suffix not in search.SUFFIXES:
         raise typer.BadParameter(f"--out: expected a file called *{', *'.join(search.SUFFIXES)}; got {out.name}")
     options = search.Options(model, detector, k, fpir, level, seed, index)
-    _show.prepare([known(detector), *ordered([model])], quiet=quiet)
+    _show.prepare([known(detector), *placed([model], detector)], quiet=quiet)
     with _show.progress("measuring", "photos", quiet=quiet or photos is None) as progress:
         found = search.find(query, gallery, add=photos, options=options, progress=progress)
     if out is not None:

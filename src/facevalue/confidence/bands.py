@@ -15,8 +15,8 @@ import numpy as np
 
 from facevalue.confidence.angles import template_angles
 from facevalue.confidence.decisions import Decisions
+from facevalue.confidence.disjoint import check_disjoint, digests
 from facevalue.confidence.pairs import PairBand, PairInterval, Replicates, match_people
-from facevalue.confidence.people import check_disjoint, digests
 from facevalue.confidence.scale import Scale, fit_scale, significant
 from facevalue.data.errors import NotCalibrated
 from facevalue.stats.conformal import hierarchical_quantile, scores_needed

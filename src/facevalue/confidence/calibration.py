@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,7 +49,9 @@ def people_needed(fmr: float) -> int:
     return math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2)
 
 
-def calibrated(people: People, model: str, *, detector: str, fmr: float, level: float, seed: int, data: str) -> Verifier:
+def calibrated(
+    people: People, model: str, *, detector: str, fmr: float, level: float, seed: int, data: str, preprocessing: str = ""
+) -> Verifier:
     """Return what the photos of known people teach of a model's cosines.
 
     The threshold keeps the false match rate among all pairs of different people. Likelihood ratios are log-linear, fitted to
@@ -70,6 +73,8 @@ def calibrated(people: People, model: str, *, detector: str, fmr: float, level: 
         Of all that is drawn.
     data
         What to call the data set.
+    preprocessing
+        See `facevalue.models.preprocessing`.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def calibrated(people: People, model: str, *, detector: str, fmr: float, level: 
     u = directions(seen.embedding(model))
     scores = np.vecdot(u[pairs.a], u[pairs.b])
     curve = sort_pairs(scores, pairs.same).roc()
-    origin = _origin(seen, pairs, model, detector, data)
+    origin = replace(_origin(seen, pairs, model, detector, data), preprocessing=preprocessing)
     typicality, references, embedding_band, pair_band = _bands(seen, model, seed)
     return Verifier(
         origin,

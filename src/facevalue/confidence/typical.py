@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from facevalue.confidence.angles import directions, nearest_angle, templates, unrecognisable_angle
-from facevalue.confidence.people import check_disjoint, digests
+from facevalue.confidence.disjoint import check_disjoint, digests
 from facevalue.confidence.scale import significant
 from facevalue.data.errors import NotCalibrated, WrongShape
 from facevalue.stats.conformal import conformal_p_values

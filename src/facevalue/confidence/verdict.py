@@ -38,7 +38,9 @@ class Origin:
     model, metric, detector
         Names.
     sources
-        By column: the instrument and the digits that change with weights, preprocessing and revision.
+        By column: the instrument and the digits that change with its weights and revision.
+    preprocessing
+        Digits that change with what is done to a photo before the model's net.
     """
 
     data: str
@@ -51,9 +53,23 @@ class Origin:
     metric: str
     detector: str
     sources: Mapping[str, str]
+    preprocessing: str = ""
 
-    def check(self, faces: Faces) -> None:
-        """Raise SchemaError where faces were measured by anything but the instruments of the calibration."""
+    def check(self, faces: Faces, *, preprocessing: str | None = None) -> None:
+        """Raise SchemaError where faces were measured by anything but the instruments of the calibration.
+
+        Parameters
+        ----------
+        faces
+            With the columns of the calibration.
+        preprocessing
+            Digits of what was done to their photos, where that is known.
+        """
+        if preprocessing not in (None, self.preprocessing):
+            raise SchemaError(
+                f"a calibration on {self.data} holds for {self.model} with preprocessing {self.preprocessing}; it now has "
+                f"{preprocessing}: calibrate anew"
+            )
         for name, source in self.sources.items():
             came = faces.columns[name].source if name in faces.columns else "nothing"
             if came != source:

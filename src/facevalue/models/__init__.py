@@ -1,7 +1,7 @@
 """Models: `load("fairface")`, `names(kind="embed")`, `card("tddfa")`. A file here without an underscore is one model."""
 
 from facevalue.models._card import Card, File, Input, Output
-from facevalue.models._registry import Model, adopt, calibration, card, load, names, permissive, prepare, verify
+from facevalue.models._registry import Model, adopt, calibration, card, load, names, permissive, prepare, preprocessing, verify
 from facevalue.models._spread import SPREAD
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "names",
     "permissive",
     "prepare",
+    "preprocessing",
     "verify",
 ]

@@ -108,6 +108,8 @@ class Card:
         Raised when the conversion or the reading of the output changes: old measures are then measured again.
     basis
         Sources of the needed instruments, where it has no weights of its own; the register fills it in.
+    landmarks
+        Of a detector: whether it gives the five points.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Card:
     withheld: str = "no_mesh"
     revision: int = 1
     basis: str = ""
+    landmarks: bool = True
 
     @property
     def source(self) -> str:

@@ -102,6 +102,13 @@ def card(name: str) -> Card:
     return replace(known, files=files, basis=basis)
 
 
+def preprocessing(name: str) -> str:
+    """Return 8 digits that change with what is done to a photo before the net: crop, size, colour, scaling, landmarks."""
+    known = card(name)
+    parts = [repr(known.crops), repr(known.inputs), *(card(needed).source for needed in known.needs)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+
+
 def code(name: str) -> ModuleType:
     """Return a model's file."""
     return _register()[name][1]

@@ -21,6 +21,7 @@ CARDS = (
         licence="Boost Software License 1.0",
         paper="King: Max-Margin Object Detection, arXiv 1502.00046; Dalal, Triggs, CVPR 2005",
         trained_on="Labeled Faces in the Wild, 3,000 faces",
+        landmarks=False,
         limits=(
             "no landmarks: instruments whose crop is laid on five points cannot follow it",
             "the score is the logistic of the distance from the filter's margin: it ranks boxes and is no probability",

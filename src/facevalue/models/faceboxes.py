@@ -35,6 +35,7 @@ CARDS = (
         licence="MIT",
         paper="Zhang, Zhu, Lei, Shi, Wang, Li: FaceBoxes: A CPU Real-time Face Detector with High Accuracy, IJCB 2017",
         trained_on="WIDER FACE",
+        landmarks=False,
         limits=(
             "no landmarks: instruments whose crop is laid on five points cannot follow it",
             "photos over 720 px high or 1080 px wide are shrunk to that: small faces are lost",

@@ -24,6 +24,7 @@ CARDS = (
         licence="Intel licence agreement for the Open Source Computer Vision Library (BSD-like)",
         paper="Viola, Jones: Robust Real-Time Face Detection, IJCV 57, 2004; Lienhart, Maydt, ICIP 2002",
         trained_on="Rainer Lienhart's faces, not published",
+        landmarks=False,
         limits=(
             "no landmarks: instruments whose crop is laid on five points cannot follow it",
             f"the score is s / (s + {HALF:g}) of the last stage's sum s: it ranks boxes and is no probability",

@@ -35,6 +35,7 @@ CARDS = (
         licence="OpenCV's (BSD-3-Clause when it was published)",
         paper="Liu, Anguelov, Erhan, Szegedy, Reed, Fu, Berg: SSD: Single Shot MultiBox Detector, ECCV 2016",
         trained_on="not published; OpenCV names photos gathered from the web",
+        landmarks=False,
         limits=(
             "no landmarks: instruments whose crop is laid on five points cannot follow it",
             "the photo is squeezed to 300 x 300 px: small faces are lost, wide and tall photos are distorted",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facevalue.confidence.people import check_disjoint, digests
+from facevalue.confidence.disjoint import check_disjoint, digests
 from facevalue.data.errors import SchemaError
 
 
