@@ -195,6 +195,8 @@ def test_a_calibration_of_other_weights_or_another_detector_is_refused(coloured,
         sources = plain["origin"]["sources"] | {column: "fake@sha256:00000000"}
         other.write_text(json.dumps(plain | {"origin": plain["origin"] | {"sources": sources}}))
         one_line(verify(photo, photo, other), 1, f"holds for {column} of fake@sha256:00000000; these faces have ")
+    other.write_text(json.dumps(plain | {"origin": plain["origin"] | {"preprocessing": "00000000"}}))
+    one_line(verify(photo, photo, other), 1, "holds for fake_embed with preprocessing 00000000; it now has ")
     for name in ("model", "detector"):
         other.write_text(json.dumps(plain | {"origin": plain["origin"] | {name: "nothing"}}))
         one_line(verify(photo, photo, other), 1, "'nothing'")

@@ -40,7 +40,7 @@ class Origin:
     sources
         By column: the instrument and the digits that change with its weights and revision.
     preprocessing
-        Digits that change with what is done to a photo before the model's net.
+        Digits that change with what is done to a photo before the model's net; "" where they are not known.
     """
 
     data: str
@@ -65,7 +65,7 @@ class Origin:
         preprocessing
             Digits of what was done to their photos, where that is known.
         """
-        if preprocessing not in (None, self.preprocessing):
+        if self.preprocessing and preprocessing not in (None, self.preprocessing):
             raise SchemaError(
                 f"a calibration on {self.data} holds for {self.model} with preprocessing {self.preprocessing}; it now has "
                 f"{preprocessing}: calibrate anew"
