@@ -56,19 +56,6 @@ def test_too_few_impostors_are_told_and_give_no_number(fmr, needed):
     assert enough.sufficient
 
 
-def test_whole_weights_are_copies():
-    genuine, impostor = drawn(2, 80, 400)
-    draw = np.random.default_rng(3)
-    g, i = draw.poisson(1, 80), draw.poisson(1, 400)
-    weights = {"genuine_weights": g, "impostor_weights": i}
-    copies = np.repeat(genuine, g), np.repeat(impostor, i)
-    assert d_prime(genuine, impostor, **weights) == pytest.approx(d_prime(*copies))
-    assert balanced_accuracy(genuine, impostor, 1.0, **weights) == pytest.approx(balanced_accuracy(*copies, 1.0))
-    one = true_match_rate_at(genuine, impostor, fmr=0.1, independent=300, **weights)
-    two = true_match_rate_at(*copies, fmr=0.1, independent=300)
-    assert (one.measured, one.true_match_rate) == pytest.approx((two.measured, two.true_match_rate))
-
-
 def test_a_rate_or_a_threshold_that_is_none_is_refused():
     for fmr in (0.0, 1.0, 10):
         with pytest.raises(ValueError, match=r"false match rate in \(0, 1\)"):
@@ -162,15 +149,6 @@ def test_a_threshold_that_saw_the_test_pairs_would_look_better_on_scores_that_kn
     seen, honest = np.array(gains).T
     assert abs(honest.mean() - 0.5) < 4 * honest.std() / np.sqrt(40)
     assert seen.mean() > 0.5 + 4 * seen.std() / np.sqrt(40)
-
-
-def test_weights_of_folds_are_copies():
-    scores, same, folds = lfw(7)
-    weights = np.random.default_rng(8).poisson(1, len(scores))
-    one = fold_accuracy(scores, same, folds, folds, weights=weights)
-    two = fold_accuracy(*(np.repeat(each, weights) for each in (scores, same, folds, folds)))
-    np.testing.assert_allclose(one.accuracy, two.accuracy)
-    np.testing.assert_allclose(one.threshold, two.threshold)
 
 
 def test_folds_that_lack_a_kind_are_refused_by_name():

@@ -99,7 +99,7 @@ def _contents(found: Search) -> list[str]:
 def _cells(match: Match) -> tuple[str, ...]:
     face = "" if match.face is None else str(match.face)
     if match.similarity is None:
-        return (match.query, face, "", "", "", "", "", match.why)
+        return (match.query, face, "", "", "", "", "", match.why.partition(":")[0])
     rate = "not known" if match.fpir is None else f"{match.fpir:.1%}\n{match.fpir_low:.1%} to {match.fpir_high:.1%}"
     verdict = match.verdict.partition(":")[0].partition(" at ")[0]
     path = match.path.removeprefix(f"{match.person}/")

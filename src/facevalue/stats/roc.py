@@ -173,26 +173,18 @@ def _diagonal_of_hull(x: np.ndarray, y: np.ndarray) -> float:
         a, b = (a + c, b) if x[a + c] >= y[a + c] else (a, a + c)
 
 
-def roc(
-    genuine: np.ndarray,
-    impostor: np.ndarray,
-    *,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
-) -> Roc:
+def roc(genuine: np.ndarray, impostor: np.ndarray) -> Roc:
     """Return `FMR(t) = share of impostor >= t` and `FNMR(t) = share of genuine < t` at every threshold that matters.
 
     Parameters
     ----------
     genuine, impostor : (g,), (i,) float
         Scores of pairs of one person and of two; higher is more alike.
-    genuine_weights, impostor_weights : (g,), (i,) float, optional
-        0 or more.
 
     Raises
     ------
     ValueError
-        When a score is NaN, either kind is missing, or weights are not one a score.
+        When a score is NaN, or either kind is missing.
 
     References
     ----------
@@ -204,22 +196,15 @@ def roc(
     >>> curve.threshold, curve.fmr, curve.fnmr
     (array([0.1, 0.4, 0.9, inf]), array([1. , 0.5, 0. , 0. ]), array([0. , 0. , 0.5, 1. ]))
     """
-    pairs, weights = sort_kinds(genuine, impostor, genuine_weights, impostor_weights)
-    return pairs.roc(weights)
+    return sort_kinds(genuine, impostor)[0].roc()
 
 
-def area_under_curve(
-    genuine: np.ndarray,
-    impostor: np.ndarray,
-    *,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
-) -> float:
+def area_under_curve(genuine: np.ndarray, impostor: np.ndarray) -> float:
     """Return `P(genuine > impostor) + P(genuine = impostor) / 2`.
 
     Parameters
     ----------
-    genuine, impostor, genuine_weights, impostor_weights
+    genuine, impostor
         As for `roc`.
 
     Returns
@@ -241,24 +226,17 @@ def area_under_curve(
     >>> area_under_curve(np.array([0.9, 0.4]), np.array([0.4, 0.1]))
     0.875
     """
-    pairs, weights = sort_kinds(genuine, impostor, genuine_weights, impostor_weights)
-    return pairs.area_under_curve(weights)
+    return sort_kinds(genuine, impostor)[0].area_under_curve()
 
 
-def equal_error_rate(
-    genuine: np.ndarray,
-    impostor: np.ndarray,
-    *,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
-) -> float:
+def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float:
     """Return the rate at which the convex hull of the points (FMR, FNMR) has both equal.
 
     It is also the highest, over priors, of the least error that any threshold has.
 
     Parameters
     ----------
-    genuine, impostor, genuine_weights, impostor_weights
+    genuine, impostor
         As for `roc`.
 
     Returns
@@ -279,24 +257,17 @@ def equal_error_rate(
     >>> round(equal_error_rate(np.array([0.9, 0.4]), np.array([0.4, 0.1])), 3)  # on the chord from (0.5, 0) to (0, 0.5)
     0.25
     """
-    pairs, weights = sort_kinds(genuine, impostor, genuine_weights, impostor_weights)
-    return pairs.equal_error_rate(weights)
+    return sort_kinds(genuine, impostor)[0].equal_error_rate()
 
 
-def balanced_threshold(
-    genuine: np.ndarray,
-    impostor: np.ndarray,
-    *,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
-) -> float:
+def balanced_threshold(genuine: np.ndarray, impostor: np.ndarray) -> float:
     """Return the threshold of the highest `balanced_accuracy`, midway between neighbouring scores.
 
     Of several that are best, the middle of the widest run.
 
     Parameters
     ----------
-    genuine, impostor, genuine_weights, impostor_weights
+    genuine, impostor
         As for `roc`.
 
     Raises
@@ -309,5 +280,4 @@ def balanced_threshold(
     >>> balanced_threshold(np.array([0.75, 0.5]), np.array([0.25, 0.0]))
     0.375
     """
-    pairs, weights = sort_kinds(genuine, impostor, genuine_weights, impostor_weights)
-    return pairs.balanced_threshold(weights)
+    return sort_kinds(genuine, impostor)[0].balanced_threshold()

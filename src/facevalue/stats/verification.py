@@ -1,6 +1,6 @@
 """Verification: are two faces one person's? Operating points, bounds of errors, accuracies.
 
-Everywhere a higher score is more alike, a score equal to the threshold is a match, and weights are those of pairs.
+Everywhere a higher score is more alike, and a score equal to the threshold is a match.
 """
 
 from __future__ import annotations
@@ -63,14 +63,12 @@ def true_match_rate_at(
     *,
     fmr: float,
     independent: int | None = None,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
 ) -> OperatingPoint:
     """Return the true match rate at the smallest threshold t with `FMR(t) <= fmr`, where 30 errors can be expected.
 
     Parameters
     ----------
-    genuine, impostor, genuine_weights, impostor_weights
+    genuine, impostor
         As for `roc`.
     fmr
         In (0, 1).
@@ -101,7 +99,7 @@ def true_match_rate_at(
     if not 0 < fmr < 1:
         raise ValueError(f"expected a false match rate in (0, 1), got {fmr}: 0.001 is 1 in 1,000")
     needed = math.ceil(30 / fmr * (1 - 1e-12))
-    curve = roc(genuine, impostor, genuine_weights=genuine_weights, impostor_weights=impostor_weights)
+    curve = roc(genuine, impostor)
     if (len(impostor) if independent is None else independent) < needed:
         return OperatingPoint(math.nan, fmr, math.nan, math.nan, needed, sufficient=False)
     at = curve.first_at_most(fmr)
@@ -159,15 +157,12 @@ def balanced_accuracy(
     genuine: np.ndarray,
     impostor: np.ndarray,
     threshold: float,
-    *,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
 ) -> float:
     """Return the mean of the share of genuine scores >= threshold and the share of impostor scores below it.
 
     Parameters
     ----------
-    genuine, impostor, genuine_weights, impostor_weights
+    genuine, impostor
         As for `roc`.
     threshold
         A score equal to it is a match.
@@ -188,7 +183,7 @@ def balanced_accuracy(
     """
     if math.isnan(threshold):
         raise ValueError("expected a threshold, got NaN: take one from balanced_threshold or true_match_rate_at")
-    curve = roc(genuine, impostor, genuine_weights=genuine_weights, impostor_weights=impostor_weights)
+    curve = roc(genuine, impostor)
     at = int(np.searchsorted(curve.threshold, threshold))
     return float(1 - (curve.fmr[at] + curve.fnmr[at]) / 2)
 
@@ -216,8 +211,6 @@ def fold_accuracy(
     same: np.ndarray,
     fold_a: np.ndarray,
     fold_b: np.ndarray,
-    *,
-    weights: np.ndarray | None = None,
 ) -> FoldAccuracy:
     """Return the balanced accuracy on each fold at the threshold that is best for people of the other folds.
 
@@ -232,8 +225,6 @@ def fold_accuracy(
         Whether both faces are one person's.
     fold_a, fold_b : (n,)
         The folds of a pair's two people.
-    weights : (n,) float, optional
-        0 or more.
 
     Raises
     ------
@@ -256,15 +247,14 @@ def fold_accuracy(
     folds = np.unique(np.concatenate([fold_a, fold_b]))
     if len(folds) < 2:
         raise ValueError(f"expected two folds of people or more, got {len(folds)}")
-    weights = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
-    table = np.array([_judge_fold(fold, scores, same, (fold_a, fold_b), weights) for fold in folds])
+    table = np.array([_judge_fold(fold, scores, same, (fold_a, fold_b)) for fold in folds])
     accuracy, threshold = table.T
     error = accuracy.std(ddof=1) / math.sqrt(len(folds))
     return FoldAccuracy(float(accuracy.mean()), float(error), accuracy, threshold)
 
 
 def _judge_fold(
-    fold: object, scores: np.ndarray, same: np.ndarray, folds: tuple[np.ndarray, np.ndarray], weights: np.ndarray
+    fold: object, scores: np.ndarray, same: np.ndarray, folds: tuple[np.ndarray, np.ndarray]
 ) -> tuple[float, float]:
     """Return the accuracy on one fold and its threshold."""
     in_a, in_b = (np.asarray(each == fold) for each in folds)
@@ -275,25 +265,20 @@ def _judge_fold(
             f"expected same and different pairs in and outside fold {fold}; got {counts[0]} and {counts[1]} in it, "
             f"{counts[2]} and {counts[3]} without its people: take fewer folds"
         )
-    inside, outside = (
-        ((scores[g], scores[i]), {"genuine_weights": weights[g], "impostor_weights": weights[i]}) for g, i in parts
-    )
-    threshold = balanced_threshold(*outside[0], **outside[1])
-    return balanced_accuracy(*inside[0], threshold, **inside[1]), threshold
+    inside, outside = ((scores[g], scores[i]) for g, i in parts)
+    threshold = balanced_threshold(*outside)
+    return balanced_accuracy(*inside, threshold), threshold
 
 
 def d_prime(
     genuine: np.ndarray,
     impostor: np.ndarray,
-    *,
-    genuine_weights: np.ndarray | None = None,
-    impostor_weights: np.ndarray | None = None,
 ) -> float:
     """Return `|m_g - m_i| / sqrt((s_g^2 + s_i^2) / 2)`, of the means and the variances (over n) of both kinds.
 
     Parameters
     ----------
-    genuine, impostor, genuine_weights, impostor_weights
+    genuine, impostor
         As for `roc`.
 
     Returns
@@ -314,19 +299,8 @@ def d_prime(
     >>> d_prime(np.array([4.0, 6.0]), np.array([0.0, 2.0]))
     4.0
     """
-    centre_g, variance_g = _moments(genuine, genuine_weights)
-    centre_i, variance_i = _moments(impostor, impostor_weights)
+    for scores in (genuine, impostor):
+        if not len(scores) or np.isnan(scores).any():
+            raise ValueError(f"expected scores without NaN, got {len(scores)} with {np.isnan(scores).sum()} NaN")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(abs(centre_g - centre_i) / np.sqrt((variance_g + variance_i) / 2))
-
-
-def _moments(scores: np.ndarray, weights: np.ndarray | None) -> tuple[np.float64, np.float64]:
-    """Return the weighted mean and variance of scores; NaN where all weights are 0."""
-    scores = np.asarray(scores, np.float64)
-    if not len(scores) or np.isnan(scores).any():
-        raise ValueError(f"expected scores without NaN, got {len(scores)} with {np.isnan(scores).sum()} NaN")
-    share = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
-    with np.errstate(invalid="ignore"):
-        share = share / share.sum()
-    centre = share @ scores
-    return centre, share @ (scores - centre) ** 2
+        return float(abs(np.mean(genuine) - np.mean(impostor)) / np.sqrt((np.var(genuine) + np.var(impostor)) / 2))
