@@ -16,6 +16,8 @@ HEAVY = (
     "rich",
     "jinja2",
     "pooch",
+    "threadpoolctl",
+    "usearch",
 )
 
 
@@ -25,6 +27,8 @@ def test_the_public_face():
         "Faces",
         "FacevalueError",
         "Findings",
+        "Pairs",
+        "People",
         "__version__",
         "annotate",
         "models",

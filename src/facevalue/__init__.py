@@ -14,6 +14,8 @@ _HOMES = {
     "Faces": "facevalue.data.faces",
     "FacevalueError": "facevalue.data.errors",
     "Findings": "facevalue.data.findings",
+    "Pairs": "facevalue.data.pairs",
+    "People": "facevalue.data.people",
     "read_faces": "facevalue.data.files",
     "read_findings": "facevalue.data.files",
     "write_faces": "facevalue.data.files",

@@ -23,7 +23,7 @@ CARDS = (
         trained_on="Labeled Faces in the Wild, 3,000 faces",
         landmarks=False,
         limits=(
-            "no landmarks: instruments whose crop is laid on five points cannot follow it",
+            "no landmarks: the commands that compare faces lay crops on those of the mesh, annotate only where it is asked for",
             "the score is the logistic of the distance from the filter's margin: it ranks boxes and is no probability",
             "faces under 80 px are missed; 30 of 35 faces on ten group photos, none false (measured here)",
             "turned faces are missed; its boxes end at brow and chin",

@@ -37,7 +37,7 @@ CARDS = (
         trained_on="WIDER FACE",
         landmarks=False,
         limits=(
-            "no landmarks: instruments whose crop is laid on five points cannot follow it",
+            "no landmarks: the commands that compare faces lay crops on those of the mesh, annotate only where it is asked for",
             "photos over 720 px high or 1080 px wide are shrunk to that: small faces are lost",
         ),
     ),

@@ -26,7 +26,7 @@ CARDS = (
         trained_on="Rainer Lienhart's faces, not published",
         landmarks=False,
         limits=(
-            "no landmarks: instruments whose crop is laid on five points cannot follow it",
+            "no landmarks: the commands that compare faces lay crops on those of the mesh, annotate only where it is asked for",
             f"the score is s / (s + {HALF:g}) of the last stage's sum s: it ranks boxes and is no probability",
             "22 of 35 faces on ten group photos, and 5 boxes on no face (measured here)",
             "turned and tilted faces are missed; faces under 24 px cannot be seen",

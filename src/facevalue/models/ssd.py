@@ -37,7 +37,7 @@ CARDS = (
         trained_on="not published; OpenCV names photos gathered from the web",
         landmarks=False,
         limits=(
-            "no landmarks: instruments whose crop is laid on five points cannot follow it",
+            "no landmarks: the commands that compare faces lay crops on those of the mesh, annotate only where it is asked for",
             "the photo is squeezed to 300 x 300 px: small faces are lost, wide and tall photos are distorted",
             "OpenCV published no sha256: the file's sha1 is checked, and its sha256 recorded at the first fetch",
         ),
