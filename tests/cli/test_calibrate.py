@@ -75,7 +75,7 @@ def test_a_folder_and_an_earlier_result_do_as_well(mine, coloured, tmp_path):
 def test_changes_are_counted_and_a_mix_says_so(coloured, tmp_path):
     done = calibrate(coloured, tmp_path / "mix.json", "--changes", "mix")
     assert done.returncode == 0, done.stderr
-    assert "people, half of the photos blurred, shrunk, compressed or darkened: 60 people" in done.stdout
+    assert "people, half of the photos changed (blur, size, JPEG, light, gray): 60 people" in done.stdout
     coverage = rows(tmp_path / "mix_coverage.csv")
     for group in ("as they are", "blurred 1", "shrunk 1"):
         assert 0.7 < float(coverage["coverage.embedding", group]["value"]) <= 1

@@ -73,7 +73,7 @@ def _scores(verdict: Verdict, verifier: Verifier) -> list[tuple[str, str]]:
     capped = f", the {ends[chance.ratio]} that the data vouch for" if chance.ratio in ends else ""
     lines += [
         ("P(same)", f"{chance.probability:.3f}, if it was {chance.prior:g} before the faces were seen"),
-        ("likelihood ratio", f"{chance.ratio:.3g}{capped} ({level}: {chance.low:.3g} to {chance.high:.3g})"),
+        ("likelihood ratio", f"{_ratio(chance.ratio)}{capped} ({level}: {_ratio(chance.low)} to {_ratio(chance.high)})"),
         ("false match rate", f"{fmr:.2g} at this score ({verifier.level:.0%}: {low:.2g} to {high:.2g})"),
     ]
     known = len(verifier.decisions.genuine), len(verifier.decisions.impostor)
@@ -86,6 +86,10 @@ def _scores(verdict: Verdict, verifier: Verifier) -> list[tuple[str, str]]:
         )
         lines.append((f"if {cell}", words))
     return lines
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _face(verdict: Verdict, i: int, further: int) -> list[tuple[str, str]]:

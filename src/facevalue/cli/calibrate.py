@@ -24,7 +24,7 @@ def calibrate(
     changes: Annotated[
         Literal["none", "count", "mix"],
         typer.Option(
-            help="Also blur, shrink, compress and darken the photos: count coverage on them, or calibrate on a mix too."
+            help="count: coverage on blurred, small, JPEG, dark, bright, gray photos too; mix: calibrate on a mix of them."
         ),
     ] = "none",
     level: Annotated[float, typer.Option(help="Nominal coverage of intervals and bands.", min=0.5, max=0.99)] = 0.9,

@@ -27,7 +27,7 @@ from facevalue.stats.likelihood import likelihood_ratio_bounds, logistic
 from facevalue.stats.roc import sort_pairs
 from facevalue.stats.verification import error_bound
 
-MIXED = ", half of the photos blurred, shrunk, compressed or darkened"
+MIXED = ", half of the photos changed (blur, size, JPEG, light, gray)"
 LEAST = 24
 FOLDS = 3
 PROTOTYPES = 8

@@ -18,7 +18,7 @@ from facevalue.confidence.features import References, face_features
 from facevalue.data.errors import NotCalibrated
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
-from facevalue.image.jitter import View, blur, brighten, compress, halve
+from facevalue.image.jitter import View, blur, brighten, compress, halve, to_gray
 from facevalue.stats.conformal import coverage_range, scores_needed
 from facevalue.stats.discard import area_under_risk_coverage, error_versus_discard, spearman
 
@@ -34,6 +34,8 @@ CHANGES: Mapping[str, Callable[[View], View]] = {
     **{f"shrunk {i}": functools.partial(_shrunk, times=i) for i in (1, 2, 3)},
     **{f"jpeg {i}": functools.partial(compress, quality=quality) for i, quality in enumerate((30, 10, 5), start=1)},
     **{f"darker {i}": functools.partial(brighten, factor=factor) for i, factor in enumerate((0.5, 0.25, 0.12), start=1)},
+    **{f"brighter {i}": functools.partial(brighten, factor=factor) for i, factor in enumerate((1.3, 1.7), start=1)},
+    "gray": to_gray,
 }
 BINS = ("low", "middle", "high")
 FEW = 30
