@@ -120,6 +120,7 @@ def test_what_cannot_be_judged_is_one_line(people, tmp_path):
         ((people, "--threshold", "0.4"), 2, "--threshold: expected deepface, got 0.4"),
         ((people, "--model", ","), 2, "--model: expected names with commas"),
         ((people, "--metric", "cosin"), 1, "no metric is called 'cosin'; did you mean cosine"),
+        ((people, "--model", "fake_embed,sface", "--only-permissive"), 1, "no commercial use of sface"),
         ((people, "--model", "fake_embed,fake"), 1, "no model that embeds is called 'fake'"),
         ((tmp_path / "single", *FAKE, "-q"), 1, "expected scores for pairs of both kinds"),
     ):

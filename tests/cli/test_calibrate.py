@@ -120,6 +120,7 @@ def test_too_few_that_can_be_compared_are_told_too(coloured, tmp_path):
     [
         (("--model", "fake_embd"), 1, "did you mean fake_embed"),
         (("--model", "fake"), 1, "no model that embeds is called 'fake'"),
+        (("--model", "sface", "--only-permissive"), 1, "no commercial use of sface"),
         (("--detector", "fake_detektor"), 1, "did you mean fake_detector"),
         (("--by", "age"), 2, "has no column age; it has sex"),
         (("--fmr", "0"), 2, "--fmr"),

@@ -84,6 +84,7 @@ def test_json_lines_on_stdout(photos):
         (("annotate", "."), "--out"),
         (("models", "show", "nothing"), "no model is called 'nothing'"),
         (("annotate", ".", "-o", "x", "--instruments", "dmue", "--only-permissive"), "no commercial use"),
+        (("find", ".", "nowhere", "--model", "sface", "--only-permissive"), "no commercial use of sface"),
         (("models", "import", "quality", __file__), "needs no weights"),
     ],
 )

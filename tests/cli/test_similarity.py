@@ -110,6 +110,7 @@ def test_what_cannot_be_compared_is_one_line(people, tmp_path):
         ((people, *FAKE, "--metric", "cosin"), 1, "no metric is called 'cosin'; did you mean cosine"),
         ((people, *FAKE, "--metric", "cosine,angular"), 2, "expected one name, got cosine, angular"),
         ((people, "--model", "fake"), 1, "no model that embeds is called 'fake'"),
+        ((people, "--model", "sface", "--only-permissive"), 1, "no commercial use of sface"),
         ((people, "--detector", "centreface"), 1, "did you mean centerface"),
         ((people, *FAKE, "--pairs", "0"), 2, "--pairs"),
         ((annotated, "--detector", "centerface"), 2, "expected fake_detector, which found the faces of that earlier run"),

@@ -40,6 +40,9 @@ def accuracy(
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
     level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.95,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
 ) -> None:
     """Judge how well models, detectors and metrics tell whether two photos show one person.
@@ -60,6 +63,8 @@ def accuracy(
     wanted, metrics = [embedder(name) for name in _people.listed(model, "--model")], _people.metrics(metric)
     roster, given = _roster(people, pairs, out)
     finders = _people.detectors(roster, detector)
+    if only_permissive:
+        models.permissive(name for name in (*finders, *wanted) if name in models.names())
     seen = {name: _people.measured(roster, out, name, wanted, workers=workers, quiet=quiet) for name in finders}
     compared = _pairs(seen, given, most=most, folds=folds, seed=seed)
     systems: list[tuple[System, People | None]] = [

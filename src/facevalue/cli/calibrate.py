@@ -30,6 +30,9 @@ def calibrate(
     level: Annotated[float, typer.Option(help="Nominal coverage of intervals and bands.", min=0.5, max=0.99)] = 0.9,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
 ) -> None:
     """Learn from photos of known people what a model's scores mean: a threshold, P(same), likelihood ratios, bands.
@@ -48,10 +51,12 @@ def calibrate(
     from facevalue.confidence.defaults import write_verifier
     from facevalue.data.files import write_findings
     from facevalue.data.people import find_people
-    from facevalue.models import preprocessing
+    from facevalue.models import permissive, preprocessing
 
     groups = [word.strip() for word in by.split(",") if word.strip()]
     roster, instruments, mix = find_people(people), wanted(embedder(model)), changes == "mix"
+    if only_permissive:
+        permissive([detector, model])
     if missing := [group for group in groups if group not in roster.columns]:
         raise typer.BadParameter(f"--by: {people} has no column {missing[0]}; it has {', '.join(roster.columns) or 'none'}")
     whose = np.array(list(roster.person.values()), object)

@@ -30,12 +30,16 @@ def find(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File of the matches: .csv, .json or .parquet.")] = None,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
 ) -> None:
     """Find the faces of a photo in a gallery, and say how often a stranger would score as high.
 
     Examples: `facevalue find who.jpg gallery --photos people/`, `facevalue find 'new/*.jpg' gallery --out matches.csv`.
     """
+    from facevalue import models
     from facevalue.annotate import search
     from facevalue.annotate.instruments import detector as known
     from facevalue.annotate.instruments import placed
@@ -44,6 +48,8 @@ def find(
     if out is not None and out.suffix not in search.SUFFIXES:
         raise typer.BadParameter(f"--out: expected a file called *{', *'.join(search.SUFFIXES)}; got {out.name}")
     options = search.Options(model, detector, k, fpir, level, seed, index)
+    if only_permissive:
+        models.permissive([known(detector), *placed([model], detector)])
     _show.prepare([known(detector), *placed([model], detector)], quiet=quiet)
     with _show.progress("measuring", "photos", quiet=quiet or photos is None) as progress:
         found = search.find(query, gallery, add=photos, options=options, progress=progress)

@@ -27,6 +27,9 @@ def similarity(
     seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
     level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
 ) -> None:
     """Compare each person's photos with everybody's: a matrix with intervals, a heat map, and the gap.
@@ -42,6 +45,8 @@ def similarity(
     metric, model = _people.one(_people.metrics(metric), "--metric"), embedder(model)
     roster = _people.roster(people, out)
     found = _people.one(_people.detectors(roster, detector), "--detector")
+    if only_permissive:
+        models.permissive(name for name in (found, model) if name in models.names())
     measured = _people.measured(roster, out, found, [model], workers=workers, quiet=quiet)
     with _show.progress("comparing", "people", quiet=quiet) as progress:
         matrix, findings = study.similarity(

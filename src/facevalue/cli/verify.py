@@ -23,18 +23,24 @@ def verify(
         Literal["calibrated", "deepface"], typer.Option(help="deepface: its verdict too, to compare.")
     ] = "calibrated",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Say whether two photos show one person, how far to trust that, and on what it rests.
 
     Of several faces in a photo the largest is taken. Example: `facevalue verify a.jpg b.jpg --json`.
     """
+    from facevalue import models
     from facevalue.annotate import verify as verification
     from facevalue.cli import _show, _verdict
     from facevalue.confidence.defaults import default_verifier, read_verifier
 
     verifier = read_verifier(calibration) if calibration else default_verifier(model, detector)
     origin = verifier.origin
+    if only_permissive:
+        models.permissive([origin.detector, origin.model])
     _show.prepare([origin.detector, *verification.wanted(origin.model)], quiet=quiet)
     verdict, further = verification.verify(a, b, verifier=verifier, level=level, prior=prior)
     peer = _verdict.deepface(verdict.score, origin.model) if threshold == "deepface" else None

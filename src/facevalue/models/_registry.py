@@ -225,9 +225,9 @@ def permissive(chosen: Iterable[str]) -> None:
     chosen = list(chosen)
     refused = [f"{name} ({card(name).licence})" for name in chosen if not card(name).commercial]
     if refused:
-        left = ",".join(name for name in chosen if card(name).commercial and card(name).kind != "detect")
-        instead = f"leave them out (--instruments {left})" if left else "leave them out"
-        raise LicenceRefused(f"--only-permissive: no commercial use of {'; '.join(refused)}: {instead}, or the flag")
+        left = ", ".join(name for name in chosen if card(name).commercial and card(name).kind != "detect")
+        instead = f"keep {left} alone" if left else "choose others"
+        raise LicenceRefused(f"--only-permissive: no commercial use of {'; '.join(refused)}: {instead}, or leave out the flag")
 
 
 def _files(name: str, *, progress: bool) -> list[Path]:
