@@ -240,14 +240,29 @@ def test_no_score_for_a_kind_of_pair_is_an_error():
             judged(people, pairs, system)
 
 
-def test_two_systems_that_share_no_pairs_of_a_kind_are_an_error():
+def test_of_two_systems_that_share_no_pairs_of_a_kind_there_is_no_difference():
     people, pairs = made((2,) * 6)
     half = np.arange(len(pairs)) % 2 == 0
     draw = np.random.default_rng(0).normal(size=len(pairs)) + pairs.same
     one = System("m", "a", "cosine", np.where(half | ~pairs.same, draw, np.nan))
     other = System("m", "b", "cosine", np.where(~half | ~pairs.same, draw, np.nan))
-    with pytest.raises(RunError, match="m / a / cosine - m / b / cosine: expected"):
-        judged(people, pairs, one, other)
+    rows = judged(people, pairs, one, other).to_rows()
+    (difference,) = (row for row in rows if row["group"] == "m / a / cosine - m / b / cosine")
+    assert difference["value"] is None
+    assert difference["method"] == "not to be had: no pairs of both kinds in common"
+
+
+def test_a_system_without_scores_of_both_kinds_does_not_stop_the_others():
+    people, pairs = made((2,) * 6)
+    draw = np.random.default_rng(0).normal(size=len(pairs)) + pairs.same
+    able = System("m", "a", "cosine", draw)
+    silent = System("m", "b", "cosine", np.where(pairs.same, draw, np.nan))
+    rows = judged(people, pairs, silent, able).to_rows()
+    (lost,) = (row for row in rows if row["group"] == silent.name and row["measure"] == "accuracy")
+    assert lost["value"] is None
+    assert lost["method"] == "not to be had: no scores for pairs of both kinds"
+    assert any(row["group"] == able.name and row["measure"] == "area_under_curve" for row in rows)
+    assert not any(" - " in row["group"] for row in rows)
 
 
 # --- metrics

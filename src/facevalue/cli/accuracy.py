@@ -56,7 +56,6 @@ def accuracy(
     from facevalue.data.findings import concatenate
     from facevalue.report import verification as report
     from facevalue.studies import verification as study
-    from facevalue.studies.ensemble import ensembles
 
     if threshold not in (None, "deepface"):
         raise typer.BadParameter(f"--threshold: expected deepface, got {threshold}; its own threshold each system finds itself")
@@ -73,15 +72,18 @@ def accuracy(
         for name in wanted
         for metric in metrics
     ]
+    silent = [system.name for system, _ in systems if not system.judges(compared)]
     known, lacking = _deepface([system for system, _ in systems]) if threshold else ({}, [])
-    mixes = ensembles([system for system, _ in systems], compared, seed=seed)
+    lacking += [f"{name}: left out, it has no scores for pairs of both kinds." for name in silent]
+    mixes, lost = _mixes([system for system, _ in systems if system.judges(compared)], compared, seed)
     systems += [(mix, None) for mix, _ in mixes]
     with _show.progress("judging", "systems", quiet=quiet) as progress:
         judged = study.verification(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
     findings = concatenate([judged, *(weights for _, weights in mixes)])
-    curves = {system.name: study.curve(system, compared) for system, _ in systems}
+    curves = {system.name: study.curve(system, compared) for system, _ in systems if system.judges(compared)}
     cards = [models.card(name) for name in (*finders, *wanted) if name in models.names()]
-    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *map(_weights, mixes), *lacking, *_people.notes(roster)]
+    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *map(_weights, mixes)]
+    done += [*lost, *lacking, *_people.notes(roster)]
     result = report.Result(findings, curves, seen, wanted, done, cards)
     files = report.write_verification(result, out)
     if not quiet:
@@ -141,6 +143,17 @@ def _deepface(systems: Sequence[System]) -> tuple[dict[str, float], list[str]]:
     if lacking:
         told.append(f"deepface has no threshold for {', '.join(lacking)}.")
     return known, told
+
+
+def _mixes(systems: Sequence[System], pairs: Comparisons, seed: int) -> tuple[list[tuple[System, Findings]], list[str]]:
+    """Return the ensembles of systems, or in a sentence why there are none."""
+    from facevalue.data.errors import RunError
+    from facevalue.studies.ensemble import ensembles
+
+    try:
+        return ensembles(systems, pairs, seed=seed), []
+    except RunError as error:
+        return [], [f"No ensemble: {error}."]
 
 
 def _weights(mix: tuple[System, Findings]) -> str:

@@ -158,7 +158,8 @@ def differences_by_system(findings: Findings) -> Iterator[tuple[str, list[str]]]
     """Yield "first - other" and its differences in words, with their intervals."""
     cells: dict[str, list[str]] = {}
     for group, line in differences(findings):
-        cells.setdefault(group, []).append(f"{line.measure} {line.value} ({line.interval})")
+        value = line.value or "not to be had"
+        cells.setdefault(group, []).append(f"{line.measure} {value}" + (f" ({line.interval})" if line.interval else ""))
     yield from cells.items()
 
 
@@ -204,7 +205,8 @@ def photos(result: Result) -> Iterator[dict[str, Any]]:
     for detector, people in result.people.items():
         told = set[tuple[str, ...]]()
         for model in result.models:
-            group = next(name for name in result.curves if f"{name} / ".startswith(f"{model} / {detector} / "))
+            groups = dict.fromkeys(result.findings.group)
+            group = next(name for name in groups if f"{name} / ".startswith(f"{model} / {detector} / "))
             found = outcomes(people, model)
             text = tuple(sentences(measures(result.findings, group), found.reasons))
             if text not in told:

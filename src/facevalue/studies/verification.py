@@ -64,6 +64,11 @@ class System:
         """Which pairs, (p,) bool, have a score."""
         return np.asarray(np.isfinite(self.scores))
 
+    def judges(self, pairs: Comparisons) -> bool:
+        """Return whether it has scores for pairs of both kinds, without which nothing can be said of it."""
+        same = pairs.same[self.seen]
+        return bool(same.any() and not same.all())
+
 
 def compared(people: People, pairs: Comparisons, model: str, *, detector: str, metric: str) -> System:
     """Return the scores of pairs of photos; each photo's embedding is made once, however many pairs it stands in."""
@@ -122,7 +127,8 @@ def verification(
     Raises
     ------
     RunError
-        A system has no score for pairs of one kind, or two systems have none in common.
+        No system has scores for pairs of both kinds. Of one among others the accuracy is NaN, and its method says so; likewise
+        of the difference of two that have no such pairs in common.
 
     References
     ----------
@@ -132,14 +138,17 @@ def verification(
     check_level(level)
     rows = list[dict[str, Any]]()
     judge = _Judge(pairs, level, seed, resamples)
+    able = [system for system, _ in systems if system.judges(pairs)]
+    if not able:
+        judge.refuse(systems[0][0])
     for done, (system, people) in enumerate(systems):
         progress(done, len(systems))
         row = {"study": "verification", "group": system.name, "run": f"{system.source}, seed {seed}"}
         if people is not None:
             rows += [row | count for count in counts(people, system.model, level=level)]
         rows += [row | found for found in judge.measures(system, (thresholds or {}).get(system.name))]
-    (first, _), *others = systems
-    for other in (other for other, _ in others if other.metric == first.metric):
+    first, *others = able
+    for other in (other for other in others if other.metric == first.metric):
         row = {"study": "verification", "group": f"{first.name} - {other.name}"}
         row |= {"run": f"{first.source} and {other.source}, seed {seed}"}
         rows += [row | found for found in judge.differences(first, other)]
@@ -175,8 +184,10 @@ class _Judge:
         """Yield the rows of one system."""
         seen = system.seen
         pairs, scores = self.pairs[seen], system.scores[seen]
-        self._check(system.name, pairs)
         yield from self._counts(pairs, seen)
+        if not system.judges(self.pairs):
+            yield self._row("accuracy", np.nan, len(pairs), "not to be had: no scores for pairs of both kinds")
+            return
         yield from self._accuracy(pairs, scores, system.metric)
         yield from self._curve(system, pairs, scores)
         yield from self._ratios(pairs, scores)
@@ -186,10 +197,11 @@ class _Judge:
             yield self._row("fixed_threshold", threshold, len(pairs), "given")
             yield self._row("fixed_accuracy", balanced_accuracy(genuine, impostor, at), len(pairs), "given threshold")
 
-    def _check(self, name: str, pairs: Comparisons) -> None:
-        if pairs.same.all() or not pairs.same.any():
-            kinds = f"{pairs.same.sum()} pairs of one person and {(~pairs.same).sum()} of two"
-            raise RunError(f"{name}: expected scores for pairs of both kinds; of {len(self.pairs)} it has {kinds}")
+    def refuse(self, system: System) -> None:
+        """Raise RunError, as a system without scores for pairs of both kinds deserves."""
+        same = self.pairs.same[system.seen]
+        kinds = f"{same.sum()} pairs of one person and {(~same).sum()} of two"
+        raise RunError(f"{system.name}: expected scores for pairs of both kinds; of {len(self.pairs)} it has {kinds}")
 
     def _row(self, measure: str, value: float, n: int, method: str, ends: tuple[float, float] | None = None) -> dict[str, Any]:
         low, high = ends or (np.nan, np.nan)
@@ -268,7 +280,9 @@ class _Judge:
         """Yield the rows of the difference of two systems, on the pairs that both have."""
         seen = first.seen & other.seen
         pairs = self.pairs[seen]
-        self._check(f"{first.name} - {other.name}", pairs)
+        if pairs.same.all() or not pairs.same.any():
+            yield self._row("difference.accuracy", np.nan, len(pairs), "not to be had: no pairs of both kinds in common")
+            return
         both = [sort_pairs(system.scores[seen], pairs.same) for system in (first, other)]
         right = [_right(pairs, system.scores[seen]) for system in (first, other)]
 
