@@ -125,12 +125,10 @@ def test_a_photo_and_itself_is_one_person(apart):
 @pytest.mark.parametrize(
     ("column", "value", "why"),
     [
-        ("quality.inter_eye", 5.0, "too_small: quality.inter_eye is 5, the faces calibrated on have from "),
-        ("quality.sharpness", 0.0001, "too_blurred: quality.sharpness is 0.0001, the faces calibrated on have from "),
-        ("quality.luminance", 0.01, "badly_lit: quality.luminance is 0.01, the faces calibrated on have 0.3"),
-        ("quality.luminance", 0.99, "badly_lit: quality.luminance is 0.99, the faces calibrated on have 0.3"),
-        ("net_spread.flip", 90.0, "unsteady: net_spread.flip is 90, the faces calibrated on have to "),
-        ("net_spread.jitter", 90.0, "unsteady: net_spread.jitter is 90, the faces calibrated on have to "),
+        ("quality.inter_eye", 5.0, "too_small: quality.inter_eye is 5, the faces calibrated on have at least "),
+        ("quality.sharpness", 0.0001, "too_blurred: quality.sharpness is 0.0001, the faces calibrated on have at least "),
+        ("quality.luminance", 0.01, "badly_lit: quality.luminance is 0.01, the faces calibrated on have at least 0.3"),
+        ("quality.luminance", 0.99, "badly_lit: quality.luminance is 0.99, the faces calibrated on have at least 0.3"),
     ],
 )
 def test_a_face_beyond_all_calibrated_on_is_not_comparable(apart, column, value, why):
@@ -140,6 +138,17 @@ def test_a_face_beyond_all_calibrated_on_is_not_comparable(apart, column, value,
     assert found.reasons[0].startswith(f"{found.faces[1].path}: {why}")
     assert found.score == pytest.approx(0.9, abs=1e-6)
     assert (found.chance, found.fmr, found.p_values, found.intervals) == (None, None, (), {})
+
+
+@pytest.mark.parametrize("measure", ["flip", "jitter"])
+def test_an_embedding_less_steady_than_any_calibrated_on_is_compared_with_a_caution(apart, measure):
+    found = verdict_of(apart, pair(0.9, **{f"net_spread__{measure}": 90.0}))
+    told = f"unsteady: net_spread.{measure} is 90, the faces calibrated on have at most "
+    assert found.answer == "same"
+    assert len(found.reasons) == 1
+    assert found.reasons[0].startswith(f"{found.faces[1].path}: {told}")
+    assert found.faces[1].cautions[0].startswith(told)
+    assert found.faces[1].flaws == found.faces[0].cautions == ()
 
 
 def test_more_pixels_sharper_or_steadier_than_calibrated_on_is_no_flaw(apart):

@@ -20,6 +20,8 @@ from facevalue.stats.similarity import paired_similarity
 
 FORMAT = "facevalue.verifier/1"
 ATYPICAL = 0.05
+# Beyond such a limit a face is compared, with a caution: the bands are as wide as they get there.
+CAUTIONED = ("unsteady",)
 SHOWN = ("quality.inter_eye", "quality.sharpness", "quality.luminance")
 
 
@@ -232,9 +234,10 @@ class Verifier:
         ratio, ratio_low, ratio_high = self.ratio.at(score, level)
         fmr, fmr_low, fmr_high = self.rates.at(score)
         answer, reasons = self._answer(score, level)
+        cautions = dict.fromkeys(f"{face.path}: {caution}" for face in known for caution in face.cautions)
         return Verdict(
             answer,
-            reasons,
+            (*reasons, *cautions),
             known,
             level,
             score,
@@ -254,21 +257,22 @@ class Verifier:
             missing = bool(np.isnan(column.values[i]).any()) or not column.values[i].any()
             why = (str(column.why[i]) if column.why is not None else "") or "not_measured"
             told = f"its embedding is stranger than those calibrated on (p = {p[i]:.3f})"
-            flaws = [why] if missing else [*self._beyond(faces, i), *([told] if strange[i] else [])]
+            beyond = [] if missing else list(self._beyond(faces, i))
+            cautions = tuple(text for word, text in beyond if word in CAUTIONED)
+            flaws = [text for word, text in beyond if word not in CAUTIONED]
+            flaws = [why] if missing else [*flaws, *([told] if strange[i] else [])]
             shown = {name: float(faces[name].values[i]) for name in SHOWN if name in faces.columns}
-            found.append(FaceDoubt(str(faces.path[i]), tuple(flaws), shown, float(p[i]), float(radius[i])))
+            found.append(FaceDoubt(str(faces.path[i]), tuple(flaws), shown, float(p[i]), float(radius[i]), cautions))
         return tuple(found)
 
-    def _beyond(self, faces: Faces, i: int) -> Iterator[str]:
-        """Yield what of a face lies beyond all that was calibrated on."""
+    def _beyond(self, faces: Faces, i: int) -> Iterator[tuple[str, str]]:
+        """Yield what of a face lies beyond all that was calibrated on: the limit's word, and a sentence."""
         for limit in self.limits:
             value = float(faces[limit.column].values[i]) if limit.column in faces.columns else float("nan")
             if limit.broken(np.array([value]))[0]:
-                least, most = limit.low, limit.high
-                ends = (
-                    f"from {least:.3g}" if most is None else f"to {most:.3g}" if least is None else f"{least:.3g} to {most:.3g}"
-                )
-                yield f"{limit.why}: {limit.column} is {value:.3g}, the faces calibrated on have {ends}"
+                words = (("at least", limit.low), ("at most", limit.high))
+                ends = " and ".join(f"{word} {end:.3g}" for word, end in words if end is not None)
+                yield limit.why, f"{limit.why}: {limit.column} is {value:.3g}, the faces calibrated on have {ends}"
 
     def _answer(self, score: float, level: float) -> tuple[str, tuple[str, ...]]:
         """Return the answer, and why not a plainer one: it must be the only one possible, and on its side of the threshold."""
@@ -314,6 +318,8 @@ class FaceDoubt:
         p-value of the face being like those calibrated on.
     radius
         Degrees about the embedding that hold the mean of the person's other photos.
+    cautions
+        What of it lies beyond all that was calibrated on, but can be compared.
     """
 
     path: str
@@ -321,6 +327,7 @@ class FaceDoubt:
     quality: Mapping[str, float]
     typicality: float
     radius: float
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +350,7 @@ class Verdict:
     answer
         "same", "different", "undecided" or "not comparable".
     reasons
-        Why it is one of the last two.
+        Why it is one of the last two, and cautions.
     faces
         The two.
     level
