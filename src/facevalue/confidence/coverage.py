@@ -20,7 +20,7 @@ from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.image.jitter import View, blur, brighten, compress, halve, to_gray
 from facevalue.stats.conformal import coverage_range, scores_needed
-from facevalue.stats.discard import area_under_risk_coverage, error_versus_discard, spearman
+from facevalue.stats.discard import error_versus_discard, excess_area_under_risk_coverage, spearman
 
 
 def _shrunk(view: View, times: int) -> View:
@@ -202,8 +202,7 @@ class _Tally:
         for group, chosen in _groups(test, self.columns):
             self._embedding(group, (angles <= radius)[chosen], radius[chosen], test.person[chosen])
         self.scale["spearman"].append(spearman(sigma, angles))
-        best = area_under_risk_coverage(angles, -angles)
-        self.scale["risk_coverage"].append(area_under_risk_coverage(angles, -sigma) - best)
+        self.scale["risk_coverage"].append(excess_area_under_risk_coverage(angles, -sigma))
         self._discard(test, bands.model, sigma)
         self._pairs(bands, test, sigma)
         for name, condition in conditions.items() if len(conditions) > 1 else ():
