@@ -73,12 +73,14 @@ def annotate(
     tasks = (Task(photo) for photo in found)
     work = engine.batches(tasks, size=engine.BATCH)
     parts = dict(engine.here(settings, work, workers=workers or engine.cores()))
-    every = [parts[number] for number in sorted(parts)]
-    rows = [row for part in every for row in part.photos]
-    return with_faceless(
-        concatenate([blank(detector, settings.instruments, level=level), *(part.faces for part in every)]),
-        [asdict(row) for row in rows],
-    )
+    return joined([parts[number] for number in sorted(parts)], settings)
+
+
+def joined(parts: Sequence[Measured], settings: Settings) -> Faces:
+    """Return the faces of measured batches, and a row of NaN, whose columns say why, for each photo without one."""
+    none = blank(settings.detector, settings.instruments, level=settings.level)
+    rows = [asdict(row) for part in parts for row in part.photos]
+    return with_faceless(concatenate([none, *(part.faces for part in parts)]), rows)
 
 
 class InMemory(Measurer):

@@ -15,10 +15,11 @@ from facevalue.annotate import engine
 from facevalue.annotate.instruments import DETECTOR, LEVEL, blank, placed
 from facevalue.annotate.instruments import detector as known_detector
 from facevalue.annotate.measure import Measured, Settings, Task
-from facevalue.annotate.memory import annotate
+from facevalue.annotate.memory import annotate, joined
+from facevalue.annotate.people import embedder
 from facevalue.data import photos
-from facevalue.data.errors import PhotoError, RunError, SchemaError, UnknownName
-from facevalue.data.faces import Faces, concatenate, rows_by_path, with_faceless
+from facevalue.data.errors import PhotoError, RunError, SchemaError
+from facevalue.data.faces import Faces, rows_by_path
 from facevalue.data.files import replacing, write_json
 from facevalue.data.findings import Findings
 from facevalue.data.gallery import Gallery, attach_index, read_gallery, update_gallery
@@ -269,10 +270,8 @@ def write_matches(matches: Sequence[Match], path: str | Path) -> None:
 
 
 def _settings(options: Options) -> Settings:
-    known = models.names(kind="embed")
-    if options.model not in known:
-        raise UnknownName(options.model, known, what="model that embeds")
-    return Settings(known_detector(options.detector), placed([options.model], options.detector), level=options.level)
+    wanted = [embedder(options.model)]
+    return Settings(known_detector(options.detector), placed(wanted, options.detector), level=options.level)
 
 
 def _comparable(gallery: Path, settings: Settings) -> None:
@@ -312,16 +311,10 @@ def _measured(due: Sequence[photos.Photo], settings: Settings, progress: Callabl
             parts.append(waiting.pop(following))
             following += 1
         if sum(len(one.photos) for one in parts) >= CHUNK:
-            yield _joined(parts, settings)
+            yield joined(parts, settings)
             parts = []
     if parts:
-        yield _joined(parts, settings)
-
-
-def _joined(parts: Sequence[Measured], settings: Settings) -> Faces:
-    none = blank(settings.detector, settings.instruments, level=settings.level)
-    faces = concatenate([none, *(part.faces for part in parts)])
-    return with_faceless(faces, [asdict(row) for part in parts for row in part.photos])
+        yield joined(parts, settings)
 
 
 def _indexed(gallery: Gallery, options: Options) -> tuple[Gallery, Recall | None]:

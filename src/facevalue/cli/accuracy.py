@@ -14,7 +14,6 @@ from facevalue.cli.similarity import PEOPLE
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facevalue.data.findings import Findings
     from facevalue.data.pairs import Comparisons, Listed
     from facevalue.data.people import People, Roster
     from facevalue.report.verification import Result
@@ -53,9 +52,8 @@ def accuracy(
     from facevalue import models
     from facevalue.annotate.people import embedder
     from facevalue.cli import _people, _show
-    from facevalue.data.findings import concatenate
     from facevalue.report import verification as report
-    from facevalue.studies import verification as study
+    from facevalue.studies import sweep as study
 
     if threshold not in (None, "deepface"):
         raise typer.BadParameter(f"--threshold: expected deepface, got {threshold}; its own threshold each system finds itself")
@@ -66,25 +64,13 @@ def accuracy(
         models.permissive(name for name in (*finders, *wanted) if name in models.names())
     seen = {name: _people.measured(roster, out, name, wanted, workers=workers, quiet=quiet) for name in finders}
     compared = _pairs(seen, given, most=most, folds=folds, seed=seed)
-    systems: list[tuple[System, People | None]] = [
-        (study.compared(photos, compared, name, detector=finder, metric=metric), photos)
-        for finder, photos in seen.items()
-        for name in wanted
-        for metric in metrics
-    ]
-    silent = [system.name for system, _ in systems if not system.judges(compared)]
+    systems = study.systems_of(seen, compared, models=wanted, metrics=metrics)
     known, lacking = _deepface([system for system, _ in systems]) if threshold else ({}, [])
-    lacking += [f"{name}: left out, it has no scores for pairs of both kinds." for name in silent]
-    mixes, lost = _mixes([system for system, _ in systems if system.judges(compared)], compared, seed)
-    systems += [(mix, None) for mix, _ in mixes]
     with _show.progress("judging", "systems", quiet=quiet) as progress:
-        judged = study.verification(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
-    findings = concatenate([judged, *(weights for _, weights in mixes)])
-    curves = {system.name: study.curve(system, compared) for system, _ in systems if system.judges(compared)}
+        found = study.sweep(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
     cards = [models.card(name) for name in (*finders, *wanted) if name in models.names()]
-    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *map(_weights, mixes)]
-    done += [*lost, *lacking, *_people.notes(roster)]
-    result = report.Result(findings, curves, seen, wanted, done, cards)
+    done = [*_told(compared, given, most=most, folds=folds, seed=seed), *found.notes, *lacking, *_people.notes(roster)]
+    result = report.Result(found.findings, found.curves, seen, wanted, done, cards)
     files = report.write_verification(result, out)
     if not quiet:
         _print(result, files, out)
@@ -143,26 +129,6 @@ def _deepface(systems: Sequence[System]) -> tuple[dict[str, float], list[str]]:
     if lacking:
         told.append(f"deepface has no threshold for {', '.join(lacking)}.")
     return known, told
-
-
-def _mixes(systems: Sequence[System], pairs: Comparisons, seed: int) -> tuple[list[tuple[System, Findings]], list[str]]:
-    """Return the ensembles of systems, or in a sentence why there are none."""
-    from facevalue.data.errors import RunError
-    from facevalue.studies.ensemble import ensembles
-
-    try:
-        return ensembles(systems, pairs, seed=seed), []
-    except RunError as error:
-        return [], [f"No ensemble: {error}."]
-
-
-def _weights(mix: tuple[System, Findings]) -> str:
-    """Return the mean weights of an ensemble in a sentence."""
-    made, found = mix
-    weights = (
-        f"{value:.2f} {measure.removeprefix('weight ')}" for measure, value in zip(found.measure, found.value, strict=True)
-    )
-    return f"{made.name}: {', '.join(weights)}; weights chosen on the other folds, .1 or more, in steps of .05."
 
 
 def _told(pairs: Comparisons, given: Sequence[Listed] | None, *, most: int, folds: int, seed: int) -> list[str]:
