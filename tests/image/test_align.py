@@ -273,12 +273,67 @@ def test_a_stretched_window_may_be_no_square(astronaut):
 def test_faces_are_mapped_each_for_itself():
     boxes = np.array([[10.0, 20, 60, 90], [200, 100, 300, 220], [5, 5, 500, 400]])
     points = POINTS + np.array([0, 30, -50])[:, None, None]
-    for crop in (arcface(), Crop("stretched", 64, scale=1.3), Crop("eyes_level", 64, shift=0.1), Crop("letterbox", 64)):
+    kinds = (Crop("stretched", 64, scale=1.3), Crop("eyes_level", 64, shift=0.1), Crop("letterbox", 64), align.ffhq(64))
+    for crop in (arcface(), *kinds):
         whole = transforms(crop, boxes, points, shape=SHAPE)
         for i in range(3):
             one = transforms(crop, boxes[i : i + 1], points[i : i + 1], shape=SHAPE)
             np.testing.assert_allclose(one[0], whole[i], atol=1e-12)
         assert transforms(crop, boxes[:0], points[:0], shape=SHAPE).shape == (0, 2, 3)
+
+
+def ffhq_aging(photo: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
+    """Return FFHQ-Aging's crop by an oriented rectangle that Pillow stretches, four times as large, and then shrinks."""
+    left, right, _, *mouth = points
+    across, eyes = right - left, (left + right) / 2
+    down = (mouth[0] + mouth[1]) / 2 - eyes
+    # the mean of the direction of the eyes and of what is at right angles to that of the mouth
+    angle = np.angle((across @ (1, 1j)) - 1j * (down @ (1, 1j)))
+    half = max(2.0 * np.hypot(*across), 2.2 * np.hypot(*down))
+    centre = eyes + 0.1 * down
+    places = [turned(np.array([x, y]) * half, np.degrees(angle), np.zeros(2)) + centre for x, y in QUAD]
+    large = Image.fromarray(photo).transform(
+        (4 * size, 4 * size), Image.Transform.QUAD, (np.array(places) + 0.5).ravel().tolist(), Image.Resampling.BILINEAR
+    )
+    return np.asarray(large.resize((size, size), Image.Resampling.BOX))
+
+
+QUAD = ((-1, -1), (-1, 1), (1, 1), (1, -1))
+AGING = {
+    "as it is": POINTS[0],
+    "turned": turned(POINTS[0], 25, POINTS[0].mean(0)),
+    "long": POINTS[0] + np.array([(0, -12), (0, -12), (0, 0), (3, 10), (3, 12)]),
+    "upside down": turned(POINTS[0], 170, POINTS[0].mean(0)),
+}
+
+
+@pytest.mark.parametrize("which", AGING)
+@pytest.mark.parametrize("size", [96, 128])
+def test_the_crop_of_ffhq_aging_is_its_oriented_rectangle(which, size, astronaut):
+    points = AGING[which]
+    # a smooth photo: a crop of noise would tell of filters, not of places
+    photo = cv2.GaussianBlur(np.pad(astronaut, ((300, 300), (300, 300), (0, 0)), "reflect"), (0, 0), 2)
+    points = points + 300
+    maps = transforms(align.ffhq(size), BOX, points[None], shape=photo.shape[:2])
+    found, expected = cut(photo, maps, size)[0], ffhq_aging(photo, points, size)
+    assert psnr(found, expected) > 40
+    for shift in itertools.product((-1, 0, 1), (-1, 0, 1)):
+        assert psnr(np.roll(expected, shift, (0, 1)), found) <= psnr(expected, found)
+
+
+def test_the_middle_of_the_crop_of_ffhq_aging_is_its_middle():
+    whole, middle = (transforms(crop, BOX, POINTS, shape=SHAPE) for crop in (align.ffhq(128), align.ffhq(112, scale=112 / 128)))
+    at = np.array([[(0.0, 0), (111, 0), (55.5, 55.5), (0, 111)]])
+    np.testing.assert_allclose(apply(whole, apply(invert(middle), at)), at + 8, atol=1e-9)
+
+
+def test_the_crop_of_ffhq_aging_turns_and_grows_with_the_face():
+    for degrees, scale in ((40, 1.0), (-110, 2.5), (0, 0.3)):
+        points = turned(POINTS[0] * scale, degrees, np.array([10.0, 20]))
+        one, other = (transforms(align.ffhq(64), BOX, each[None], shape=SHAPE) for each in (POINTS[0], points))
+        np.testing.assert_allclose(apply(one, POINTS), apply(other, points[None]), atol=1e-9)
+    assert not align.usable(transforms(align.ffhq(), BOX, POINTS * np.nan, shape=SHAPE)).any()
+    assert not align.usable(transforms(align.ffhq(), BOX, np.ones_like(POINTS), shape=SHAPE)).any()
 
 
 # --- pixels
@@ -400,6 +455,7 @@ def test_a_nudged_crop_is_cut_by_a_moved_template(nudge, astronaut):
         Crop("eyes_level", 60),
         Crop("stretched", 55, width=47),
         Crop("letterbox", 55, width=47),
+        align.ffhq(50, scale=0.9),
     ],
     ids=lambda crop: crop.how,
 )

@@ -37,6 +37,9 @@ class Triplets:
         Further facts about each answer, (t, ...) each: "split", "response_ms", "place" (where on the screen the chosen
         face stood), "purpose" ("random", "check", "validation").
 
+    A check trial, whose "purpose" is "check", may offer its reference or target among the other faces, so that one answer is
+    right for certain; nowhere else does a face stand twice in one answer. `self_referring` says where that is so.
+
     Raises
     ------
     WrongShape
@@ -79,10 +82,9 @@ class Triplets:
     def _faults(self) -> dict[str, list[int]]:
         last = self.items.shape[1] - 1
         low, high = {"odd_one_out": (0, 2), "anchor": (1, 2), "ranking": (last, last)}[self.kind]
-        ordered = np.sort(self.items, axis=1)
         found = {
             f"a face that is none of the {len(self.names)}": ((self.items < 0) | (self.items >= len(self.names))).any(1),
-            "one face twice": (ordered[:, 1:] == ordered[:, :-1]).any(1),
+            "one face twice": twice(self.items, self.kind, self.columns.get("purpose")),
             f"an odd one that is not {low} to {high}": (self.odd < low) | (self.odd > high),
         }
         return {what: np.flatnonzero(rows).tolist() for what, rows in found.items()}
@@ -113,10 +115,30 @@ class Triplets:
         left_out: np.ndarray = self.items[np.arange(len(self)), self.odd]
         return left_out
 
+    @property
+    def self_referring(self) -> np.ndarray:
+        """Where the reference is among the faces that are offered, (t,) bool: a check trial, which says nothing of likeness."""
+        return np.asarray((self.items[:, 1:] == self.items[:, :1]).any(1))
+
     def sha256(self) -> str:
         """Return the sum of all answers, whose they are and the names of the faces."""
         words = "\n".join([self.kind, *map(str, self.names), "", *map(str, self.annotator)])
         return hashlib.sha256(words.encode() + self.items.tobytes() + self.odd.tobytes()).hexdigest()
+
+
+def twice(items: np.ndarray, kind: Kind, purpose: np.ndarray | None) -> np.ndarray:
+    """Return in which answers a face stands twice, (t,) bool; a check trial may offer its own reference.
+
+    Examples
+    --------
+    >>> twice(np.array([[0, 0, 1], [0, 0, 1], [0, 1, 1]]), "anchor", np.array(["", "check", "check"])).tolist()
+    [True, False, True]
+    """
+    offered = np.sort(items[:, 1:], axis=1)
+    again = (items[:, 1:] == items[:, :1]).any(1)
+    if purpose is not None and kind != "odd_one_out":
+        again &= purpose != "check"
+    return np.asarray(again | (offered[:, 1:] == offered[:, :-1]).any(1))
 
 
 def named_rows(rows: Sequence[int]) -> str:

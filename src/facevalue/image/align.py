@@ -37,13 +37,14 @@ class Crop:
         "stretched": a rectangle `scale` times as wide and high as the box, less where the photo is smaller, pushed back
         inside the photo, its pixels stretched to the crop;
         "letterbox": the box, after the photo was turned about its middle until the eyes are level, in the middle of the
-        crop with its aspect kept and black around it.
+        crop with its aspect kept and black around it;
+        "ffhq": the middle `scale` of FFHQ-Aging's square about eyes and mouth.
     size
         Height, px.
     template
         (k, 2) px of the crop.
     scale, shift
-        For the squares, in units of the box's mean side.
+        For the squares, in units of the box's mean side; of "ffhq", `scale` is the share of its square's side.
     width
         px; 0: as wide as high. The squares are never anything else.
     nudge
@@ -51,7 +52,7 @@ class Crop:
         counter-clockwise about its middle, and a factor of size; none for the crop as it should be.
     """
 
-    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level", "stretched", "letterbox"]
+    how: Literal["template", "eyes_mouth", "corners", "upright", "eyes_level", "stretched", "letterbox", "ffhq"]
     size: int
     template: tuple[tuple[float, float], ...] = ()
     scale: float = 1.0
@@ -77,6 +78,27 @@ def dlib_chip(size: int = 150, padding: float = 0.25) -> Crop:
     """
     unit = size / (1 + 2 * padding)
     return Crop("corners", size, tuple(((padding + x) * unit - 0.5, (padding + y) * unit - 0.5) for x, y in DLIB_CORNERS))
+
+
+def ffhq(size: int = 128, *, scale: float = 1.0) -> Crop:
+    """Return FFHQ-Aging's crop, or its middle: a square turned with the face, wider than FFHQ's own.
+
+    With `e` from eye to eye and `m` from the eyes' middle to the mouth's, its right is `x = e + (m_y, -m_x)`, half its
+    side `max(2 |e|, 2.2 |m|)`, its centre a tenth of `m` below the eyes' middle.
+
+    Parameters
+    ----------
+    size
+        px.
+    scale
+        The share of the square's side that is kept, 0 to 1.
+
+    References
+    ----------
+    Karras, Laine, Aila: A Style-Based Generator Architecture for GANs, CVPR 2019 (FFHQ; 1.8 for 2.2); Or-El et al.:
+    Lifespan Age Transformation Synthesis, ECCV 2020 (FFHQ-Aging).
+    """
+    return Crop("ffhq", size, scale=scale)
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -156,7 +178,7 @@ def _placed(crop: Crop, box: np.ndarray, points: np.ndarray, shape: tuple[int, i
         return _stretched(crop, box, shape)
     if crop.how == "letterbox":
         return _letterbox(crop, box, points)
-    return _square(crop, box, points)
+    return _ffhq(crop, points) if crop.how == "ffhq" else _square(crop, box, points)
 
 
 def _nudged(crop: Crop, maps: np.ndarray) -> np.ndarray:
@@ -236,6 +258,18 @@ def _level(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     level = level / np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-9)
     right = np.where(np.isfinite(level), level, (1.0, 0.0))
     return right, np.stack([-right[:, 1], right[:, 0]], axis=1)
+
+
+def _ffhq(crop: Crop, points: np.ndarray) -> np.ndarray:
+    left, right = points[:, EYES[0]], points[:, EYES[1]]
+    across, middle = right - left, (left + right) / 2
+    down = points[:, MOUTH].mean(1) - middle
+    long = np.maximum(2.0 * np.linalg.norm(across, axis=1), 2.2 * np.linalg.norm(down, axis=1))
+    x = across + down[:, ::-1] * (1, -1)
+    x = x * (crop.scale * long / np.maximum(np.linalg.norm(x, axis=1), 1e-9))[:, None]
+    y, centre = x[:, ::-1] * (-1, 1), middle + 0.1 * down
+    corners = np.stack([centre - x - y, centre + x - y, centre - x + y], axis=1)
+    return similarity(corners, np.array([(0, 0), (crop.size, 0), (0, crop.size)], np.float64) - 0.5)
 
 
 def _square(crop: Crop, box: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -8,7 +8,9 @@ from typing import Literal
 
 from facevalue.image.align import Crop
 
-Kind = Literal["detect", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness", "spread"]
+Kind = Literal[
+    "detect", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness", "perceptual", "spread"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,3 +99,21 @@ def ranking_log_likelihood(similarity: np.ndarray) -> np.ndarray:
     s = np.asarray(similarity, np.float64)
     rest = np.logaddexp.accumulate(s[:, ::-1], axis=1)[:, ::-1]
     return np.asarray((s - rest).sum(1))
+
+
+def rectified(values: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return `max(0, values @ weights + bias)`, (n, d): where a layer places faces along non-negative dimensions.
+
+    Parameters
+    ----------
+    values : (n, k) float
+        Standardised.
+    weights : (k, d) float
+    bias : (d,) float
+
+    Examples
+    --------
+    >>> rectified(np.array([[1.0, -1.0]]), np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([0.5, 0.5])).tolist()
+    [[1.5, 0.0]]
+    """
+    return np.asarray(np.maximum(values @ weights + bias, 0))

@@ -2,7 +2,8 @@
 
 A checkpoint of PyTorch is a pickle that names storages, and the storages' bytes: behind it (the legacy layout) or in
 further members of a zip. The pickle is read by an unpickler that knows tensors, arrays and dictionaries; any other
-global, and so any call that a hostile file could hide, is refused before it is looked up.
+global, and so any call that a hostile file could hide, is refused before it is looked up. Under keys that a caller names
+other objects may lie: of those nothing but a placeholder is made, and they are still neither looked up nor called.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ STORAGES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
+NUMBERS = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 NAMED_AT_MOST = 4
 BROKEN = (
     pickle.UnpicklingError,
@@ -53,7 +55,7 @@ BROKEN = (
 )
 
 
-def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
+def read_checkpoint(path: Path, *, ignored: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Return the tensors of a PyTorch state dict (legacy or zip), or the arrays of a pickled dictionary, by name.
 
     What lies under "state_dict" or "model" is taken out of it, a leading "module." is dropped, and so is whatever is
@@ -63,14 +65,41 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
     ----------
     path
         The file; nothing in it is executed.
+    ignored
+        Top-level keys under which objects of other kinds may lie ("optimizer").
 
     Raises
     ------
     LayerMismatch
         When it asks for anything but tensors, is cut short, or holds none.
     """
+    return read_with_facts(path, ignored=ignored)[0]
+
+
+def read_with_facts(path: Path, *, ignored: Sequence[str] = ()) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the tensors as `read_checkpoint` does, and the plain values that lie beside them at the top.
+
+    Parameters
+    ----------
+    path, ignored
+        As in `read_checkpoint`.
+
+    Returns
+    -------
+    tensors, facts
+        A fact is a word, a number, None, or a list or dictionary of these: epochs, labels.
+
+    Raises
+    ------
+    LayerMismatch
+        As in `read_checkpoint`.
+    """
     try:
-        found = _named(_load(path.read_bytes()))
+        loaded = _load(path.read_bytes(), foreign=bool(ignored))
+        if isinstance(loaded, dict):
+            loaded = {name: value for name, value in loaded.items() if name not in ignored}
+        _refuse_foreign(loaded)
+        found = _named(loaded)
     except LayerMismatch as error:
         raise LayerMismatch(f"{path.name}: {error}") from None
     except BROKEN as error:
@@ -80,11 +109,11 @@ def read_checkpoint(path: Path) -> dict[str, np.ndarray]:
         ) from error
     if not found:
         raise LayerMismatch(f"{path.name}: expected a dictionary of tensors, got none; is it a state dict?")
-    return found
+    return found, {name: value for name, value in loaded.items() if isinstance(name, str) and _plain(value)}
 
 
 def fit(
-    tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], *, file: str, model: str
+    tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]], *, file: str, model: str, advice: str = ""
 ) -> dict[str, np.ndarray]:
     """Return the tensors that a model is made of, float32, after checking that they are there and nothing else is.
 
@@ -94,8 +123,8 @@ def fit(
         From `read_checkpoint`; counters of batches (`num_batches_tracked`) are left out.
     shapes
         What the model wants.
-    file, model
-        For the message.
+    file, model, advice
+        For the message; what to do is, unless told otherwise, to bring the file that the card names.
 
     Raises
     ------
@@ -119,7 +148,7 @@ def fit(
     groups = (("missing", missing), ("too many", extra), ("of another shape", wrong))
     faults = [f"{len(names)} {what} ({_few(names)})" for what, names in groups if names]
     if faults:
-        advice = f"bring the file that `facevalue models show {model}` names"
+        advice = advice or f"bring the file that `facevalue models show {model}` names"
         raise LayerMismatch(f"{file} is not the weights of {model}: {', '.join(faults)}; {advice}")
     return {name: np.asarray(known[name], np.float32) for name in shapes}
 
@@ -159,7 +188,7 @@ class _Storage:
         self.values = np.frombuffer(data, self.dtype)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Tensor:
     """A window on a storage; its numbers are taken once the storage is filled."""
 
@@ -185,20 +214,7 @@ class _Dtype:
     """Stands in for numpy.dtype: plain numbers only."""
 
     def __init__(self, code: str, *_: Any) -> None:
-        if not isinstance(code, str) or code not in {
-            "f2",
-            "f4",
-            "f8",
-            "i1",
-            "i2",
-            "i4",
-            "i8",
-            "u1",
-            "u2",
-            "u4",
-            "u8",
-            "b1",
-        }:
+        if not isinstance(code, str) or code not in NUMBERS:
             raise LayerMismatch("an array of something else than numbers refused: a checkpoint may hold tensors only")
         self.dtype = np.dtype(code)
 
@@ -238,17 +254,77 @@ ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows what `ALLOWED` lists, and nothing else."""
+class _Foreign:
+    """Stands in for any other object: takes whatever it is made of and filled with, and keeps nothing."""
 
-    def __init__(self, file: io.BytesIO, storage: Callable[[str, np.dtype, int], _Storage] | None = None) -> None:
+    named = ""
+
+    def __new__(cls, *_: Any, **__: Any) -> _Foreign:
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __call__(self, *_: Any, **__: Any) -> _Foreign:
+        return self
+
+    def __setstate__(self, _: Any) -> None: ...
+
+    def __setitem__(self, _: Any, __: Any) -> None: ...
+
+    def append(self, _: Any) -> None: ...
+
+    extend = add = append
+
+
+def _refused(name: str) -> LayerMismatch:
+    return LayerMismatch(f"{name} refused: a checkpoint may hold tensors only; nothing was run")
+
+
+def _within(value: Any) -> Iterator[Any]:
+    """Yield an object and whatever lies in its dictionaries, lists, tuples and sets, each once."""
+    waiting, seen = [value], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            if isinstance(one, dict):
+                waiting += [*one, *one.values()]
+            elif isinstance(one, list | tuple | set | frozenset):
+                waiting += one
+
+
+def _refuse_foreign(loaded: Any) -> None:
+    for one in _within(loaded):
+        if isinstance(one, _Foreign) or (isinstance(one, type) and issubclass(one, _Foreign)):
+            raise _refused(one.named)
+
+
+def _plain(value: Any) -> bool:
+    """Return whether a value is a word, a number or nothing, or a list or dictionary of these."""
+    parts = value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else [value]
+    return all(part is None or isinstance(part, str | int | float) for part in parts)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows what `ALLOWED` lists; of anything else it makes a `_Foreign`, where it may, or refuses it."""
+
+    def __init__(
+        self,
+        file: io.BytesIO,
+        storage: Callable[[str, np.dtype, int], _Storage] | None = None,
+        *,
+        foreign: bool = False,
+    ) -> None:
         super().__init__(file, encoding="latin1")
-        self._storage = storage
+        self._storage, self._foreign = storage, foreign
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ALLOWED:
-            raise LayerMismatch(f"{module}.{name} refused: a checkpoint may hold tensors only; nothing was run")
-        return ALLOWED[module, name]
+        if (module, name) in ALLOWED:
+            return ALLOWED[module, name]
+        if not self._foreign:
+            raise _refused(f"{module}.{name}")
+        return type("_Foreign", (_Foreign,), {"named": f"{module}.{name}"})
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, code, key, _, count, *view = pid
@@ -258,27 +334,29 @@ class _Unpickler(pickle.Unpickler):
         return self._storage(key, np.dtype(code), count)
 
 
-def _unpickle(file: io.BytesIO, storage: Callable[[str, np.dtype, int], _Storage] | None = None) -> Any:
+def _unpickle(
+    file: io.BytesIO, storage: Callable[[str, np.dtype, int], _Storage] | None = None, *, foreign: bool = False
+) -> Any:
     """Read one pickle, after checking that it files no object under a number that would fill the memory."""
     start, size = file.tell(), file.getbuffer().nbytes
     for opcode, argument, _ in pickletools.genops(file):
         if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and int(argument or 0) > size:
             raise LayerMismatch(f"object number {argument} in {size} bytes refused")
     file.seek(start)
-    return _Unpickler(file, storage).load()
+    return _Unpickler(file, storage, foreign=foreign).load()
 
 
-def _load(data: bytes) -> Any:
+def _load(data: bytes, *, foreign: bool) -> Any:
     file = io.BytesIO(data)
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            return _load_zip(archive)
+            return _load_zip(archive, foreign=foreign)
     file.seek(0)
-    first = _unpickle(file)
-    return _load_legacy(file, data) if first == MAGIC else first
+    first = _unpickle(file, foreign=foreign)
+    return _load_legacy(file, data, foreign=foreign) if first == MAGIC else first
 
 
-def _load_zip(archive: zipfile.ZipFile) -> Any:
+def _load_zip(archive: zipfile.ZipFile, *, foreign: bool) -> Any:
     members = {member.filename: member for member in archive.infolist()}
     root = next((name.removesuffix("data.pkl") for name in members if name.endswith("/data.pkl")), None)
     if root is None:
@@ -295,10 +373,10 @@ def _load_zip(archive: zipfile.ZipFile) -> Any:
             storages[key].fill(archive.read(f"{root}data/{key}"))
         return storages[key]
 
-    return _unpickle(io.BytesIO(archive.read(f"{root}data.pkl")), storage)
+    return _unpickle(io.BytesIO(archive.read(f"{root}data.pkl")), storage, foreign=foreign)
 
 
-def _load_legacy(file: io.BytesIO, data: bytes) -> Any:
+def _load_legacy(file: io.BytesIO, data: bytes, *, foreign: bool) -> Any:
     """Read what follows the magic number: protocol, system, the object, the storages' names, the storages."""
     storages: dict[str, _Storage] = {}
 
@@ -307,7 +385,7 @@ def _load_legacy(file: io.BytesIO, data: bytes) -> Any:
 
     _unpickle(file)
     _unpickle(file)
-    loaded, names = _unpickle(file, storage), _unpickle(file)
+    loaded, names = _unpickle(file, storage, foreign=foreign), _unpickle(file)
     at = file.tell()
     for name in names:
         count = struct.unpack_from("<q", data, at)[0]
