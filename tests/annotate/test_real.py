@@ -15,6 +15,7 @@ from facevalue.annotate.run import Options, run
 from facevalue.data import fetch
 from facevalue.data.sets.astronaut import fetch_astronaut
 from facevalue.image.boxes import overlap
+from facevalue.models._registry import known_card
 from facevalue.report.faceannotate import EXPRESSIONS
 from tests.models import nets
 
@@ -132,7 +133,7 @@ def test_with_weights_of_the_user_every_key_of_faceannotate_has_a_value(tmp_path
     for path in ("centerface", "mediapipe"):
         shutil.copytree(real / path, tmp_path / "cache" / path)
     made = {"fairface": nets.ResNet34(), "fairface4": nets.ResNet34(), "dmue": nets.DMUE()}
-    models.card.cache_clear()
+    known_card.cache_clear()
     try:
         for seed, (name, net) in enumerate(made.items()):
             torch.save(nets.made(net, seed).state_dict(), tmp_path / f"{name}.pth")
@@ -140,7 +141,7 @@ def test_with_weights_of_the_user_every_key_of_faceannotate_has_a_value(tmp_path
         settings = Settings(instruments=ordered(["pose", *made]), chips=str(tmp_path / "out"))
         run([fetch_astronaut()], tmp_path / "out", settings, options=Options())
     finally:
-        models.card.cache_clear()
+        known_card.cache_clear()
     entry = json.loads((tmp_path / "out/results.json").read_text())["astronaut.png"]
     assert None not in entry.values()
     assert entry["why"] == {}

@@ -19,6 +19,7 @@ from facevalue.data.triplets import Triplets
 from facevalue.image import align
 from facevalue.models import _registry, avfs
 from facevalue.models._convert.checkpoint import read_with_facts
+from facevalue.models._registry import known_card
 from facevalue.models._session import Net
 from facevalue.stats.choice import odd_probabilities, similarities
 from facevalue.studies.perception import answer_probabilities
@@ -90,9 +91,9 @@ def _empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEVALUE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.delenv("FACEVALUE_MIRROR", raising=False)
-        models.card.cache_clear()
+        known_card.cache_clear()
         yield
-        models.card.cache_clear()
+        known_card.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from facevalue.data.faces import Faces
 from facevalue.image import align
 from facevalue.models import _registry
 from facevalue.models._convert.published import read_published
+from facevalue.models._registry import known_card
 from tests.models import nets
 
 ARC, ADA, HALF, UNIT, RAW = (127.5, 127.5), (127.5, 127.5), (127.5, 128), (0, 255), (0, 1)
@@ -130,9 +131,9 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FACEVALUE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FACEVALUE_MIRROR", str(tmp_path / "mirror"))
     (tmp_path / "mirror").mkdir()
-    models.card.cache_clear()
+    known_card.cache_clear()
     yield tmp_path / "mirror"
-    models.card.cache_clear()
+    known_card.cache_clear()
 
 
 def crops(name: str, count: int = 3) -> np.ndarray:

@@ -16,6 +16,7 @@ from facevalue.data.errors import (
     WrongShape,
 )
 from facevalue.models import _registry
+from facevalue.models._registry import known_card
 
 from .nets import ResNet34, made
 
@@ -27,9 +28,9 @@ def empty(tmp_path, monkeypatch):
     """Give the models an empty cache and no mirror."""
     monkeypatch.setenv("FACEVALUE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FACEVALUE_MIRROR", raising=False)
-    models.card.cache_clear()
+    known_card.cache_clear()
     yield tmp_path / "cache"
-    models.card.cache_clear()
+    known_card.cache_clear()
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)

@@ -42,7 +42,10 @@ def ordered(chosen: Iterable[str]) -> tuple[str, ...]:
     >>> ordered(["pose"])
     ('mesh', 'pose')
     """
-    known = [name for name in models.names() if models.card(name).kind != "detect"] + [*models.names(kind="spread")]
+    known = [name for name in models.names() if models.card(name).kind != "detect"] + [
+        *models.names(kind="spread"),
+        *models.installed(),
+    ]
     found: list[str] = []
     for name in chosen:
         if name not in known:

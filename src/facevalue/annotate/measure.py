@@ -25,6 +25,7 @@ REASONS = {
     "no_face": "The photo was decoded; the detector found no face in it.",
     "no_mesh": "The mesh says that there is no face under it (presence under .5): what rests on it would be noise.",
     "no_landmarks": "The detector gives no points, and no mesh was asked for that could.",
+    "not_measured": "A measure that this one is made from is missing for the face; its own column says why.",
     "no_fit": "By the model's own sign its fit failed (3DDFA: the head's axes do not stand upright on each other).",
     "too_small": "The eyes are nearer to each other than calibration reaches; each instrument's page gives the distance.",
     "too_blurred": "The face, at 112 px, is less sharp than calibration reaches; each instrument's page gives the limit.",
@@ -179,7 +180,7 @@ class Measurer:
         return faces
 
     def _complete(self, parts: Sequence[Faces], pixels: Sequence[np.ndarray], missing: Sequence[str]) -> Faces:
-        known = [c for c in self.blank.columns if c.split(".")[0] not in missing]
+        known = [c for c in self.blank.columns if c.rpartition(".")[0] not in missing]
         faces = concatenate([replace(part, columns={c: part.columns[c] for c in known}) for part in parts])
         ends = np.cumsum([len(part) for part in parts])
         rows = [slice(end - len(part), end) for end, part in zip(ends, parts, strict=True)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from facevalue.cli import accuracy, annotate, calibrate, find, models, similarity, stability, train, verify
+from facevalue.cli import accuracy, annotate, calibrate, find, judgments, models, perceive, similarity, stability, train, verify
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
 INTERRUPTED = 130
@@ -29,7 +29,9 @@ app.command("find")(find.find)
 app.command("similarity")(similarity.similarity)
 app.command("stability")(stability.stability)
 app.command("verify")(verify.verify)
+app.add_typer(judgments.app, name="judgments")
 app.add_typer(models.app, name="models")
+app.add_typer(perceive.app, name="perceive")
 app.add_typer(train.app, name="train")
 
 

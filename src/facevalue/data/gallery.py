@@ -257,7 +257,7 @@ def _begin(faces: Faces, model: str, measure: str) -> Manifest:
     column = faces[f"{model}.{measure}"]
     if column.values.ndim != 2:
         raise SchemaError(f"{model}.{measure}: expected an embedding, (n, d); got {column.values.shape}")
-    sources = {name.split(".")[0]: known.source for name, known in faces.columns.items()}
+    sources = {name.rpartition(".")[0]: known.source for name, known in faces.columns.items()}
     built = {name: version(name) for name in ("facevalue", "numpy", "pyarrow")}
     return Manifest(model, sources, column.values.shape[1], built_with=built)
 

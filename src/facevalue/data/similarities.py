@@ -138,6 +138,15 @@ def _compared(answers: Triplets, m: int) -> list[tuple[np.ndarray, np.ndarray, n
     return [(items[:, 0], items[:, i], np.full(len(items), (m - 1 - i) / (m - 2))) for i in range(1, m)]
 
 
+def is_similarities(path: str | Path) -> bool:
+    """Return whether a file is a table of pairs with a column of similarities, by its first line."""
+    path = Path(path)
+    if path.suffix.lower() not in (".csv", ".tsv") or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return "similarity" in re.split(r"[,;\t]", file.readline().strip().lower())
+
+
 def read_similarities(path: str | Path, *, names: Sequence[str] | None = None) -> Similarities:
     """Read a table of pairs: "(i, j)" in the first column, then `similarity`, and further numbers, as FaceSim3D has it.
 

@@ -1,10 +1,12 @@
 """Models: `load("fairface")`, `names(kind="embed")`, `card("tddfa")`. A file here without an underscore is one model."""
 
 from facevalue.models._card import Card, File, Input, Output
+from facevalue.models._perceptual import PERCEPTUAL, install, installed, perception, vectors
 from facevalue.models._registry import Model, adopt, calibration, card, load, names, permissive, prepare, preprocessing, verify
 from facevalue.models._spread import SPREAD
 
 __all__ = [
+    "PERCEPTUAL",
     "SPREAD",
     "Card",
     "File",
@@ -14,10 +16,14 @@ __all__ = [
     "adopt",
     "calibration",
     "card",
+    "install",
+    "installed",
     "load",
     "names",
+    "perception",
     "permissive",
     "prepare",
     "preprocessing",
+    "vectors",
     "verify",
 ]

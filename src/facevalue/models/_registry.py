@@ -18,6 +18,7 @@ import numpy as np
 from facevalue.data import fetch
 from facevalue.data.errors import LicenceRefused, UnknownName, WeightsError, WrongShape
 from facevalue.data.files import replacing
+from facevalue.models import _perceptual
 from facevalue.models._card import Card, File
 from facevalue.models._session import Net, on_pixels
 from facevalue.models._spread import SPREAD, Spread, spread_card
@@ -42,7 +43,7 @@ class Model:
 
     card: Card
     nets: tuple[Net, ...]
-    code: ModuleType
+    code: Any
 
     def __call__(self, pixels: np.ndarray, *more: np.ndarray, **options: Any) -> Any:
         """Find the faces of a photo (h, w, 3), or measure crops (n, h, w, 3), RGB uint8, and what the card says is given."""
@@ -85,7 +86,6 @@ def names(*, kind: str | None = None) -> tuple[str, ...]:
     return tuple(name for name, (card, _) in known.items() if kind in (None, card.kind))
 
 
-@functools.cache
 def card(name: str) -> Card:
     """Return a model's card without loading anything; a sum that nobody published is the one recorded at the first fetch.
 
@@ -94,6 +94,12 @@ def card(name: str) -> Card:
     UnknownName
         With the nearest names.
     """
+    return _perceptual.perceptual_card(name) if name in _perceptual.installed() else known_card(name)
+
+
+@functools.cache
+def known_card(name: str) -> Card:
+    """Return the card of a model of this package."""
     if name not in (every := _register() | _spreads()):
         raise UnknownName(name, _register(), what="model")
     known: Card = every[name][0]
@@ -134,6 +140,10 @@ def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
         Its weights are not to be had, or are not the card's.
     """
     paths = prepare(name, progress=progress)
+    if _perceptual.is_perceptual(name):
+        sources = {needed: card(needed).source for needed in card(name).needs}
+        nets = tuple(Net(path, threads=threads) for path in paths)
+        return Model(card(name), nets, _perceptual.placed(name, sources))
     code = _spreads()[name][1] if card(name).kind == "spread" else _register()[name][1]
     return Model(card(name), tuple(Net(path, threads=threads) for path in paths), code)
 
@@ -155,6 +165,8 @@ def prepare(name: str, *, progress: bool = False) -> list[Path]:
     """Return the paths of a model's ONNX graphs in the cache, made out of its files where they are not there yet."""
     if card(name).kind == "spread":
         return prepare(name.removesuffix(SPREAD), progress=progress)
+    if _perceptual.is_perceptual(name):
+        return _perceptual.graphs(name)
     if not card(name).files:
         return []
     if not all(file.sha256 for file in card(name).files):
@@ -195,7 +207,7 @@ def adopt(name: str, given: Sequence[Path]) -> Card:
     for file in _register()[name][0].files:
         if file.path in brought:
             fetch.adopt(brought[file.path], file.path, sha256=file.sha256)
-    card.cache_clear()
+    known_card.cache_clear()
     prepare(name)
     return card(name)
 
@@ -235,7 +247,7 @@ def _files(name: str, *, progress: bool) -> list[Path]:
     others = {f.path: (f.url, f.sha256) for known, _ in _register().values() for f in known.files}
     paths = [fetch.file(f.path, url=f.url, sha256=f.sha256, progress=progress, model=name, siblings=others) for f in files]
     if not all(file.sha256 for file in files):
-        card.cache_clear()
+        known_card.cache_clear()
     return paths
 
 

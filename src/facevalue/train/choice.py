@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# pairs less alike than the most alike one by more than this are taken to be equally so: float32 knows no smaller number
+LEAST_POWER = -80.0
+
 
 class OddOneOut(torch.autograd.Function):
     """Sum of `-log P(odd)` over odd-one-out answers, `P = softmax(s_12, s_02, s_01)`, `s_ij = sum_d q_d x_id x_jd`."""
@@ -133,8 +136,9 @@ def pair_shares(x: Tensor) -> Tensor:
     """
     n = len(x)
     own = torch.eye(n, dtype=torch.bool, device=x.device)
-    similarity = (x @ x.T).masked_fill(own, -torch.inf)
-    powers = (similarity - similarity.detach().max()).exp()
+    similarity = x @ x.T
+    highest = similarity.detach().masked_fill(own, -torch.inf).max()
+    powers = (similarity - highest).clamp(LEAST_POWER, 0).exp().masked_fill(own, 0)
     total = powers[:, :, None] + powers[:, None, :] + powers[None]
     kept = (powers[:, :, None] / total).masked_fill(own[:, None] | own[None], 0)
     shares: Tensor = kept.sum(2) / (n - 2)

@@ -178,9 +178,7 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         model = self._model(task, states[0], names, labels, members)
         if self.prune and given:
             model, kept = self._pruned(model, [part[rows] for part, rows in zip(given, held, strict=True)])
-            settled = descent.descend(
-                whole, self._settings(self.epochs), states[0].keep(kept), seed=self.seed, since=SETTLE, frozen=self._after
-            )
+            settled = self._descended(whole, states[0].keep(kept), seed=self.seed, since=SETTLE)
             model = replace(self._model(whole, settled, names, labels, members), measures=model.measures)
         self.model_ = replace(model, head=_head(model.head, known, columns), about=self._about(given))
         return self
@@ -197,13 +195,21 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         ------
         SchemaError
             Vectors for a model that is a table.
+        WrongShape
+            Vectors that are not as wide as those of the fit.
         """
         check_is_fitted(self, "model_")
         if vectors is None:
             return self.model_.embedding
         if (head := self.model_.head) is None:
             raise SchemaError(f"{self.name}: expected no vectors: the model is a table of the faces that were judged")
+        if np.ndim(vectors) != 2 or np.shape(vectors)[1] != len(head.centre):
+            raise WrongShape(f"{self.name}: expected vectors (n, {len(head.centre)}), as in the fit; got {np.shape(vectors)}")
         return rectified((vectors - head.centre) / head.scale, head.weights, head.bias).astype(np.float32)
+
+    def fit_transform(self, answers: Judgments, y: None = None, **options: Any) -> np.ndarray:
+        """Fit, and return the embedding of the faces that were judged, (n, d) float32."""
+        return self.fit(answers, **options).transform()
 
     def predict(self, answers: Triplets) -> np.ndarray:
         """Return the place of the odd one, (t,) int; of rankings the places of the others, the most alike first, (t, k)."""
@@ -235,30 +241,46 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         for what, value, known in (("mask", self.mask, MASKS), ("link", self.link, LINKS), ("timing", self.timing, TIMINGS)):
             if value not in known:
                 raise SchemaError(f"expected {what} out of {', '.join(known)}; got {value!r}")
-        for what, number in (("dimensions", self.dimensions), ("epochs", self.epochs), ("restarts", self.restarts)):
-            if number < 1:
-                raise SchemaError(f"expected {what} of 1 or more, got {number}")
+        for what in ("dimensions", "epochs", "restarts", "batch"):
+            if not getattr(self, what) >= 1:
+                raise SchemaError(f"expected {what} of 1 or more, got {getattr(self, what)}")
+        for what in ("sparsity", "ridge"):
+            if not 0 <= getattr(self, what) < np.inf:
+                raise SchemaError(f"expected a {what} of 0 or more, got {getattr(self, what)}")
+        if not 0 < self.rate < np.inf:
+            raise SchemaError(f"expected a rate above 0, got {self.rate}")
 
-    def _settings(self, epochs: int) -> Settings:
-        return Settings(self.dimensions, self.link, self.sparsity, self.ridge, epochs, self.batch, self.rate)
+    def _settings(self) -> Settings:
+        return Settings(self.dimensions, self.link, self.sparsity, self.ridge, self.epochs, self.batch, self.rate)
 
     def _restarted(self, task: Task, progress: Callable[[int, int], None]) -> list[State]:
         """Return the descents of all starts, the most probable first."""
-        settings, found = self._settings(self.epochs), list[State]()
-        blind = replace(task, shares=_no_masks(len(task.shares))) if self._after else task
+        found = list[State]()
         for i in range(self.restarts):
             seed = self.seed + 1000 * i
 
             def told(done: int, total: int, i: int = i) -> None:
                 progress(i * total + done, self.restarts * total)
 
-            state = descent.descend(blind, settings, descent.start(blind, settings, seed=seed), seed=seed, progress=told)
-            if self._after:
-                fresh = descent.start(task, settings, seed=seed)
-                state = replace(state, masks=fresh.masks, spread=fresh.spread)
-                state = descent.descend(task, settings, state, seed=seed, frozen=True)
-            found.append(state)
+            found.append(self._descended(task, descent.start(task, self._settings(), seed=seed), seed=seed, progress=told))
         return sorted(found, key=lambda state: state.loss)
+
+    def _descended(
+        self,
+        task: Task,
+        state: State,
+        *,
+        seed: int,
+        since: float = 0.0,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> State:
+        """Return where a descent ends; with masks after the fact, one without them and then one of them alone."""
+        settings, masks = self._settings(), state.masks
+        state = replace(state, masks=masks[:0]) if self._after else state
+        state = descent.descend(task, settings, state, seed=seed, since=since, progress=progress)
+        if self._after:
+            state = descent.descend(task, settings, replace(state, masks=masks), seed=seed, since=since, frozen=True)
+        return state
 
     def _model(
         self, task: Task, state: State, names: np.ndarray, labels: Sequence[str], members: Mapping[str, Sequence[str]]
@@ -330,6 +352,7 @@ def _standardised(vectors: np.ndarray | None, names: np.ndarray) -> tuple[np.nda
     """Return vectors with a mean of 0 and an sd of 1 in each column, the means and the sds."""
     if vectors is None:
         return None
+    vectors = np.asarray(vectors)
     if vectors.ndim != 2 or len(vectors) != len(names):
         raise WrongShape(f"expected vectors ({len(names)}, k), a row a face; got {vectors.shape}")
     if lacking := np.flatnonzero(~np.isfinite(vectors).all(1)).tolist():
@@ -344,22 +367,30 @@ def _labels(
 ) -> tuple[list[str], dict[str, tuple[str, ...]], torch.Tensor]:
     """Return the masks' names, the names of each annotator's, and the share of each mask in each annotator's.
 
-    The rows of the shares are the annotators, sorted, and one of nobody for the typical mask.
+    The rows of the shares are the annotators who have a mask, sorted, and one for everybody else: the mean of all masks.
     """
     people = sorted({person for part in given for person in part.annotators})
     if mask == "none":
         return [], {}, _no_masks(1)
     if not people:
         raise SchemaError(f"expected annotators for masks by {mask}, got answers that do not say whose they are")
-    if mask == "group" and not groups:
-        raise SchemaError("expected the groups of the annotators for masks by group, got none")
-    own = {person: (person,) if groups is None or mask == "annotator" else tuple(groups.get(person, ())) for person in people}
+    own = {person: (person,) for person in people} if mask == "annotator" else _own_groups(people, groups or {})
     members = {person: labels for person, labels in own.items() if labels}
     names = sorted({label for labels in members.values() for label in labels})
     row = {label: i for i, label in enumerate(names)}
-    places = [(i, row[label], 1 / len(own[person])) for i, person in enumerate(people) for label in own[person]]
+    mixed = [[row[label] for label in labels] for labels in members.values()] + [list(row.values())]
+    places = [(i, j, 1 / len(columns)) for i, columns in enumerate(mixed) for j in columns]
     at, values = torch.tensor([place[:2] for place in places]).T, torch.tensor([place[2] for place in places])
-    return names, members, _sparse(at, values, (len(people) + 1, len(names)))
+    return names, members, _sparse(at, values, (len(mixed), len(names)))
+
+
+def _own_groups(people: Sequence[str], groups: Groups) -> dict[str, tuple[str, ...]]:
+    """Return the groups of each annotator, sorted; none of those whose groups are not known."""
+    if not any(groups.get(person) for person in people):
+        raise SchemaError(f"expected groups of the annotators for masks by group, got none of any of {len(people)}")
+    if alone := [person for person, own in groups.items() if isinstance(own, str)]:
+        raise SchemaError(f"expected a list of groups of each annotator, got the text {groups[alone[0]]!r} of {alone[0]!r}")
+    return {person: tuple(sorted(set(groups.get(person, ())))) for person in people}
 
 
 def _no_masks(raters: int) -> torch.Tensor:
@@ -379,7 +410,10 @@ def _task(
 ) -> Task:
     vectors = None if known is None else descent.to_tensor(known[0])
     if isinstance(answers, Similarities):
-        n = len(answers.names)
+        if (n := len(answers.names)) < 3 or np.isnan(answers.values).all():
+            raise SchemaError(
+                f"expected similarities of three faces or more, got {n} faces, {np.isfinite(answers.values).sum() // 2} pairs with one"
+            )
         answered = np.where(answers.count > 0, answers.count, n - 2)
         counts = np.nan_to_num(answers.values) * answered
         return Task((), n, shares, vectors, descent.to_tensor(counts.astype(np.float32)))
@@ -388,10 +422,16 @@ def _task(
 
 
 def _part(answers: Triplets, people: Sequence[str]) -> Part:
+    """Return the answers as choices; a ranking is one choice after the other, each among the faces that are left."""
     row = {person: i for i, person in enumerate(people)}
     rater = np.array([row.get(person, len(people)) for person in answers.annotator], np.int64)
-    _, chosen = choices(answers)
-    return Part(answers.kind != "odd_one_out", *map(descent.to_tensor, (answers.items, chosen, rater)))
+    items, (_, chosen) = answers.items, choices(answers)
+    if answers.kind == "ranking":
+        gone = range(items.shape[1] - 2)
+        left = [np.pad(items[:, 1 + k :], ((0, 0), (0, k)), constant_values=-1) for k in gone]
+        items = np.hstack([np.tile(items[:, :1], (len(gone), 1)), np.vstack(left)])
+        chosen, rater = np.tile(chosen, len(gone)), np.tile(rater, len(gone))
+    return Part(answers.kind != "odd_one_out", *map(descent.to_tensor, (items, chosen, rater)))
 
 
 def _raw_head(state: State, typical: torch.Tensor | None) -> Head | None:

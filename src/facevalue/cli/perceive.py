@@ -1,0 +1,295 @@
+"""`facevalue perceive`: fit, evaluate, embed, explain, compare, rater, forget."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+if TYPE_CHECKING:
+    from facevalue.data.perception import Perception
+
+app = typer.Typer(
+    help="Faces as people see them: embeddings out of judgments, with a mask for each annotator.", no_args_is_help=True
+)
+Files = Annotated[
+    list[Path], typer.Argument(help="Files of answers, see `facevalue judgments`, or one matrix of similarities.")
+]
+Model = Annotated[str, typer.Argument(help="Folder of a fitted model, perceptual.NAME, or avfs_cph and the like.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)]
+Kind = Annotated[str | None, typer.Option(help="odd_one_out, anchor or ranking, where the file does not say it.")]
+Format = Annotated[str | None, typer.Option(help="Of the answers: avfs, triplets, things, rankings or facevalue.")]
+Level = Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)]
+Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
+Photos = Annotated[list[str] | None, typer.Option(help="Photos of the judged faces, named as the answers name them.")]
+Annotators = Annotated[Path | None, typer.Option(help="What annotators say of themselves: AVFS's prescreener.json.")]
+
+
+@app.command()
+def fit(
+    judgments: Files,
+    out: Out,
+    name: Annotated[str, typer.Option(help="The instrument will be perceptual.NAME.")] = "mine",
+    mask: Annotated[str, typer.Option(help="none, annotator or group.")] = "none",
+    annotators: Annotators = None,
+    by: Annotated[str, typer.Option(help="Which groups: age_group, gender_id, ancestry_regions, ...")] = "gender_id",
+    link: Annotated[str, typer.Option(help="Of the masks: sigmoid or softplus.")] = "sigmoid",
+    after: Annotated[bool, typer.Option("--after", help="Fit the masks to an embedding that stays as it is.")] = False,
+    photos: Photos = None,
+    on: Annotated[str | None, typer.Option(help="Columns to place faces by; dlib_resnet.embedding with --photos.")] = None,
+    config: Annotated[str | None, typer.Option(help="AVFS's own encoder: a YAML file, or avfs_u, avfs_c, ...")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Of the encoder that avfs_cph starts from.")] = None,
+    part: Annotated[str | None, typer.Option(help="Of the answers' column split; train, or all where it has none.")] = None,
+    dimensions: Annotated[int, typer.Option(help="At first; those without evidence are pruned.", min=1)] = 36,
+    sparsity: Annotated[float, typer.Option(help="Rate of the prior on the embedding.", min=0)] = 6.0,
+    restarts: Annotated[int, typer.Option(help="Starts; dimensions must be found again by the others.", min=1)] = 2,
+    prune: Annotated[bool, typer.Option(help="Drop dimensions without evidence.")] = True,
+    kind: Kind = None,
+    format: Format = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Fit an embedding of faces, and masks, to people's answers (extra `train`).
+
+    Example: `facevalue perceive fit answers.csv --mask annotator --out model`; with `--photos faces/` it embeds new faces.
+    """
+    from facevalue.cli import _fit
+    from facevalue.data.annotators import read_annotators
+
+    groups = None if annotators is None else read_annotators(annotators).groups(by)
+    if config is not None:
+        asked = _fit.Encoder(config, checkpoint, tuple(photos or ()), groups)
+        model = _fit.encoder(asked, judgments, out, name=name, kind=kind, format=format, quiet=quiet)
+    else:
+        estimator = _fit.estimator(
+            seed=seed, dimensions=dimensions, mask=mask, link=link, timing="after" if after else "joint", sparsity=sparsity,
+            restarts=restarts, prune=prune, name=name,
+        )  # fmt: skip
+        answers = _fit.answers(judgments, part, kind=kind, format=format)
+        columns = tuple(word.strip() for word in (on or "dlib_resnet.embedding").split(",")) if photos else ()
+        model = _fit.fitted(estimator, answers, out, photos=tuple(photos or ()), columns=columns, groups=groups, quiet=quiet)
+    if not quiet:
+        _print_model(model, out)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    judgments: Files,
+    out: Out,
+    part: Annotated[str | None, typer.Option(help="Of the answers' column split; test, or all where it has none.")] = None,
+    train: Annotated[list[Path] | None, typer.Option(help="What the model was fitted to, to count leaks.")] = None,
+    human: Annotated[Path | None, typer.Option(help="A matrix of how alike people find the faces.")] = None,
+    annotators: Annotators = None,
+    kind: Kind = None,
+    format: Format = None,
+    level: Level = 0.9,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a model by answers: accuracy against chance, ceiling and bound, calibration, masks swapped, dimensions removed.
+
+    Example: `facevalue perceive evaluate model answers.csv --out results`.
+    """
+    from facevalue.cli import _perceive
+    from facevalue.data.annotators import read_annotators
+    from facevalue.data.errors import SchemaError
+    from facevalue.data.findings import concatenate
+    from facevalue.data.judged import part as part_of
+    from facevalue.data.similarities import read_similarities
+    from facevalue.report import perception as report
+    from facevalue.studies import attributes, perception
+
+    found = _perceive.read_model(model)
+    given = _perceive.read_answers(judgments, kind=kind, format=format)
+    if len(given) > 1:
+        raise SchemaError(f"expected answers of one kind, got {', '.join(answers.kind for answers in given)}: one at a time")
+    answers = part_of(given[0], part, "test")
+    learnt = [part_of(one, None, "train") for one in _perceive.read_answers(train or [], kind=kind, format=format)]
+    matrix = None if human is None else read_similarities(human)
+    before = learnt[0] if learnt else None
+    findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before)
+    if annotators is not None:
+        tables = _perceive.groupings(found, read_annotators(annotators))
+        parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
+        findings = concatenate([findings, *parts])
+    done = [f"{len(answers)} {answers.kind} answers out of {', '.join(map(str, judgments))}, part {part or 'test, or all'}."]
+    result = report.Result(findings, found.name, done)
+    files = report.write_perception_report(result, out)
+    if not quiet:
+        for sentence in report.digest(result)["sentences"]:
+            typer.echo(sentence)
+        typer.echo(f"{', '.join(files)}: in {out}")
+
+
+@app.command()
+def embed(
+    model: Model,
+    photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
+    instruments: Annotated[str, typer.Option(help="Other instruments to measure with, with commas.")] = "",
+    quiet: Quiet = False,
+) -> None:
+    """Install a model as the instrument perceptual.NAME, and measure photos with it, as `annotate` does from then on.
+
+    Example: `facevalue perceive embed model photos/ --out results`.
+    """
+    from facevalue.cli import _perceive
+    from facevalue.cli.annotate import annotate
+
+    name = model if model.startswith("avfs_") else _perceive.installed(_perceive.read_model(model))
+    annotate(photos, out, instruments=",".join(filter(None, (instruments, name))), quiet=quiet)
+
+
+@app.command()
+def explain(
+    model: Model,
+    out: Out,
+    photos: Photos = None,
+    columns: Annotated[Path | None, typer.Option(help="A .csv of further facts a face, its first column the face.")] = None,
+    topics: Annotated[Path | None, typer.Option(help="AVFS's dimension_topics.json.")] = None,
+    ratings: Annotated[Path | None, typer.Option(help="AVFS's image_rating.json.")] = None,
+    instruments: Annotated[str, typer.Option(help="Instruments whose columns are compared, with commas.")] = "default",
+    level: Level = 0.9,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Show each dimension: the faces along it, its words, what it goes with, and how much each annotator weighs it.
+
+    Example: `facevalue perceive explain model --photos faces/ --out results`.
+    """
+    from facevalue.cli import _explain, _perceive
+    from facevalue.report import dimensions as report
+
+    found = _explain.shown(_perceive.read_model(model), tuple(photos or ()), out, instruments=instruments, quiet=quiet)
+    findings, notes = _explain.findings(found, columns, topics, ratings, level=level, seed=seed)
+    told = report.Explanation(found.model, found.names, found.dimensions, findings, found.pictures, found.cards, notes)
+    files = report.write_dimensions(told, out)
+    if not quiet:
+        _print_dimensions(report.digest(told))
+        typer.echo(f"{', '.join(files)}: in {out}")
+
+
+@app.command()
+def compare(
+    model: Model,
+    first: Annotated[str, typer.Argument(help="Photos, or the result of annotate.")],
+    second: Annotated[str, typer.Argument(help="Others.")],
+    out: Out,
+    size: Annotated[int | None, typer.Option(help="Also choose so many of each that are as alike as can be.", min=2)] = None,
+    level: Level = 0.9,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two sets of faces along the dimensions of a model, without labels; choose balanced subsets.
+
+    Example: `facevalue perceive compare model ours/ theirs/ --size 200 --out results`.
+    """
+    from facevalue import models
+    from facevalue.cli import _perceive
+    from facevalue.data.findings import concatenate
+    from facevalue.report import disparity as report
+    from facevalue.studies.balance import matched_subsets
+    from facevalue.studies.disparity import disparity
+
+    found = _perceive.read_model(model)
+    sides = [_perceive.dimensions(found, [s], out / f"faces_{i}", quiet=quiet) for i, s in enumerate((first, second))]
+    column = f"{models.PERCEPTUAL}{found.name}.dimensions"
+    a, b = (faces[column].values for faces in sides)
+    findings, notes = disparity(a, b, level=level, seed=seed), list[str]()
+    if size is not None:
+        *chosen, balance = matched_subsets(a, b, size, level=level, seed=seed)
+        findings = concatenate([findings, balance])
+        notes += [f"{size} faces of each set that are as alike as can be: subset.csv."]
+        _perceive.write_subset([faces.path[rows] for faces, rows in zip(sides, chosen, strict=True)], (first, second), out)
+    told = report.Comparison(found.name, (first, second), (len(a), len(b)), findings, seed, notes=notes)
+    files = report.write_disparity(told, out)
+    if not quiet:
+        _print_comparison(findings)
+        typer.echo(f"{', '.join([*files, *(['subset.csv'] if size else [])])}: in {out}")
+
+
+@app.command()
+def rater(
+    model: Model,
+    judgments: Files,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model with the new masks, and findings.")],
+    kind: Kind = None,
+    format: Format = None,
+    level: Level = 0.9,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Find the masks of new annotators out of a few answers, with intervals; the embedding stays as it is.
+
+    Example: `facevalue perceive rater model new_answers.csv --out model_with_them`.
+    """
+    from facevalue.cli import _perceive
+    from facevalue.data.errors import SchemaError
+    from facevalue.data.files import write_findings
+    from facevalue.data.perception import write_perception
+    from facevalue.studies.rater import new_rater
+
+    given = _perceive.read_answers(judgments, kind=kind, format=format)
+    if len(given) > 1:
+        raise SchemaError(f"expected answers of one kind, got {', '.join(answers.kind for answers in given)}: one at a time")
+    found = new_rater(_perceive.read_model(model), given[0], level=level, seed=seed)
+    write_perception(found.model, out)
+    write_findings(found.findings, out / "findings.csv")
+    if not quiet:
+        for one in found.raters:
+            ends = ((i, one.mask[i], one.low[i], one.high[i]) for i in np.flatnonzero(one.differ))
+            differs = ", ".join(f"{i} ({mask:.2f}, {low:.2f} to {high:.2f})" for i, mask, low, high in ends)
+            told = f"weighs otherwise than most: {differs}" if differs else "weighs no dimension otherwise for certain"
+            typer.echo(f"{one.annotator}: {one.answers} answers; {told}")
+        typer.echo(f"perception.json, arrays.npz, findings.csv: in {out}")
+
+
+@app.command()
+def forget(
+    annotator: Annotated[str, typer.Option(help="Whose answers and mask are to go.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files of answers, folders of them, folders of models.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+) -> None:
+    """Take an annotator's answers and mask out of files and models, and list the models that were fitted with them.
+
+    Installed models are looked at too. Example: `facevalue perceive forget --annotator 7f3a answers/ model/`.
+    """
+    from facevalue.cli import _perceive
+    from facevalue.data.forgetting import forget as forget_in
+
+    data, models = _perceive.data_and_models(paths)
+    for sentence in forget_in(annotator, data=data, models=models, dry_run=dry_run).sentences():
+        typer.echo(sentence)
+
+
+def _print_model(model: Perception, out: Path) -> None:
+    masks = f", {len(model.masks)} masks by {model.grouping}" if model.grouping else ""
+    typer.echo(f"{model.d} dimensions of {len(model.items)} faces{masks}")
+    weight = (model.embedding**2).sum(0)
+    for i in range(model.d):
+        told = [f"{name} {values[i]:.3g}" for name, values in model.measures.items()]
+        on = int((model.embedding[:, i] > 0).sum())
+        typer.echo(f"  {i:>3}  {weight[i] / weight.sum():6.1%} of the likeness, {on} faces on it  {', '.join(told)}")
+    embeds = "embeds new faces: facevalue perceive embed" if model.head or model.encoder else "a table: it embeds no new face"
+    typer.echo(f"{embeds}\nperception.json, arrays.npz: in {out}")
+
+
+def _print_dimensions(rows: list[dict[str, object]]) -> None:
+    for row in rows:
+        columns = [f"{c['name']} {c['told']}" for c in row["columns"][:3]]  # type: ignore[index]
+        words = [str(w["name"]) for w in row["words"][:3]]  # type: ignore[index]
+        typer.echo(f"  {row['number']:>3}  {', '.join(words + columns) or 'nothing known'}")
+
+
+def _print_comparison(findings: object) -> None:
+    from facevalue.report.disparity import digest
+
+    for row in digest(findings)[:10]:  # type: ignore[arg-type]
+        adjusted = row["adjusted_p"]["told"] if "adjusted_p" in row else "none"
+        one = row["disparity"]
+        sys.stdout.write(f"  {row['group']:14} disparity {one['told']} ({one['interval']}), adjusted p {adjusted}\n")

@@ -1,0 +1,81 @@
+"""Which photo is of which judged face, and which answers are for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.data.triplets import Triplets
+
+
+def photo_places(names: Sequence[str] | np.ndarray, paths: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Return which photo is of each judged face, (n,) int; -1 where none is.
+
+    A face is named by its photo's path, by the last part of it, or by that without its suffix; the first that fits counts.
+
+    Raises
+    ------
+    SchemaError
+        A name that fits two photos.
+
+    Examples
+    --------
+    >>> photo_places(["a", "b.png", "c"], ["x/b.png", "x/a.jpg"]).tolist()
+    [1, 0, -1]
+    """
+    places = np.full(len(names), -1, np.int64)
+    for called in (str, lambda path: PurePosixPath(path).name, lambda path: PurePosixPath(path).stem):
+        found: dict[str, list[int]] = {}
+        for i, path in enumerate(paths):
+            found.setdefault(called(path), []).append(i)
+        for i in np.flatnonzero(places < 0).tolist():
+            fits = found.get(str(names[i]), [])
+            if len(fits) > 1:
+                raise SchemaError(f"face {names[i]!r}: expected one photo, got {paths[fits[0]]} and {paths[fits[1]]}")
+            places[i] = fits[0] if fits else -1
+    return places
+
+
+def part(answers: Triplets, wanted: str | None, default: str) -> Triplets:
+    """Return the answers whose column "split" is what is wanted; of none wanted, of the default, or all where it has none.
+
+    Raises
+    ------
+    MissingColumn
+        A part is wanted, and there is no column "split".
+    SchemaError
+        No answer is of that part.
+
+    Examples
+    --------
+    >>> split = {"split": np.array(["train", "test"], object)}
+    >>> answers = Triplets([[0, 1, 2]] * 2, [0, 1], [""] * 2, list("abc"), "odd_one_out", split)
+    >>> [len(part(answers, *asked)) for asked in ((None, "train"), (None, "other"), ("all", "train"))]
+    [1, 2, 2]
+    """
+    known = answers.columns.get("split")
+    if wanted == "all" or (wanted is None and (known is None or default not in known)):
+        return answers
+    if known is None:
+        raise MissingColumn(f"expected answers with a column split, to take the part {wanted!r}; they have none")
+    if not (rows := known == (wanted or default)).any():
+        raise SchemaError(f"expected answers of the part {wanted!r}; parts: {', '.join(sorted(set(map(str, known))))} or all")
+    return answers[rows]
+
+
+def about_faces(answers: Triplets, known: np.ndarray) -> Triplets:
+    """Return the answers all of whose faces are known, numbered over these; `known`, (n,) bool, is of `answers.names`.
+
+    Examples
+    --------
+    >>> answers = Triplets([[0, 1, 2], [1, 2, 3]], [0, 1], [""] * 2, list("abcd"), "odd_one_out")
+    >>> kept = about_faces(answers, np.array([False, True, True, True]))
+    >>> kept.items.tolist(), kept.names.tolist()
+    ([[0, 1, 2]], ['b', 'c', 'd'])
+    """
+    kept = answers[known[answers.items].all(1)]
+    number = np.cumsum(known) - 1
+    return Triplets(number[kept.items], kept.odd, kept.annotator, kept.names[known], kept.kind, kept.columns)
