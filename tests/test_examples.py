@@ -20,7 +20,7 @@ def test_the_example_says_which_photos_to_drop(tmp_path):
 
 
 @pytest.mark.index
-@pytest.mark.parametrize("page", ["README.md", "docs/similarity.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/perception.md", "docs/similarity.md"])
 def test_the_pages_run(page):
     fetch_astronaut()
     found = doctest.testfile(str(ROOT / page), module_relative=False)

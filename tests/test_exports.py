@@ -29,13 +29,19 @@ def test_the_public_face():
         "Findings",
         "Pairs",
         "People",
+        "Perception",
+        "Triplets",
         "__version__",
         "annotate",
         "models",
         "read_faces",
         "read_findings",
+        "read_judgments",
+        "read_perception",
         "write_faces",
         "write_findings",
+        "write_judgments",
+        "write_perception",
     ]
     assert all(getattr(facevalue, name) is not None for name in facevalue.__all__)
     assert dir(facevalue) == facevalue.__all__

@@ -16,10 +16,16 @@ _HOMES = {
     "Findings": "facevalue.data.findings",
     "Pairs": "facevalue.data.pairs",
     "People": "facevalue.data.people",
+    "Perception": "facevalue.data.perception",
+    "Triplets": "facevalue.data.triplets",
     "read_faces": "facevalue.data.files",
     "read_findings": "facevalue.data.files",
+    "read_judgments": "facevalue.data.judgments",
+    "read_perception": "facevalue.data.perception",
     "write_faces": "facevalue.data.files",
     "write_findings": "facevalue.data.files",
+    "write_judgments": "facevalue.data.judgments",
+    "write_perception": "facevalue.data.perception",
 }
 _ROOMS = ("annotate", "models")
 __all__ = sorted([*_HOMES, *_ROOMS, "__version__"])

@@ -88,9 +88,7 @@ def test_a_face_that_stands_twice_among_the_choices_gets_both_gradients():
 def test_the_loss_is_that_of_the_probabilities_in_numpy(anchored):
     x, squares, items, rater, draw = drawn(dtype=torch.float32)
     odd = draw.integers(anchored, 3, B)
-    known = similarities(
-        x.detach().numpy(), items.numpy(), masks=np.sqrt(squares.detach().numpy()), rater=rater.numpy()
-    )
+    known = similarities(x.detach().numpy(), items.numpy(), masks=np.sqrt(squares.detach().numpy()), rater=rater.numpy())
     expected = -np.log(odd_probabilities(known, anchored=anchored)[np.arange(B), odd]).sum()
     if anchored:
         found = FromTarget.apply(x, squares, items, torch.tensor(2 - odd), rater)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facevalue.data.findings import Findings
     from facevalue.models import Card
 
-ROWS = 12
+ROWS, STRONGEST = 12, 3
 
 
 def prepare(names: Sequence[str], *, quiet: bool) -> None:
@@ -97,7 +97,9 @@ def _table(faces: Faces, n: int, width: int) -> Table:
 
     shown = faces[:ROWS]
     plain = [name for name, column in shown.columns.items() if column.labels or column.values.ndim == 1][1:]
-    names = sorted((name for name in plain if not name.endswith("_set")), key=lambda name: shown.columns[name].low is None)
+    placed = [name for name in shown.columns if name.endswith(".dimensions")]
+    banded = sorted((name for name in plain if not name.endswith("_set")), key=lambda name: shown.columns[name].low is None)
+    names = [*placed, *banded]
     table = Table("photo", "score", title=f"{len(shown)} of {n} faces" if n > len(shown) else None)
     cells = [[str(path), f"{score:.2f}"] for path, score in zip(shown.path, shown.score, strict=True)]
     room = width - 2 - sum(3 + min(24, max(len(row[i]) for row in cells)) for i in range(2))
@@ -131,6 +133,9 @@ def _cell(faces: Faces, name: str, i: int) -> str:
         top = f"{column.labels[best]} {column.values[i][best]:.2f}"
         others = [] if sets is None else [label for j, label in enumerate(sets.labels) if sets.values[i][j] and j != best]
         return "\nor ".join([top, *others])
+    if column.values.ndim == 2:
+        strongest = np.argsort(-column.values[i], kind="stable")[:STRONGEST]
+        return "\n".join(f"dimension {j} {column.values[i][j]:.3g}" for j in strongest if column.values[i][j] > 0) or "none"
     value = f"{column.values[i]:.3g}"
     if column.low is None or column.high is None:
         return value

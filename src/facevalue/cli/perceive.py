@@ -281,7 +281,7 @@ def _print_model(model: Perception, out: Path) -> None:
 
 def _print_dimensions(rows: list[dict[str, object]]) -> None:
     for row in rows:
-        columns = [f"{c['name']} {c['told']}" for c in row["columns"][:3]]  # type: ignore[index]
+        columns = [f"{c['name']} {c['value']:+.2f}" for c in row["columns"][:3]]  # type: ignore[index]
         words = [str(w["name"]) for w in row["words"][:3]]  # type: ignore[index]
         typer.echo(f"  {row['number']:>3}  {', '.join(words + columns) or 'nothing known'}")
 

@@ -149,7 +149,7 @@ def _named(found: Mapping[str, dict[str, Any]], prefix: str) -> list[dict[str, A
 def _columns(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the columns that go with a dimension most, with the places of bars and whiskers in a picture of 200 x 14."""
     rows = [row for row in _named(found, "spearman ") if row["value"] is not None]
-    rows.sort(key=lambda row: -abs(row["value"]))
+    rows.sort(key=lambda row: (-round(abs(row["value"]), 6), -row["value"]))
     rows = [row for i, row in enumerate(rows) if not any(_mirrored(row, other) for other in rows[:i])][:COLUMNS]
     for row in rows:
         auroc, p = found.get(f"auroc {row['name']}"), found.get(f"adjusted_p {row['name']}")

@@ -18,7 +18,8 @@ from facevalue.report.people import counted, interval, measures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMED = 60
+NAMED, FEW = 60, 100
+COMPARED = ("plurality of the others", "bound of blind models")
 # What the table of figures shows, in this order, where it was found; None begins a part.
 LABELS: Mapping[str, str | None] = {
     "The model": None,
@@ -181,6 +182,8 @@ def _people(found: Mapping[str, Mapping[str, Any]]) -> str:
     bound, others = found["rater_blind_bound"], found["noise_ceiling_lower"]
     if bound["value"] is None or others["value"] is None:
         return "How well it could do is not known: no query was answered by two annotators who agree more than by chance."
+    if others["n"] < FEW:
+        return f"How well it could do is not known: only {others['n']} answers are to a query that another annotator answered too."
     return (
         f"What most of the other annotators answered is right for {_share(others)}{_between(others)}, and no model that is "
         f"blind to annotators can exceed {_share(bound)}{_between(bound)}."
@@ -210,6 +213,7 @@ def ladder(findings: Findings) -> Figure:
     """Return a plot of accuracies under each other: the model's with own, typical and swapped masks, and what people reach."""
     found = measures(findings, "all")
     rows = [(label, found[name]) for name, label in LADDER.items() if name in found and found[name]["value"] is not None]
+    rows = [(label, row) for label, row in rows if row["n"] >= FEW or label not in COMPARED]
     figure, axes = plots._figure(7.6, 0.38 * len(rows) + 1.1)
     for place, (label, row) in enumerate(rows):
         own = label.endswith(("masks", "mask"))

@@ -410,15 +410,18 @@ def _task(
 ) -> Task:
     vectors = None if known is None else descent.to_tensor(known[0])
     if isinstance(answers, Similarities):
-        if (n := len(answers.names)) < 3 or np.isnan(answers.values).all():
-            raise SchemaError(
-                f"expected similarities of three faces or more, got {n} faces, {np.isfinite(answers.values).sum() // 2} pairs with one"
-            )
-        answered = np.where(answers.count > 0, answers.count, n - 2)
-        counts = np.nan_to_num(answers.values) * answered
-        return Task((), n, shares, vectors, descent.to_tensor(counts.astype(np.float32)))
+        return Task((), len(answers.names), shares, vectors, descent.to_tensor(_counts(answers)))
     people = sorted(members) if shares.shape[1] else []
     return Task([_part(part, people) for part in given], len(given[0].names), shares, vectors)
+
+
+def _counts(alike: Similarities) -> np.ndarray:
+    """Return over how many third faces each pair was kept, (n, n) float32."""
+    n, pairs = len(alike), int(np.isfinite(alike.values).sum()) // 2
+    if n < 3 or not pairs:
+        raise SchemaError(f"expected similarities of three faces or more, got {pairs} of {n} faces")
+    answered = np.where(alike.count > 0, alike.count, n - 2)
+    return np.asarray(np.nan_to_num(alike.values) * answered, np.float32)
 
 
 def _part(answers: Triplets, people: Sequence[str]) -> Part:
