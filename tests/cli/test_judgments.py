@@ -113,3 +113,19 @@ def test_what_cannot_be_read_is_one_line(tmp_path, monkeypatch, words, message):
     assert done.exit_code == 1
     assert message in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+@pytest.mark.parametrize("by", ["triplet", "query", "image", "rater"])
+def test_split_writes_every_answer_that_fits_into_a_part(by, file, tmp_path):
+    done = run("split", file, "--by", by, "--shares", "train=0.7,test=0.3", "--out", tmp_path / "split.csv")
+    assert done.exit_code == 0, done.output
+    before, after = read_judgments(file), read_judgments(tmp_path / "split.csv")
+    counts = {name: int((after.columns["split"] == name).sum()) for name in ("train", "test")}
+    dropped = len(before) - len(after)
+    assert done.stdout.startswith(f"{counts['train']} train, {counts['test']} test, {dropped} dropped: in ")
+    assert min(counts.values()) > 0
+    assert (dropped > 0) == (by == "image")
+
+
+def test_shares_that_are_none_are_refused(file, tmp_path):
+    assert "train=0.8,test=0.2" in run("split", file, "--shares", "all", "--out", tmp_path / "x.csv").output

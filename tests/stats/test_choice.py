@@ -73,12 +73,6 @@ def test_the_last_row_of_masks_may_be_named_by_minus_one():
     np.testing.assert_allclose(typical, similarities(X, ITEMS), rtol=1e-12)
 
 
-@pytest.mark.parametrize("one", [{"masks": MASKS}, {"rater": RATER}])
-def test_masks_without_raters_are_refused_not_left_out(one):
-    with pytest.raises(ValueError, match="expected masks and rater together"):
-        similarities(X, ITEMS, **one)
-
-
 def test_only_differences_count_and_nothing_overflows():
     s = similarities(X, ITEMS)
     for shift in (-1e4, 1e4):

@@ -117,18 +117,19 @@ def test_extreme_likeness_stays_finite():
         assert all(bool(torch.isfinite(g).all()) for g in torch.autograd.grad(loss, (far, squares)))
 
 
-def test_rectified_passes_a_gradient_down_only_where_it_raises_what_is_negative():
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_rectified_passes_a_share_of_the_gradient_down_where_it_raises_what_is_negative(share):
     x = torch.tensor([2.0, 2.0, -2.0, -2.0, 0.0, 0.0], requires_grad=True)
-    found = Rectified.apply(x)
+    found = Rectified.apply(x, share)
     assert found.tolist() == [2, 2, 0, 0, 0, 0]
     upstream = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
     (slope,) = torch.autograd.grad(found, x, upstream)
-    assert slope.tolist() == [1, -1, 0, -1, 0, -1]  # a step against it never lowers what is 0 already
+    assert slope.tolist() == [1, -1, 0, -share, 0, -share]  # a step against it never lowers what is 0 already
 
 
-def test_rectified_is_the_plain_one_where_all_is_positive():
-    x = torch.rand(5, 2, dtype=torch.float64).add(0.1).requires_grad_()
-    assert torch.autograd.gradcheck(Rectified.apply, (x,))
+def test_rectified_without_a_share_is_the_plain_one():
+    x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(Rectified.apply, (x, 0.0))
 
 
 def shares_by_hand(x: np.ndarray) -> np.ndarray:

@@ -284,3 +284,20 @@ def test_every_triplet_is_drawn_as_often():
     counts = np.unique(items, axis=0, return_counts=True)[1]
     assert len(counts) == 24
     assert stats.chisquare(counts).pvalue > 0.001
+
+
+def test_a_model_with_an_encoder_keeps_dimensions_in_its_net_too():
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    encoder = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    nobody, faces = np.array([], object), np.arange(8.0, dtype=np.float32).reshape(2, 4)
+    model = Perception("x", np.array(["a", "b"], object), faces, nobody, np.zeros((0, 4), np.float32), encoder=encoder)
+    fewer = dimensions.kept(model, np.array([3, 1]))
+    session = onnxruntime.InferenceSession(fewer.encoder)
+    assert session.run(None, {"x": faces})[0].tolist() == fewer.embedding.tolist() == faces[:, [3, 1]].tolist()
+    with pytest.raises(SchemaError, match="kept"):
+        model.keep([0])

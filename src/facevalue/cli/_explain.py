@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ class Shown:
     cards: tuple[Any, ...] = ()
 
 
-def shown(model: Perception, photos: tuple[str, ...], out: Path, *, instruments: str, quiet: bool) -> Shown:
+def shown(model: Perception, photos: tuple[str, ...], out: Path, *, instruments: str, detector: str, quiet: bool) -> Shown:
     """Return the judged faces or, of a model that embeds, those of the photos, with columns and pictures."""
     from facevalue import models
     from facevalue.annotate.instruments import named, ordered
@@ -56,18 +57,17 @@ def shown(model: Perception, photos: tuple[str, ...], out: Path, *, instruments:
         return Shown(model, model.items, model.embedding)
     names = list(named(instruments.split(",")))
     if embeds := model.head is not None or bool(model.encoder):
-        names.append(_perceive.installed(model))
-    faces = _perceive.measured(photos, out / "faces", names, quiet=quiet)
-    main = faces[main_faces(faces)[0]]
+        names.append(_perceive.installed(model, quiet=quiet))
+    judged = None if embeds else model.items
+    faces = _perceive.measured(photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet)
     if embeds:
-        places = main[f"{names[-1]}.dimensions"].values
-        seen = np.isfinite(places).all(1)
-        main, places, who = main[seen], places[seen], main.path[seen]
+        main = _perceive.with_places(faces, names[-1], photos[0], quiet=quiet)
+        places, who = main[f"{names[-1]}.dimensions"].values, main.path
     else:
-        main, places, who = _judged(model, main)
+        main, places, who = _judged(model, faces[main_faces(faces)[0]])
     kept = {name: column for name, column in main.columns.items() if column.labels or column.values.ndim == 1}
     cards = tuple(models.card(name) for name in ordered(names))
-    return Shown(model, who, places, kept, _perceive.pictures(photos, who, quiet=quiet), cards)
+    return Shown(model, who, places, kept, _perceive.pictures(photos, who, detector=detector, quiet=quiet), cards)
 
 
 def _judged(model: Perception, main: Any) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -90,6 +90,7 @@ def findings(
 ) -> tuple[Findings, list[str]]:
     """Return what goes with each dimension, its words and ratings, who weighs it, and what is to be said beside."""
     from facevalue.data.annotators import read_ratings, read_topics
+    from facevalue.data.errors import SchemaError
     from facevalue.data.findings import concatenate
     from facevalue.studies import dimensions as study
 
@@ -102,12 +103,17 @@ def findings(
         parts.append(_told_by(found, facts, level=level, seed=seed))
     if topics is not None:
         known = read_topics(topics)
+        if (last := int(known.dimension.max())) >= found.model.d:
+            raise SchemaError(f"{topics}: expected dimensions of 0 to {found.model.d - 1}, got {last}: words of another model")
         parts.append(study.words(known.dimension, list(known.words), known.annotator, level=level, run=topics.name))
     if ratings is not None:
         rated = read_ratings(ratings)
-        face = found.model.places(rated.image)
-        rows = {"face": face, "dimension": rated.dimension, "rating": rated.rating, "annotator": rated.annotator}
-        parts.append(study.ratings(found.model.embedding, rows, level=level, run=ratings.name))
+        dimensions, face = _rated(found, rated.image)
+        given = {"face": face, "dimension": rated.dimension, "rating": rated.rating, "annotator": rated.annotator}
+        rows = {name: values[face >= 0] for name, values in given.items()}
+        parts.append(study.ratings(dimensions, rows, level=level, run=ratings.name))
+        if gone := int((face < 0).sum()):
+            notes.append(f"{gone} of {len(face)} ratings are of faces without a photo: left out.")
     if len(found.model.masks):
         parts.append(study.weights(found.model, level=level))
     if not parts:
@@ -115,8 +121,20 @@ def findings(
     return concatenate(parts), notes
 
 
+def _rated(found: Shown, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return faces along the dimensions, and which of them each rated image is: judged ones, or those of the photos."""
+    from facevalue.data.errors import SchemaError
+    from facevalue.data.judged import photo_places
+
+    if len(found.model.items):
+        return found.model.embedding, found.model.places(images)
+    if (places := photo_places(images, found.names)).max() < 0:
+        raise SchemaError(f"--ratings: expected ratings of the faces on the photos; {images[0]!r} or another is none of them")
+    return found.dimensions, places
+
+
 def _told_by(found: Shown, facts: Mapping[str, Any], *, level: float, seed: int) -> Findings:
-    """Return how well continuous facts, and those that are one thing or another, are told by the dimensions."""
+    """Return how well continuous facts, and those that are one thing or another, are told by all or the best dimension."""
     from facevalue.data.findings import concatenate
     from facevalue.studies.attributes import attribute_model, classification
     from facevalue.studies.dimensions import dimension_names
@@ -129,10 +147,12 @@ def _told_by(found: Shown, facts: Mapping[str, Any], *, level: float, seed: int)
         known = np.isfinite(values)
         kinds, counts = np.unique(values[known], return_counts=True)
         if len(kinds) == 2 and counts.min() >= 10:
-            labels = np.where(known, np.where(values == kinds[1], "yes", "no"), "")
-            parts.append(classification(found.dimensions, labels, name=name, level=level, seed=seed)[1])
+            labels = np.where(known, values == kinds[1], np.nan)
+            told = classification(found.dimensions, labels, name=name, level=level, seed=seed)[1]
+            parts.append(told[(told.group == "best") | (told.measure == f"threshold {name}")])
         elif known.sum() > max(3 * len(dimension_names(found.model.d)), 30) and len(kinds) > 2:
-            parts.append(attribute_model(found.dimensions, values, name=name, level=level, seed=seed))
+            told = attribute_model(found.dimensions, values, name=name, level=level, seed=seed)
+            parts.append(told[told.measure != f"missing {name}"])
     return concatenate(parts)
 
 
@@ -144,9 +164,19 @@ def read_facts(path: Path, names: np.ndarray) -> dict[str, np.ndarray]:
 
     rows = read_table(path)
     first, *others = rows[0]
-    places = photo_places(names, [row[first] for row in rows])
+    if not others:
+        raise SchemaError(f"{path}: expected facts beside the faces' names; it has one column, {first!r}")
+    given = [row[first] for row in rows]
+    if twice := [face for face, count in Counter(given).items() if count > 1]:
+        raise SchemaError(f"{path}: expected one row a face; {twice[0]!r} has several")
+    places = photo_places(names, given)
+    backwards = photo_places(given, names)
+    for i in np.flatnonzero(backwards >= 0):
+        places[backwards[i]] = i if places[backwards[i]] < 0 else places[backwards[i]]
     if (places < 0).all():
-        raise SchemaError(f"{path}: expected the faces' names in its first column, {first!r}; none is {names[0]!r} or another")
+        raise SchemaError(
+            f"{path}: expected names of faces ({names[0]!r}, ...) in its first column, {first!r}; got {given[0]!r}, ..."
+        )
     found = {}
     for name in others:
         cells = np.array([_number(row[name]) for row in rows])

@@ -15,17 +15,45 @@ if TYPE_CHECKING:
     from facevalue.data.similarities import Similarities
     from facevalue.data.triplets import Triplets
 
+MASKS = ("none", "annotator", "group")
 Groups = Mapping[str, tuple[str, ...]] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """What AVFS's own encoder is fitted with: a configuration, what it starts from, photos, and the annotators' groups."""
+    """What AVFS's own encoder is fitted with: a configuration, what it starts from, photos, groups; whether to prune it."""
 
     config: str
     checkpoint: Path | None
     photos: tuple[str, ...]
     groups: Groups
+    prune: bool
+    detector: str
+
+
+def check(**given: Any) -> None:
+    """Refuse a name or a word that is none, and options that lack another or would do nothing."""
+    from facevalue import models
+    from facevalue.data.perception import LINKS
+
+    models.perceptual_name(given["name"])
+    own, mask = given["config"] is not None, given["mask"]
+    rules = (
+        (mask not in MASKS, f"--mask: expected one of {', '.join(MASKS)}; got {mask!r}"),
+        (given["link"] not in LINKS, f"--link: expected one of {', '.join(LINKS)}; got {given['link']!r}"),
+        (given["after"] and (mask == "none" or own), "--after: it is for masks: give --mask annotator, or --mask group"),
+        (mask != "none" and own, "--mask: the configuration of --config says whose masks there are"),
+        (mask == "group" and not given["annotators"], "--mask group: it needs --annotators, what they say of themselves"),
+        (given["annotators"] and mask != "group" and not own, "--annotators: it is for --mask group"),
+        (given["on"] and own, "--on: the encoder of --config sees photos, not columns"),
+        (given["on"] and not given["photos"], "--on: it needs --photos of the judged faces"),
+        (given["checkpoint"] and not own, "--checkpoint: it is for --config"),
+        (given["part"] and own, "--part: --config takes train and validation by the answers' own column split"),
+        (own and not given["photos"], "--config: the encoder needs --photos of the judged faces"),
+    )
+    for wrong, message in rules:
+        if wrong:
+            raise typer.BadParameter(message)
 
 
 def estimator(**settings: Any) -> Any:
@@ -57,6 +85,7 @@ def fitted(
     *,
     photos: tuple[str, ...],
     columns: tuple[str, ...],
+    detector: str,
     groups: Groups,
     quiet: bool,
 ) -> Perception:
@@ -69,7 +98,8 @@ def fitted(
     if photos:
         if not isinstance(given, list):
             raise SchemaError("--photos: expected answers to fit a layer to; a matrix of similarities is fitted as a table")
-        faces = _perceive.measured(photos, out / "faces", _perceive.instruments_of(columns), quiet=quiet)
+        names, judged = _perceive.instruments_of(columns), [face for one in given for face in one.names]
+        faces = _perceive.measured(photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet)
         given, values, left = _perceive.vectors(given, faces, columns)
         more |= {"vectors": values, "columns": {column: faces[column].source for column in columns}}
         if left and not quiet:
@@ -90,30 +120,36 @@ def encoder(
 
     try:
         from facevalue.train import avfs
+        from facevalue.train.dimensions import pruned
         from facevalue.train.encoder import fit_encoder
     except ModuleNotFoundError as error:
         raise RunError(f"fitting needs {error.name}: pip install 'facevalue[train]'") from error
     path = Path(asked.config)
     config = avfs.read_config(path) if path.suffix in (".yaml", ".yml") else avfs.preset(path.name, checkpoint=asked.checkpoint)
-    given = _perceive.read_answers(files, kind=kind, format=format)
-    pictured, pixels = _pixels(given[0], asked.photos, quiet=quiet)
+    given = _perceive.one_kind(files, kind=kind, format=format)
+    pictured, pixels = _pixels(given, asked, quiet=quiet)
     with _show.progress("fitting", "epochs", quiet=quiet) as progress:
         model = fit_encoder(config, pictured, pixels, out, groups=asked.groups, progress=progress)
     model = replace(model, name=name)
+    if asked.prune:
+        model = pruned(model, [], pictured[pictured.columns["split"] == "validation"])
     write_perception(model, out)
     return model
 
 
-def _pixels(given: Triplets, photos: tuple[str, ...], *, quiet: bool) -> tuple[Triplets, np.ndarray]:
+def _pixels(given: Triplets, asked: Encoder, *, quiet: bool) -> tuple[Triplets, np.ndarray]:
     """Return the answers about faces that have a photo, and these faces cut out, (n, 128, 128, 3) uint8 RGB."""
     from facevalue.cli._perceive import cut_out
+    from facevalue.data.errors import SchemaError
     from facevalue.data.judged import about_faces
     from facevalue.image.align import ffhq
 
-    if not photos:
-        raise typer.BadParameter("--config: the encoder needs --photos of the judged faces")
-    crops, seen = cut_out(photos, given.names, ffhq(128), quiet=quiet)
+    crops, seen = cut_out(asked.photos, given.names, ffhq(128), detector=asked.detector, quiet=quiet)
     kept = about_faces(given, seen)
+    if not len(kept):
+        raise SchemaError(
+            f"expected photos of the judged faces ({given.names[0]!r}, ...); no answer is about faces that all have one"
+        )
     if len(kept) < len(given) and not quiet:
         typer.echo(f"{len(given) - len(kept)} answers left out: about faces without a photo of a face", err=True)
     return kept, crops[seen]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from facevalue.data.annotators import Annotators
     from facevalue.data.faces import Faces
     from facevalue.data.perception import Perception
+    from facevalue.data.photos import Found
     from facevalue.data.triplets import Triplets
     from facevalue.image.align import Crop
 
@@ -23,14 +25,17 @@ PICTURE = 96
 def read_model(given: str) -> Perception:
     """Return a model: the folder of one, an installed instrument, or AVFS's own by its name."""
     from facevalue import models
+    from facevalue.data.errors import UnknownName
     from facevalue.data.perception import read_perception
 
     if given.startswith(models.PERCEPTUAL):
         return models.perception(given)
-    if given in models.names(kind="perceptual"):
+    if given in (published := models.names(kind="perceptual")):
         from facevalue.models import avfs
 
         return avfs.perception(given)
+    if not Path(given).exists():
+        raise UnknownName(given, [*published, *models.installed()], what="folder or perceptual model")
     return read_perception(given)
 
 
@@ -44,30 +49,76 @@ def read_answers(files: Sequence[Path], *, kind: str | None, format: str | None)
     return [concatenate([p for p in parts if (p.kind, p.items.shape[1]) == one]) for one in sorted(alike)]
 
 
-def measured(given: Sequence[str], out: Path, names: Sequence[str], *, quiet: bool) -> Faces:
-    """Return the faces of an earlier run of annotate, or of photos measured now into a folder."""
-    from facevalue.annotate import engine, run
-    from facevalue.annotate.instruments import ordered
+def one_kind(files: Sequence[Path], *, kind: str | None, format: str | None) -> Triplets:
+    """Return the answers of files that are all of one kind."""
+    from facevalue.data.errors import SchemaError
+
+    given = read_answers(files, kind=kind, format=format)
+    if len(given) > 1:
+        raise SchemaError(f"expected answers of one kind, got {', '.join(one.kind for one in given)}: one at a time")
+    return given[0]
+
+
+def is_run(given: Sequence[str]) -> bool:
+    """Return whether what is given is the result of an earlier run of annotate."""
+    first = Path(given[0])
+    return len(given) == 1 and ((first / "faces.parquet").is_file() or first.suffix == ".parquet")
+
+
+def judged_photos(given: Sequence[str], names: Sequence[str] | np.ndarray) -> Found:
+    """Return the photos of judged faces alone."""
+    from facevalue.data.errors import SchemaError
+    from facevalue.data.judged import photo_places
+    from facevalue.data.photos import Found, find_photos
+
+    found = find_photos(list(given))
+    places = photo_places(names, [photo.path for photo in found])
+    if (places < 0).all():
+        got = f"{found[0].path!r}, ..." if found else "no photo"
+        raise SchemaError(f"--photos: expected photos named as the judged faces are ({names[0]!r}, ...); got {got}")
+    return Found(found[i] for i in sorted(set(places[places >= 0].tolist())))
+
+
+def measured(
+    given: Sequence[str],
+    out: Path,
+    names: Sequence[str],
+    *,
+    detector: str,
+    judged: Sequence[str] | np.ndarray | None = None,
+    quiet: bool,
+) -> Faces:
+    """Return the faces of an earlier run of annotate, or of photos, perhaps only of judged faces, measured into a folder."""
+    from facevalue.annotate import engine, instruments, run
     from facevalue.annotate.measure import Settings
     from facevalue.cli import _show
+    from facevalue.data import photos
     from facevalue.data.files import read_faces
 
-    first = Path(given[0])
-    if len(given) == 1 and ((first / "faces.parquet").is_file() or first.suffix == ".parquet"):
-        return read_faces(first)
-    settings = Settings(instruments=ordered(names))
+    if is_run(given):
+        return read_faces(given[0])
+    settings = Settings(instruments.detector(detector), instruments.placed(names, detector))
+    photos.find_photos(list(given))  # where there are none, that is said before weights are fetched
+    listed = given if judged is None else judged_photos(given, judged)
     _show.prepare([settings.detector, *settings.instruments], quiet=quiet)
     options = run.Options(engine.cores(), gallery=False, command=tuple(sys.argv))
     with _show.progress("measuring", "photos", quiet=quiet) as progress:
-        run.run(given, out, settings, options=options, progress=progress)
+        run.run(listed, out, settings, options=options, progress=progress)
     return read_faces(out)
 
 
 def instruments_of(columns: Sequence[str]) -> list[str]:
-    """Return the instruments that fill columns."""
+    """Return the instruments that fill columns, each of which must be one of an instrument's."""
+    from facevalue.annotate import instruments
+    from facevalue.data.errors import UnknownName
+
     if wrong := [column for column in columns if "." not in column]:
-        raise typer.BadParameter(f"--on: expected columns such as dlib_resnet.embedding, got {wrong[0]}")
-    return list(dict.fromkeys(column.rpartition(".")[0] for column in columns))
+        raise typer.BadParameter(f"--on: expected columns such as dlib_resnet.embedding, got {wrong[0]!r}")
+    names = list(dict.fromkeys(column.rpartition(".")[0] for column in columns))
+    known = [column for name in instruments.ordered(names) for column in instruments.columns(name)]
+    if unknown := [column for column in columns if column not in known]:
+        raise UnknownName(unknown[0], known, what="column")
+    return names
 
 
 def vectors(answers: Sequence[Triplets], faces: Faces, columns: Sequence[str]) -> tuple[list[Triplets], np.ndarray, int]:
@@ -93,7 +144,9 @@ def vectors(answers: Sequence[Triplets], faces: Faces, columns: Sequence[str]) -
     return kept, values[places[known]], left
 
 
-def cut_out(given: Sequence[str], names: np.ndarray, crop: Crop, *, quiet: bool) -> tuple[np.ndarray, np.ndarray]:
+def cut_out(
+    given: Sequence[str], names: np.ndarray, crop: Crop, *, detector: str, quiet: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the crop of each judged face, (n, h, w, 3), and which have a photo of a face, (n,) bool."""
     from facevalue.annotate.crops import main_crops
     from facevalue.cli import _show
@@ -104,42 +157,86 @@ def cut_out(given: Sequence[str], names: np.ndarray, crop: Crop, *, quiet: bool)
     places = photo_places(names, [photo.path for photo in found])
     seen, crops = places >= 0, np.zeros((len(names), *crop.shape, 3), np.uint8)
     with _show.progress("cutting out", "faces", quiet=quiet) as progress:
-        crops[seen], why = main_crops([found[i] for i in places[seen]], crop, progress=progress)
+        crops[seen], why = main_crops([found[i] for i in places[seen]], crop, detector=detector, progress=progress)
     seen[seen] = why == ""
     return crops, seen
 
 
-def pictures(given: Sequence[str], names: np.ndarray, *, quiet: bool) -> dict[str, np.ndarray]:
-    """Return a small picture of each face that has a photo."""
+def pictures(given: Sequence[str], names: np.ndarray, *, detector: str, quiet: bool) -> dict[str, np.ndarray]:
+    """Return a small picture of each face that has a photo; none where a run is given, which has no photos."""
     from facevalue.image.align import ffhq
 
-    crops, seen = cut_out(given, names, ffhq(PICTURE), quiet=quiet)
+    if is_run(given):
+        return {}
+    crops, seen = cut_out(given, names, ffhq(PICTURE), detector=detector, quiet=quiet)
     return {str(name): crop for name, crop in zip(names[seen], crops[seen], strict=True)}
 
 
-def installed(model: Perception) -> str:
-    """Install a model, if it is not just so installed, and return the name of its instrument."""
+def instrument(given: str, *, quiet: bool) -> str:
+    """Return the instrument of a model: its own where it is installed or one of AVFS's, else what it is installed as now."""
     from facevalue import models
 
-    return models.install(model)
+    if given in models.names(kind="perceptual"):
+        return given
+    model = read_model(given)
+    return given if given.startswith(models.PERCEPTUAL) else installed(model, quiet=quiet)
 
 
-def dimensions(model: Perception, given: Sequence[str], out: Path, *, quiet: bool) -> Faces:
+def installed(model: Perception, *, quiet: bool) -> str:
+    """Install a model, say so where it takes the place of another, and return the name of its instrument."""
+    from facevalue import models
+
+    name = models.perceptual_name(model.name)
+    before = models.card(name).source if name in models.installed() else None
+    models.install(model)
+    if before not in (None, models.card(name).source) and not quiet:
+        typer.echo(f"{name}: takes the place of {before}, another model of that name", err=True)
+    return name
+
+
+def dimensions(model: Perception, given: Sequence[str], out: Path, *, detector: str, quiet: bool) -> Faces:
     """Return the main faces of photos, or of an earlier run, that have a place along the dimensions of a model."""
+    name = installed(model, quiet=quiet)
+    return with_places(measured(given, out, [name], detector=detector, quiet=quiet), name, given[0], quiet=quiet)
+
+
+def with_photos(
+    model: Perception, answers: Triplets, given: Sequence[str], out: Path, *, detector: str, quiet: bool
+) -> tuple[Perception, Triplets]:
+    """Return a model whose faces are judged ones that it places by their photos, and the answers about these."""
+    from facevalue.data.errors import SchemaError
+    from facevalue.data.judged import about_faces, photo_places
+
+    name = installed(model, quiet=quiet)
+    faces = measured(given, out, [name], detector=detector, judged=answers.names, quiet=quiet)
+    main = with_places(faces, name, given[0], quiet=quiet)
+    places = photo_places(answers.names, main.path)
+    kept = about_faces(answers, places >= 0)
+    if not len(kept):
+        raise SchemaError(f"{given[0]}: no answer is about faces that all have a place along {name}")
+    if len(kept) < len(answers) and not quiet:
+        typer.echo(f"{len(answers) - len(kept)} answers left out: about faces without a measured photo", err=True)
+    embedding = main[f"{name}.dimensions"].values[places[places >= 0]]
+    return replace(model, items=kept.names, embedding=embedding), kept
+
+
+def with_places(faces: Faces, name: str, given: str, *, quiet: bool) -> Faces:
+    """Return the main faces that an instrument, as it is installed now, has placed along its dimensions."""
+    from facevalue import models
     from facevalue.data.errors import SchemaError
     from facevalue.data.people import main_faces
 
-    name = installed(model)
-    faces = measured(given, out, [name], quiet=quiet)
-    column = f"{name}.dimensions"
+    column, now = f"{name}.dimensions", models.card(name).source
     if column not in faces.columns:
-        raise SchemaError(f"{given[0]}: expected the column {column}; annotate with --instruments default,{name}")
+        raise SchemaError(f"{given}: expected the column {column}; annotate with --instruments default,{name}")
+    if (source := faces[column].source) != now:
+        raise SchemaError(f"{given}: expected {column} of {now}, got {source}; annotate again")
     main = faces[main_faces(faces)[0]]
     seen = np.isfinite(main[column].values).all(1)
     if not seen.any():
-        raise SchemaError(f"{given[0]}: expected faces with a place along {name}; none of {len(main)} has one")
+        raise SchemaError(f"{given}: expected faces with a place along {name}; none of {len(main)} photos has one")
     if not seen.all() and not quiet:
-        typer.echo(f"{given[0]}: {(~seen).sum()} of {len(main)} photos have no such face and are left out", err=True)
+        typer.echo(f"{given}: {(~seen).sum()} of {len(main)} photos have no such face and are left out", err=True)
     placed: Faces = main[seen]
     return placed
 
@@ -147,7 +244,10 @@ def dimensions(model: Perception, given: Sequence[str], out: Path, *, quiet: boo
 def groupings(model: Perception, annotators: Annotators) -> dict[str, np.ndarray]:
     """Return the group of each mask's annotator by every grouping that has one group a person, (a,) str; "" where unknown."""
     from facevalue.data.annotators import GROUPINGS
+    from facevalue.data.errors import SchemaError
 
+    if not set(model.labels) & set(annotators.ids):
+        raise SchemaError(f"--annotators: expected some whose mask {model.name} has; it has none of these {len(annotators)}")
     found = {}
     for by in GROUPINGS:
         groups = annotators.groups(by)
@@ -175,5 +275,5 @@ def data_and_models(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     from facevalue.data.perception import FILE
 
     models = [path for path in paths if (path / FILE).is_file()]
-    place = cache() / "perceptual"
-    return [path for path in paths if path not in models], [*models, *([place] if place.is_dir() else [])]
+    ours = sorted(path.parent for path in (cache() / "perceptual").glob(f"*/{FILE}"))
+    return [path for path in paths if path not in models], [*models, *ours]

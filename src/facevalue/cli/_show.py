@@ -194,6 +194,7 @@ def card(known: Card) -> None:
     for file in known.files:
         sums = f"{file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}"
         bring = f"not offered for download: facevalue models import {known.name} FILE"
+        bring = "installed here by facevalue perceive embed" if known.name.startswith("perceptual.") else bring
         origin = "carried in this package" if file.url.startswith(fetch.CARRIED) else file.url or bring
         lines += [("file", f"{file.path}, {sums}"), ("from", origin)]
     if known.inputs:

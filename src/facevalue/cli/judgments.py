@@ -1,4 +1,4 @@
-"""`facevalue judgments`: check, convert."""
+"""`facevalue judgments`: check, convert, split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from facevalue.data.judgments import Inspected
 
 WORST = 12
-app = typer.Typer(help="People's answers about which faces are alike: check them, convert them.", no_args_is_help=True)
+app = typer.Typer(help="People's answers about which faces are alike: check, convert and split them.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="Answers: .json of AVFS, .csv, .tsv, .txt or .parquet.")]
 Format = Annotated[
     str | None,
@@ -82,6 +82,46 @@ def convert(
         answers = read_judgments(file, kind=kind, format=format)
     write_judgments(answers, out)
     typer.echo(f"{len(answers)} {answers.kind} answers about {len(answers.names)} faces: in {out}")
+
+
+@app.command()
+def split(
+    file: File,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A .csv, .tsv or .parquet.", dir_okay=False)],
+    by: Annotated[str, typer.Option(help="What lies in one part only: triplet, query, image or rater.")] = "query",
+    shares: Annotated[str, typer.Option(help="Parts and their shares of what --by says.")] = "train=0.8,test=0.2",
+    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    format: Format = None,
+    kind: Asked = None,
+) -> None:
+    """Split answers into parts that do not know each other, and write them with a column split.
+
+    By triplet, parts share queries, faces and annotators; by query, a question lies in one part; by image, a face does, and
+    answers about faces of several parts are dropped; by rater, an annotator does.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from facevalue.data.judgments import read_judgments, write_judgments
+    from facevalue.data.splits import DROPPED
+    from facevalue.data.splits import split as split_by
+
+    answers = read_judgments(file, kind=kind, format=format)
+    found = split_by(answers, by=by, shares=_shares(shares), seed=seed)  # type: ignore[arg-type]
+    part = np.full(len(answers), DROPPED, object)
+    for name, rows in found.items():
+        part[rows] = name
+    kept = replace(answers, columns={**answers.columns, "split": part})[part != DROPPED]
+    write_judgments(kept, out)
+    typer.echo(f"{', '.join(f'{len(rows)} {name}' for name, rows in found.items())}: in {out}")
+
+
+def _shares(words: str) -> dict[str, float]:
+    try:
+        return {name.strip(): float(share) for name, _, share in (word.partition("=") for word in words.split(","))}
+    except ValueError as error:
+        raise typer.BadParameter(f"--shares: expected parts and shares as train=0.8,test=0.2; got {words!r}") from error
 
 
 def _print(file: Path, found: Inspected, findings: Findings) -> None:

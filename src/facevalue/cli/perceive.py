@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from facevalue.data.perception import Perception
 
+LISTED = 24
 app = typer.Typer(
     help="Faces as people see them: embeddings out of judgments, with a mask for each annotator.", no_args_is_help=True
 )
@@ -26,6 +27,8 @@ Level = Annotated[float, typer.Option(help="Nominal coverage of the intervals.",
 Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
 Photos = Annotated[list[str] | None, typer.Option(help="Photos of the judged faces, named as the answers name them.")]
+Detector = Annotated[str, typer.Option(help="Name of the detector that finds the faces of photos.")]
+Columns = Annotated[Path | None, typer.Option(help="A .csv of further facts a face, its first column the face.")]
 Annotators = Annotated[Path | None, typer.Option(help="What annotators say of themselves: AVFS's prescreener.json.")]
 
 
@@ -48,6 +51,7 @@ def fit(
     sparsity: Annotated[float, typer.Option(help="Rate of the prior on the embedding.", min=0)] = 6.0,
     restarts: Annotated[int, typer.Option(help="Starts; dimensions must be found again by the others.", min=1)] = 2,
     prune: Annotated[bool, typer.Option(help="Drop dimensions without evidence.")] = True,
+    detector: Detector = "centerface",
     kind: Kind = None,
     format: Format = None,
     seed: Seed = 0,
@@ -60,9 +64,13 @@ def fit(
     from facevalue.cli import _fit
     from facevalue.data.annotators import read_annotators
 
+    _fit.check(
+        name=name, mask=mask, link=link, after=after, annotators=annotators, photos=photos, on=on, config=config,
+        checkpoint=checkpoint, part=part,
+    )  # fmt: skip
     groups = None if annotators is None else read_annotators(annotators).groups(by)
     if config is not None:
-        asked = _fit.Encoder(config, checkpoint, tuple(photos or ()), groups)
+        asked = _fit.Encoder(config, checkpoint, tuple(photos or ()), groups, prune, detector)
         model = _fit.encoder(asked, judgments, out, name=name, kind=kind, format=format, quiet=quiet)
     else:
         estimator = _fit.estimator(
@@ -71,7 +79,9 @@ def fit(
         )  # fmt: skip
         answers = _fit.answers(judgments, part, kind=kind, format=format)
         columns = tuple(word.strip() for word in (on or "dlib_resnet.embedding").split(",")) if photos else ()
-        model = _fit.fitted(estimator, answers, out, photos=tuple(photos or ()), columns=columns, groups=groups, quiet=quiet)
+        model = _fit.fitted(
+            estimator, answers, out, photos=tuple(photos or ()), columns=columns, detector=detector, groups=groups, quiet=quiet
+        )
     if not quiet:
         _print_model(model, out)
 
@@ -85,6 +95,8 @@ def evaluate(
     train: Annotated[list[Path] | None, typer.Option(help="What the model was fitted to, to count leaks.")] = None,
     human: Annotated[Path | None, typer.Option(help="A matrix of how alike people find the faces.")] = None,
     annotators: Annotators = None,
+    photos: Photos = None,
+    detector: Detector = "centerface",
     kind: Kind = None,
     format: Format = None,
     level: Level = 0.9,
@@ -93,11 +105,10 @@ def evaluate(
 ) -> None:
     """Judge a model by answers: accuracy against chance, ceiling and bound, calibration, masks swapped, dimensions removed.
 
-    Example: `facevalue perceive evaluate model answers.csv --out results`.
+    Example: `facevalue perceive evaluate model answers.csv --out results`; with `--photos` about faces that it never saw.
     """
     from facevalue.cli import _perceive
     from facevalue.data.annotators import read_annotators
-    from facevalue.data.errors import SchemaError
     from facevalue.data.findings import concatenate
     from facevalue.data.judged import part as part_of
     from facevalue.data.similarities import read_similarities
@@ -105,19 +116,17 @@ def evaluate(
     from facevalue.studies import attributes, perception
 
     found = _perceive.read_model(model)
-    given = _perceive.read_answers(judgments, kind=kind, format=format)
-    if len(given) > 1:
-        raise SchemaError(f"expected answers of one kind, got {', '.join(answers.kind for answers in given)}: one at a time")
-    answers = part_of(given[0], part, "test")
-    learnt = [part_of(one, None, "train") for one in _perceive.read_answers(train or [], kind=kind, format=format)]
+    given = _perceive.one_kind(judgments, kind=kind, format=format)
+    answers = part_of(given, part, "test")
+    before = part_of(_perceive.one_kind(train, kind=kind, format=format), None, "train") if train else None
     matrix = None if human is None else read_similarities(human)
-    before = learnt[0] if learnt else None
+    tables = {} if annotators is None else _perceive.groupings(found, read_annotators(annotators))
+    if photos:
+        found, answers = _perceive.with_photos(found, answers, photos, out / "faces", detector=detector, quiet=quiet)
     findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before)
-    if annotators is not None:
-        tables = _perceive.groupings(found, read_annotators(annotators))
-        parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
-        findings = concatenate([findings, *parts])
-    done = [f"{len(answers)} {answers.kind} answers out of {', '.join(map(str, judgments))}, part {part or 'test, or all'}."]
+    parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
+    findings = concatenate([findings, *parts])
+    done = [f"{len(answers)} of {len(given)} {answers.kind} answers out of {', '.join(map(str, judgments))}."]
     result = report.Result(findings, found.name, done)
     files = report.write_perception_report(result, out)
     if not quiet:
@@ -132,6 +141,7 @@ def embed(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
     instruments: Annotated[str, typer.Option(help="Other instruments to measure with, with commas.")] = "",
+    detector: Detector = "centerface",
     quiet: Quiet = False,
 ) -> None:
     """Install a model as the instrument perceptual.NAME, and measure photos with it, as `annotate` does from then on.
@@ -141,8 +151,8 @@ def embed(
     from facevalue.cli import _perceive
     from facevalue.cli.annotate import annotate
 
-    name = model if model.startswith("avfs_") else _perceive.installed(_perceive.read_model(model))
-    annotate(photos, out, instruments=",".join(filter(None, (instruments, name))), quiet=quiet)
+    names = ",".join(filter(None, (instruments, _perceive.instrument(model, quiet=quiet))))
+    annotate(photos, out, instruments=names, detector=detector, quiet=quiet)
 
 
 @app.command()
@@ -150,10 +160,11 @@ def explain(
     model: Model,
     out: Out,
     photos: Photos = None,
-    columns: Annotated[Path | None, typer.Option(help="A .csv of further facts a face, its first column the face.")] = None,
+    columns: Columns = None,
     topics: Annotated[Path | None, typer.Option(help="AVFS's dimension_topics.json.")] = None,
     ratings: Annotated[Path | None, typer.Option(help="AVFS's image_rating.json.")] = None,
     instruments: Annotated[str, typer.Option(help="Instruments whose columns are compared, with commas.")] = "default",
+    detector: Detector = "centerface",
     level: Level = 0.9,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -165,7 +176,8 @@ def explain(
     from facevalue.cli import _explain, _perceive
     from facevalue.report import dimensions as report
 
-    found = _explain.shown(_perceive.read_model(model), tuple(photos or ()), out, instruments=instruments, quiet=quiet)
+    given = _perceive.read_model(model)
+    found = _explain.shown(given, tuple(photos or ()), out, instruments=instruments, detector=detector, quiet=quiet)
     findings, notes = _explain.findings(found, columns, topics, ratings, level=level, seed=seed)
     told = report.Explanation(found.model, found.names, found.dimensions, findings, found.pictures, found.cards, notes)
     files = report.write_dimensions(told, out)
@@ -181,6 +193,7 @@ def compare(
     second: Annotated[str, typer.Argument(help="Others.")],
     out: Out,
     size: Annotated[int | None, typer.Option(help="Also choose so many of each that are as alike as can be.", min=2)] = None,
+    detector: Detector = "centerface",
     level: Level = 0.9,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -197,7 +210,10 @@ def compare(
     from facevalue.studies.disparity import disparity
 
     found = _perceive.read_model(model)
-    sides = [_perceive.dimensions(found, [s], out / f"faces_{i}", quiet=quiet) for i, s in enumerate((first, second))]
+    sides = [
+        _perceive.dimensions(found, [photos], out / f"faces_{i}", detector=detector, quiet=quiet)
+        for i, photos in enumerate((first, second))
+    ]
     column = f"{models.PERCEPTUAL}{found.name}.dimensions"
     a, b = (faces[column].values for faces in sides)
     findings, notes = disparity(a, b, level=level, seed=seed), list[str]()
@@ -217,28 +233,32 @@ def compare(
 def rater(
     model: Model,
     judgments: Files,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model with the new masks, and findings.")],
+    out: Out,
+    photos: Photos = None,
+    detector: Detector = "centerface",
     kind: Kind = None,
     format: Format = None,
     level: Level = 0.9,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Find the masks of new annotators out of a few answers, with intervals; the embedding stays as it is.
+    """Find the masks of new annotators out of a few answers, with intervals, and write the model that knows them too.
 
     Example: `facevalue perceive rater model new_answers.csv --out model_with_them`.
     """
+    from dataclasses import replace
+
     from facevalue.cli import _perceive
-    from facevalue.data.errors import SchemaError
     from facevalue.data.files import write_findings
     from facevalue.data.perception import write_perception
     from facevalue.studies.rater import new_rater
 
-    given = _perceive.read_answers(judgments, kind=kind, format=format)
-    if len(given) > 1:
-        raise SchemaError(f"expected answers of one kind, got {', '.join(answers.kind for answers in given)}: one at a time")
-    found = new_rater(_perceive.read_model(model), given[0], level=level, seed=seed)
-    write_perception(found.model, out)
+    own, answers = _perceive.read_model(model), _perceive.one_kind(judgments, kind=kind, format=format)
+    shown = own
+    if photos:
+        shown, answers = _perceive.with_photos(own, answers, photos, out / "faces", detector=detector, quiet=quiet)
+    found = new_rater(shown, answers, level=level, seed=seed)
+    write_perception(replace(found.model, items=own.items, embedding=own.embedding), out)
     write_findings(found.findings, out / "findings.csv")
     if not quiet:
         for one in found.raters:
@@ -271,10 +291,12 @@ def _print_model(model: Perception, out: Path) -> None:
     masks = f", {len(model.masks)} masks by {model.grouping}" if model.grouping else ""
     typer.echo(f"{model.d} dimensions of {len(model.items)} faces{masks}")
     weight = (model.embedding**2).sum(0)
-    for i in range(model.d):
+    for i in np.argsort(-weight, kind="stable")[:LISTED].tolist():
         told = [f"{name} {values[i]:.3g}" for name, values in model.measures.items()]
         on = int((model.embedding[:, i] > 0).sum())
         typer.echo(f"  {i:>3}  {weight[i] / weight.sum():6.1%} of the likeness, {on} faces on it  {', '.join(told)}")
+    if model.d > LISTED:
+        typer.echo(f"  and {model.d - LISTED} more")
     embeds = "embeds new faces: facevalue perceive embed" if model.head or model.encoder else "a table: it embeds no new face"
     typer.echo(f"{embeds}\nperception.json, arrays.npz: in {out}")
 

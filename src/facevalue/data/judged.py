@@ -14,7 +14,8 @@ from facevalue.data.triplets import Triplets
 def photo_places(names: Sequence[str] | np.ndarray, paths: Sequence[str] | np.ndarray) -> np.ndarray:
     """Return which photo is of each judged face, (n,) int; -1 where none is.
 
-    A face is named by its photo's path, by the last part of it, or by that without its suffix; the first that fits counts.
+    A face is named by its photo's path, by the last part of it, by that without its suffix, or, where that is a number, by
+    the number without leading zeros, as FFHQ's 00107.png is 107; the first that fits counts.
 
     Raises
     ------
@@ -23,11 +24,11 @@ def photo_places(names: Sequence[str] | np.ndarray, paths: Sequence[str] | np.nd
 
     Examples
     --------
-    >>> photo_places(["a", "b.png", "c"], ["x/b.png", "x/a.jpg"]).tolist()
-    [1, 0, -1]
+    >>> photo_places(["a", "b.png", "c", "7"], ["x/b.png", "x/a.jpg", "00007.png"]).tolist()
+    [1, 0, -1, 2]
     """
     places = np.full(len(names), -1, np.int64)
-    for called in (str, lambda path: PurePosixPath(path).name, lambda path: PurePosixPath(path).stem):
+    for called in (str, _last, _stem, _number):
         found: dict[str, list[int]] = {}
         for i, path in enumerate(paths):
             found.setdefault(called(path), []).append(i)
@@ -37,6 +38,20 @@ def photo_places(names: Sequence[str] | np.ndarray, paths: Sequence[str] | np.nd
                 raise SchemaError(f"face {names[i]!r}: expected one photo, got {paths[fits[0]]} and {paths[fits[1]]}")
             places[i] = fits[0] if fits else -1
     return places
+
+
+def _last(path: str) -> str:
+    return PurePosixPath(path).name
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def _number(path: str) -> str:
+    """Return a stem that is a number without leading zeros; others as they are."""
+    stem = _stem(path)
+    return str(int(stem)) if stem.isascii() and stem.isdigit() else stem
 
 
 def part(answers: Triplets, wanted: str | None, default: str) -> Triplets:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -112,6 +113,11 @@ class Perception:
         d = self.embedding.shape[-1]
         expected = {"embedding": (len(self.items), d), "masks": (len(self.labels), d)}
         found = {"embedding": self.embedding, "masks": self.masks} | dict(self.measures)
+        if self.population is not None:
+            found |= {"population's mean": self.population.mean, "population's sd": self.population.sd}
+        if self.head is not None:
+            expected["head's weights"] = (len(self.head.centre), d)
+            found |= {"head's weights": self.head.weights, "head's bias": self.head.bias}
         for name, array in found.items():
             if array.shape != expected.get(name, (d,)):
                 raise WrongShape(f"{self.name}: {name} has shape {array.shape}, expected {expected.get(name, (d,))}")
@@ -149,7 +155,15 @@ class Perception:
         return np.array([row[name] for name in names], np.int64)
 
     def keep(self, dimensions: Sequence[int] | np.ndarray) -> Perception:
-        """Return the model with only some of its dimensions, in that order."""
+        """Return the model with only some of its dimensions, in that order.
+
+        Raises
+        ------
+        SchemaError
+            A model with an encoder, whose net gives all of them; `facevalue.train.dimensions.kept` cuts that too.
+        """
+        if self.encoder:
+            raise SchemaError(f"{self.name}: its encoder gives all {self.d} dimensions: use facevalue.train.dimensions.kept")
         at = np.asarray(dimensions, np.int64)
         head, known = self.head, self.population
         return replace(
@@ -204,7 +218,7 @@ def read_perception(folder: str | Path) -> Perception:
     Raises
     ------
     SchemaError
-        No model lies there, or one of a later version.
+        No model lies there, or one of a later version, or a file of it is not what it should be.
     ChecksumMismatch
         The arrays are not those that the model was written with.
     """
@@ -212,13 +226,25 @@ def read_perception(folder: str | Path) -> Perception:
     known = read_json(folder / FILE, expected=f"the folder of a perceptual model, with {FILE}")
     if known.get("format") != FORMAT:
         raise SchemaError(f"{folder / FILE}: expected format {FORMAT}, got {known.get('format')!r}; update facevalue")
-    for name, sha256 in known["sha256"].items():
-        if (got := hashlib.sha256((folder / name).read_bytes()).hexdigest()) != sha256:
+    sums = known.get("sha256")
+    if not isinstance(sums, dict) or ARRAYS not in sums:
+        raise SchemaError(f"{folder / FILE}: expected the sha256 of {ARRAYS}, got {sums!r}; copy the model again")
+    _check_sums(folder, sums)
+    try:
+        with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return _model(known, dict(arrays), (folder / ENCODER).read_bytes() if ENCODER in sums else b"")
+    except (KeyError, TypeError, ValueError, BadZipFile) as error:
+        raise SchemaError(f"{folder}: expected a perceptual model as facevalue writes it; {error}; copy it again") from error
+
+
+def _check_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    for name in (name for name in (ARRAYS, ENCODER) if name in sums):
+        if not (folder / name).is_file():
+            raise SchemaError(f"{folder / name}: expected the arrays of a perceptual model, it is not there; copy it again")
+        if (got := hashlib.sha256((folder / name).read_bytes()).hexdigest()) != sums[name]:
             raise ChecksumMismatch(
-                f"{folder / name}: expected sha256 {sha256[:16]}..., got {got[:16]}...; copy the model again"
+                f"{folder / name}: expected sha256 {sums[name][:16]}..., got {got[:16]}...; copy the model again"
             )
-    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-        return _model(known, dict(arrays), (folder / ENCODER).read_bytes() if ENCODER in known["sha256"] else b"")
 
 
 def _model(known: Mapping[str, Any], arrays: Mapping[str, np.ndarray], encoder: bytes) -> Perception:

@@ -1,7 +1,7 @@
 """Models: `load("fairface")`, `names(kind="embed")`, `card("tddfa")`. A file here without an underscore is one model."""
 
 from facevalue.models._card import Card, File, Input, Output
-from facevalue.models._perceptual import PERCEPTUAL, install, installed, perception, vectors
+from facevalue.models._perceptual import PERCEPTUAL, install, installed, perception, perceptual_name, vectors
 from facevalue.models._registry import Model, adopt, calibration, card, load, names, permissive, prepare, preprocessing, verify
 from facevalue.models._spread import SPREAD
 
@@ -21,6 +21,7 @@ __all__ = [
     "load",
     "names",
     "perception",
+    "perceptual_name",
     "permissive",
     "prepare",
     "preprocessing",

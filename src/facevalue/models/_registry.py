@@ -101,7 +101,7 @@ def card(name: str) -> Card:
 def known_card(name: str) -> Card:
     """Return the card of a model of this package."""
     if name not in (every := _register() | _spreads()):
-        raise UnknownName(name, _register(), what="model")
+        raise UnknownName(name, [*_register(), *_perceptual.installed()], what="model")
     known: Card = every[name][0]
     files = tuple(replace(file, sha256=file.sha256 or fetch.known_sha256(file.path)) for file in known.files)
     basis = "" if files else ", ".join(card(needed).source for needed in known.needs)
@@ -141,9 +141,8 @@ def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
     """
     paths = prepare(name, progress=progress)
     if _perceptual.is_perceptual(name):
-        sources = {needed: card(needed).source for needed in card(name).needs}
-        nets = tuple(Net(path, threads=threads) for path in paths)
-        return Model(card(name), nets, _perceptual.placed(name, sources))
+        verbs = _perceptual.placed(name, {needed: card(needed).source for needed in card(name).needs})
+        return Model(card(name), tuple(Net(path, threads=threads) for path in paths), verbs)
     code = _spreads()[name][1] if card(name).kind == "spread" else _register()[name][1]
     return Model(card(name), tuple(Net(path, threads=threads) for path in paths), code)
 
@@ -197,6 +196,8 @@ def adopt(name: str, given: Sequence[Path]) -> Card:
     """
     if card(name).kind == "spread":
         return adopt(name.removesuffix(SPREAD), given)
+    if _perceptual.is_perceptual(name):
+        raise WeightsError(f"{name}: expected no files: facevalue perceive embed installs a model that was fitted")
     files = card(name).files
     if not 0 < len(given) <= len(files):
         expected = ", ".join(file.name for file in files) or "none: it needs no weights"

@@ -183,7 +183,9 @@ def _people(found: Mapping[str, Mapping[str, Any]]) -> str:
     if bound["value"] is None or others["value"] is None:
         return "How well it could do is not known: no query was answered by two annotators who agree more than by chance."
     if others["n"] < FEW:
-        return f"How well it could do is not known: only {others['n']} answers are to a query that another annotator answered too."
+        return (
+            f"How well it could do is not known: only {others['n']} answers are to a query that another annotator answered too."
+        )
     return (
         f"What most of the other annotators answered is right for {_share(others)}{_between(others)}, and no model that is "
         f"blind to annotators can exceed {_share(bound)}{_between(bound)}."

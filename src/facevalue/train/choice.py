@@ -11,7 +11,17 @@ from torch import Tensor
 LEAST_POWER = -80.0
 
 
-class OddOneOut(torch.autograd.Function):
+class _ClosedForm(torch.autograd.Function):
+    """A loss whose forward pass finds the gradients too."""
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        """Return the gradients that the forward pass found."""
+        grad_x, grad_q = ctx.saved_tensors
+        return upstream * grad_x, upstream * grad_q if ctx.needs_input_grad[1] else None, None, None, None
+
+
+class OddOneOut(_ClosedForm):
     """Sum of `-log P(odd)` over odd-one-out answers, `P = softmax(s_12, s_02, s_01)`, `s_ij = sum_d q_d x_id x_jd`."""
 
     @staticmethod
@@ -45,14 +55,8 @@ class OddOneOut(torch.autograd.Function):
         ctx.save_for_backward(grad_x, grad_q)
         return loss
 
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        """Return the gradients that the forward pass found."""
-        grad_x, grad_q = ctx.saved_tensors
-        return upstream * grad_x, upstream * grad_q if ctx.needs_input_grad[1] else None, None, None, None
 
-
-class FromTarget(torch.autograd.Function):
+class FromTarget(_ClosedForm):
     """Sum of `-log P(chosen)` over choices among faces by likeness to a target, `P = softmax_j(s_target,j)`."""
 
     @staticmethod
@@ -88,12 +92,6 @@ class FromTarget(torch.autograd.Function):
         ctx.save_for_backward(grad_x, grad_q)
         return loss
 
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        """Return the gradients that the forward pass found."""
-        grad_x, grad_q = ctx.saved_tensors
-        return upstream * grad_x, upstream * grad_q if ctx.needs_input_grad[1] else None, None, None, None
-
 
 def _loss_and_slope(logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sum of `-log softmax` at what was chosen, and its slope by the logits, (b, k)."""
@@ -111,19 +109,23 @@ def _spread(values: Tensor, squares: Tensor, rater: Tensor) -> Tensor:
 
 
 class Rectified(torch.autograd.Function):
-    """`max(x, 0)`, whose gradient reaches a negative x too where it would raise it: no dimension of a face dies for good."""
+    """`max(x, 0)`; a share of the gradient that would raise a negative x reaches it: no dimension of a face dies early.
+
+    With any such share the gradient is not that of the loss, and where it is 0 lies no minimum: let the share end at 0.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Return the positive part."""
+    def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
+        """Return the positive part; `share`, in [0, 1], is for the gradient."""
         ctx.save_for_backward(x > 0)
+        ctx.share = share
         return x.clamp(min=0)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         """Return the gradient."""
         (positive,) = ctx.saved_tensors
-        return upstream * (positive | (upstream < 0))
+        return torch.where(positive, upstream, ctx.share * upstream.clamp(max=0)), None
 
 
 def pair_shares(x: Tensor) -> Tensor:

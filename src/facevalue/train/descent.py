@@ -2,7 +2,8 @@
 
 `-log P(answers) + sparsity sum x + sum w^2 / (2 spread^2)` is made small: an exponential prior on the non-negative embedding x,
 and a normal one on how far each mask w is from the population's. The sparsity rises in the first half, so that dimensions
-form before the prior prunes them; large steps at first keep one dimension from being split into two.
+form before the prior prunes them; large steps at first keep one dimension from being split into two. In that half a head
+also gets gradients where a face is at 0 and should not be, fewer and fewer; then those of the loss alone.
 """
 
 from __future__ import annotations
@@ -119,6 +120,10 @@ class State:
         The sd of these in the population.
     loss
         What was made small, at the end.
+    losses
+        Of an answer, on the way.
+    revived
+        The share of the gradient that reaches a negative output of the head and would raise it; see `Rectified`.
     """
 
     x: Tensor | None
@@ -128,6 +133,7 @@ class State:
     spread: Tensor
     loss: float = math.nan
     losses: list[float] = field(default_factory=list)
+    revived: float = 0.0
 
     def keep(self, dimensions: Tensor) -> State:
         """Return a copy with only some of the dimensions, in that order."""
@@ -195,6 +201,7 @@ def descend(
         done = since + (1 - since) * step / steps
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * _pace(done)
+        state.revived = max(0.0, 1 - done / RAMP)
         share = len(rows) / total if part is not None else 1.0
         loss = _loss(task, settings, state, part, rows)
         prior = _prior(task, settings, state, part, rows, sparsity=settings.sparsity * _ramp(done), share=share)
@@ -213,6 +220,7 @@ def descend(
             progress(step + 1, steps)
     for tensor in learnt:
         tensor.requires_grad_(False)
+    state.revived = 0.0
     state.loss = posterior(task, settings, state)
     return state
 
@@ -225,7 +233,7 @@ def embedded(state: State, task: Task, faces: Tensor | None) -> Tensor:
     assert state.weights is not None
     assert state.bias is not None
     given = task.vectors if faces is None else task.vectors[faces]
-    positive: Tensor = Rectified.apply(given @ state.weights + state.bias)  # type: ignore[no-untyped-call]
+    positive: Tensor = Rectified.apply(given @ state.weights + state.bias, state.revived)  # type: ignore[no-untyped-call]
     return positive
 
 

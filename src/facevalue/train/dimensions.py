@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper
 from scipy.optimize import linear_sum_assignment
 from scipy.special import ndtr
 
@@ -218,18 +220,33 @@ def pruned(
         No dimension is left.
     """
     found = evidence(model, answers, rate=rate, least=least)
-    measures, kept = {"evidence": found.items}, found.kept
+    measures, stays = {"evidence": found.items}, found.kept
     if len(others):
         measures["stability"] = stability([model.embedding, *others])
-        kept = kept & (measures["stability"] >= stable)
-    if not kept.any():
+        stays = stays & (measures["stability"] >= stable)
+    if not stays.any():
         raise SchemaError(_nothing_left(model, found, measures.get("stability"), stable))
     floats = {name: np.asarray(values, np.float32) for name, values in measures.items()}
     weight = np.square(model.embedding, dtype=np.float64).sum(0)
     if len(model.masks):
         weight *= np.square(model.masks, dtype=np.float64).mean(0)
-    at = np.flatnonzero(kept)
-    return replace(model, measures={**model.measures, **floats}).keep(at[np.argsort(-weight[at], kind="stable")])
+    at = np.flatnonzero(stays)
+    return kept(replace(model, measures={**model.measures, **floats}), at[np.argsort(-weight[at], kind="stable")])
+
+
+def kept(model: Perception, dimensions: np.ndarray) -> Perception:
+    """Return the model with only some of its dimensions, in that order, and its encoder, where it has one, with these too."""
+    if not model.encoder:
+        return model.keep(dimensions)
+    graph = onnx.load_from_string(model.encoder)
+    (output,) = graph.graph.output
+    all_of_them = f"{output.name}_of_all"
+    for node in graph.graph.node:
+        node.output[:] = [all_of_them if name == output.name else name for name in node.output]
+    graph.graph.initializer.append(numpy_helper.from_array(np.asarray(dimensions, np.int64), "kept"))
+    graph.graph.node.append(helper.make_node("Gather", [all_of_them, "kept"], [output.name], axis=1))
+    output.type.tensor_type.shape.dim[1].dim_value = len(dimensions)
+    return replace(replace(model, encoder=b"").keep(dimensions), encoder=graph.SerializeToString())
 
 
 def _nothing_left(model: Perception, found: Evidence, r: np.ndarray | None, stable: float) -> str:

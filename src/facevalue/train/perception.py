@@ -438,13 +438,13 @@ def _part(answers: Triplets, people: Sequence[str]) -> Part:
 
 
 def _raw_head(state: State, typical: torch.Tensor | None) -> Head | None:
-    """Return the layer of a state, its scale still that of standardised vectors."""
+    """Return the layer of a state, for standardised vectors."""
     if state.weights is None or state.bias is None:
         return None
     weights, bias = state.weights.detach().cpu(), state.bias.detach().cpu()
     factor = torch.ones_like(bias) if typical is None else typical
-    nothing = np.empty(0, np.float32)
-    return Head((), (), nothing, nothing, (weights * factor).numpy(), (bias * factor).numpy())
+    k = len(weights)
+    return Head((), (), np.zeros(k, np.float32), np.ones(k, np.float32), (weights * factor).numpy(), (bias * factor).numpy())
 
 
 def _head(
