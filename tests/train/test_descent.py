@@ -9,8 +9,9 @@ import torch
 from facevalue.data.errors import RunError
 from facevalue.stats.choice import odd_probabilities, ranking_log_likelihood, similarities
 from facevalue.train import descent
-from facevalue.train.descent import MEANS, Part, Settings, State, Task, descend, embedded, posterior, squares, start
+from facevalue.train.descent import MEANS, Settings, State, descend, embedded, posterior, squares, start
 from facevalue.train.dimensions import matched
+from facevalue.train.task import Part, Task
 
 N, D, A = 20, 2, 12
 SETTINGS = Settings(D, sparsity=1.0)

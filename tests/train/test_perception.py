@@ -25,6 +25,7 @@ from facevalue.train import perception as estimator
 from facevalue.train.descent import MEANS
 from facevalue.train.dimensions import matched
 from facevalue.train.perception import PerceptualEmbedding
+from facevalue.train.task import held_rows
 
 N, D, A = 30, 3, 10
 
@@ -116,18 +117,8 @@ def test_a_fit_returns_itself_changes_no_setting_and_no_answer(made):
     np.testing.assert_array_equal(settings(mask="annotator").fit_transform(answers), one.transform())
 
 
-class Indexed(Triplets):
-    """Answers that say how many they are as scikit-learn asks for it."""
-
-    __slots__ = ()
-
-    @property
-    def shape(self):
-        return self.items.shape
-
-
 def test_folds_of_answers_are_scored_by_scikit_learn(made):
-    answers = Indexed(*(getattr(made.answers[:1800], part) for part in ("items", "odd", "annotator", "names", "kind")))
+    answers = made.answers[:1800]
     found = cross_val_score(settings(), answers, cv=3)
     expected = []
     for part in np.split(np.arange(1800), 3):
@@ -206,8 +197,8 @@ def test_restarts_give_the_most_probable_and_how_stable_it_is(made):
 
 def test_what_is_kept_is_settled_on_the_answers_held_out_too(made):
     answers = made.answers[:6000]
-    held = np.flatnonzero(estimator._held(answers, seed=0))
-    assert len(held) == 600
+    held = np.flatnonzero(held_rows(answers, seed=0))
+    assert len(held) == 1500
     odd = answers.odd.copy()
     odd[held[:40]] = (odd[held[:40]] + 1) % 3
     one, other = (settings(prune=True).fit(part) for part in (answers, replace(answers, odd=odd)))

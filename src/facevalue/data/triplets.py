@@ -98,6 +98,11 @@ class Triplets:
         return replace(self, items=self.items[rows], odd=self.odd[rows], annotator=self.annotator[rows], columns=columns)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """As that of `items`, (t, m): by it scikit-learn takes rows, not single answers."""
+        return tuple(self.items.shape)
+
+    @property
     def annotators(self) -> np.ndarray:
         """The annotators that are known, sorted, (a,) str."""
         return np.array(sorted(set(self.annotator) - {""}), object)

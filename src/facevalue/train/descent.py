@@ -9,9 +9,8 @@ also gets gradients where a face is at 0 and should not be, fewer and fewer; the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,62 +18,17 @@ from torch import Tensor
 
 from facevalue.data.errors import RunError
 from facevalue.train.choice import FromTarget, OddOneOut, Rectified, pair_shares
-from facevalue.train.loop import device
+from facevalue.train.task import Part, Task
 
 LINKS: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "softplus": torch.nn.functional.softplus}
 # where both links have room on both sides: sigmoid 1/2, softplus 1
 MEANS = {"sigmoid": 0.0, "softplus": math.log(math.e - 1)}
-WARM_UP, PLATEAU, RAMP, FIRST = 0.05, 0.6, 0.5, 0.1
+WARM_UP, PLATEAU, RAMP, FIRST, EASED = 0.05, 0.6, 0.5, 0.1, 0.2
 LEAST_STEPS = 1200
 SPREADS = 8
 SMALLEST_SPREAD = 0.03
 BLOCK = 32_768
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Answers of one kind, as choices.
-
-    Parameters
-    ----------
-    from_target
-        Whether the items are a target and those to choose among, or three faces of which one is odd.
-    items : (t, k) int
-    chosen : (t,) int
-    rater : (t,) int
-        Rows of `Task.shares`.
-    """
-
-    from_target: bool
-    items: Tensor
-    chosen: Tensor
-    rater: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be explained.
-
-    Parameters
-    ----------
-    parts
-        Answers; none where similarities are given.
-    n
-        The number of faces.
-    shares : (r, l) sparse
-        The share of each of l masks in that of each of r raters; no column where there are no masks.
-    vectors : (n, k), optional
-        Of the faces, standardised; without them each face has a row of its own.
-    counts : (n, n), optional
-        Over how many third faces each pair was kept, symmetric.
-    """
-
-    parts: Sequence[Part]
-    n: int
-    shares: Tensor
-    vectors: Tensor | None = None
-    counts: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +154,7 @@ def descend(
     for step, (part, rows) in enumerate(_batches(task, settings, steps, np.random.default_rng(seed))):
         done = since + (1 - since) * step / steps
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate * _pace(done)
+            group["lr"] = settings.rate * _pace(done) * (_eased(step / steps) if since else 1.0)
         state.revived = max(0.0, 1 - done / RAMP)
         share = len(rows) / total if part is not None else 1.0
         loss = _loss(task, settings, state, part, rows)
@@ -274,6 +228,11 @@ def _pace(done: float) -> float:
     if done < PLATEAU:
         return min(1.0, 0.1 + done / WARM_UP)
     return 0.5 * (1 + math.cos(math.pi * (done - PLATEAU) / (1 - PLATEAU))) + 0.003
+
+
+def _eased(done: float) -> float:
+    """Return the share of the step while Adam learns anew how steep things are, where a descent is taken up again."""
+    return min(1.0, 0.01 + done / EASED)
 
 
 def _ramp(done: float) -> float:
@@ -368,8 +327,3 @@ def _products(x: Tensor, items: Tensor, *, from_target: bool) -> Tensor:
         return x[items[:, :1]] * x[items[:, 1:].clamp(min=0)]
     a, b, c = (x[items[:, i]] for i in range(3))
     return torch.stack([b * c, a * c, a * b], 1)
-
-
-def to_tensor(values: Any) -> Tensor:
-    """Return an array as a tensor where the fit runs."""
-    return torch.as_tensor(np.ascontiguousarray(values)).to(device())

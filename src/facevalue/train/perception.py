@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -17,22 +19,21 @@ from sklearn.utils.validation import check_is_fitted
 from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.forgetting import digest
 from facevalue.data.perception import Head, Perception, Population
-from facevalue.data.similarities import Similarities
-from facevalue.data.triplets import Triplets, over_same_faces
+from facevalue.data.triplets import Triplets
 from facevalue.stats.calibration import softmax
 from facevalue.stats.choice import rectified
-from facevalue.studies.kept import Kept, choices
+from facevalue.stats.similarity import cores
+from facevalue.studies.kept import Kept
 from facevalue.train import descent
-from facevalue.train.descent import LINKS, MEANS, Part, Settings, State, Task
+from facevalue.train.descent import LINKS, MEANS, Settings, State
 from facevalue.train.dimensions import pruned
 from facevalue.train.loop import device
+from facevalue.train.task import Groups, Judgments, Task, Vectors, held_rows, listed, masks_of, standardised, task_of
 
 MASKS = ("none", "annotator", "group")
 TIMINGS = ("joint", "after")
-HELD = 0.1
+EMPTY = 1e-4
 SETTLE = 0.75
-Groups = Mapping[str, Sequence[str]]
-Judgments = Triplets | Similarities | Sequence[Triplets]
 
 
 class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
@@ -163,22 +164,26 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             The fit diverged.
         """
         self._check()
-        given = _listed(answers)
+        given = listed(answers)
         names = given[0].names if given else answers.names  # type: ignore[union-attr]
-        known = _standardised(vectors, names)
-        labels, members, shares = _labels(given, self.mask, groups)
-        held = [_held(part, seed=self.seed) for part in given] if self.prune else [np.zeros(len(p), bool) for p in given]
+        known = standardised(vectors, names)
+        labels, members, shares = masks_of(given, self.mask, groups)
+        held = [held_rows(part, seed=self.seed) for part in given] if self.prune else [np.zeros(len(p), bool) for p in given]
         task, whole = (
-            _task(answers, [part[rows] for part, rows in zip(given, chosen, strict=True)], known, members, shares)
+            task_of(answers, [part[rows] for part, rows in zip(given, chosen, strict=True)], known, members, shares)
             for chosen in ([~rows for rows in held], [slice(None)] * len(given))
         )
-        states = self._restarted(task, progress)
+        with one_thread():
+            states = self._restarted(task, progress)
         self.embeddings_ = [state.table(task).cpu().numpy() for state in states]
         self.losses_ = states[0].losses
         model = self._model(task, states[0], names, labels, members)
-        if self.prune and given:
+        if self.prune and not given:
+            model = _without_empty(model)
+        elif self.prune:
             model, kept = self._pruned(model, [part[rows] for part, rows in zip(given, held, strict=True)])
-            settled = self._descended(whole, states[0].keep(kept), seed=self.seed, since=SETTLE)
+            with one_thread():
+                settled = self._descended(whole, states[0].keep(kept), seed=self.seed, since=SETTLE)
             model = replace(self._model(whole, settled, names, labels, members), measures=model.measures)
         self.model_ = replace(model, head=_head(model.head, known, columns), about=self._about(given))
         return self
@@ -255,15 +260,19 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
 
     def _restarted(self, task: Task, progress: Callable[[int, int], None]) -> list[State]:
         """Return the descents of all starts, the most probable first."""
-        found = list[State]()
-        for i in range(self.restarts):
+        steps = [0] * self.restarts
+
+        def descended(i: int) -> State:
             seed = self.seed + 1000 * i
 
-            def told(done: int, total: int, i: int = i) -> None:
-                progress(i * total + done, self.restarts * total)
+            def told(done: int, total: int) -> None:
+                steps[i] = done
+                progress(sum(steps), self.restarts * total)
 
-            found.append(self._descended(task, descent.start(task, self._settings(), seed=seed), seed=seed, progress=told))
-        return sorted(found, key=lambda state: state.loss)
+            return self._descended(task, descent.start(task, self._settings(), seed=seed), seed=seed, progress=told)
+
+        with ThreadPoolExecutor(1 if device().type == "cuda" else cores()) as pool:
+            return sorted(pool.map(descended, range(self.restarts)), key=lambda state: state.loss)
 
     def _descended(
         self,
@@ -330,111 +339,22 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         }
 
 
-def _listed(answers: Judgments) -> list[Triplets]:
-    """Return the sets of answers over the same faces, without check trials."""
-    if isinstance(answers, Similarities):
-        return []
-    parts = over_same_faces([answers] if isinstance(answers, Triplets) else list(answers))
-    parts = [part[~part.self_referring] for part in parts]
-    if not sum(len(part) for part in parts):
-        raise SchemaError("expected answers to fit to, got none but check trials")
-    return [part for part in parts if len(part)]
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch's operations on one core each: a step is too short to share. Starts run beside each other instead."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
-def _held(answers: Triplets, *, seed: int) -> np.ndarray:
-    """Return which answers are kept for the evidence, (t,) bool: a tenth."""
-    held = np.zeros(len(answers), bool)
-    held[np.random.default_rng(seed).permutation(len(answers))[: int(HELD * len(answers))]] = True
-    return held
-
-
-def _standardised(vectors: np.ndarray | None, names: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return vectors with a mean of 0 and an sd of 1 in each column, the means and the sds."""
-    if vectors is None:
-        return None
-    vectors = np.asarray(vectors)
-    if vectors.ndim != 2 or len(vectors) != len(names):
-        raise WrongShape(f"expected vectors ({len(names)}, k), a row a face; got {vectors.shape}")
-    if lacking := np.flatnonzero(~np.isfinite(vectors).all(1)).tolist():
-        raise SchemaError(f"expected a finite vector of each face; {len(lacking)} have none, {names[lacking[0]]!r} the first")
-    centre, scale = vectors.mean(0), vectors.std(0)
-    scale = np.where(scale > 0, scale, 1.0)
-    return ((vectors - centre) / scale).astype(np.float32), centre.astype(np.float32), scale.astype(np.float32)
-
-
-def _labels(
-    given: Iterable[Triplets], mask: str, groups: Groups | None
-) -> tuple[list[str], dict[str, tuple[str, ...]], torch.Tensor]:
-    """Return the masks' names, the names of each annotator's, and the share of each mask in each annotator's.
-
-    The rows of the shares are the annotators who have a mask, sorted, and one for everybody else: the mean of all masks.
-    """
-    people = sorted({person for part in given for person in part.annotators})
-    if mask == "none":
-        return [], {}, _no_masks(1)
-    if not people:
-        raise SchemaError(f"expected annotators for masks by {mask}, got answers that do not say whose they are")
-    own = {person: (person,) for person in people} if mask == "annotator" else _own_groups(people, groups or {})
-    members = {person: labels for person, labels in own.items() if labels}
-    names = sorted({label for labels in members.values() for label in labels})
-    row = {label: i for i, label in enumerate(names)}
-    mixed = [[row[label] for label in labels] for labels in members.values()] + [list(row.values())]
-    places = [(i, j, 1 / len(columns)) for i, columns in enumerate(mixed) for j in columns]
-    at, values = torch.tensor([place[:2] for place in places]).T, torch.tensor([place[2] for place in places])
-    return names, members, _sparse(at, values, (len(mixed), len(names)))
-
-
-def _own_groups(people: Sequence[str], groups: Groups) -> dict[str, tuple[str, ...]]:
-    """Return the groups of each annotator, sorted; none of those whose groups are not known."""
-    if not any(groups.get(person) for person in people):
-        raise SchemaError(f"expected groups of the annotators for masks by group, got none of any of {len(people)}")
-    if alone := [person for person, own in groups.items() if isinstance(own, str)]:
-        raise SchemaError(f"expected a list of groups of each annotator, got the text {groups[alone[0]]!r} of {alone[0]!r}")
-    return {person: tuple(sorted(set(groups.get(person, ())))) for person in people}
-
-
-def _no_masks(raters: int) -> torch.Tensor:
-    return _sparse(torch.zeros((2, 0), dtype=torch.int64), torch.zeros(0), (raters, 0))
-
-
-def _sparse(at: torch.Tensor, values: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    return torch.sparse_coo_tensor(at, values, shape, device=device(), check_invariants=True).coalesce()
-
-
-def _task(
-    answers: Judgments,
-    given: Sequence[Triplets],
-    known: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
-    members: Mapping[str, Sequence[str]],
-    shares: torch.Tensor,
-) -> Task:
-    vectors = None if known is None else descent.to_tensor(known[0])
-    if isinstance(answers, Similarities):
-        return Task((), len(answers.names), shares, vectors, descent.to_tensor(_counts(answers)))
-    people = sorted(members) if shares.shape[1] else []
-    return Task([_part(part, people) for part in given], len(given[0].names), shares, vectors)
-
-
-def _counts(alike: Similarities) -> np.ndarray:
-    """Return over how many third faces each pair was kept, (n, n) float32."""
-    n, pairs = len(alike), int(np.isfinite(alike.values).sum()) // 2
-    if n < 3 or not pairs:
-        raise SchemaError(f"expected similarities of three faces or more, got {pairs} of {n} faces")
-    answered = np.where(alike.count > 0, alike.count, n - 2)
-    return np.asarray(np.nan_to_num(alike.values) * answered, np.float32)
-
-
-def _part(answers: Triplets, people: Sequence[str]) -> Part:
-    """Return the answers as choices; a ranking is one choice after the other, each among the faces that are left."""
-    row = {person: i for i, person in enumerate(people)}
-    rater = np.array([row.get(person, len(people)) for person in answers.annotator], np.int64)
-    items, (_, chosen) = answers.items, choices(answers)
-    if answers.kind == "ranking":
-        gone = range(items.shape[1] - 2)
-        left = [np.pad(items[:, 1 + k :], ((0, 0), (0, k)), constant_values=-1) for k in gone]
-        items = np.hstack([np.tile(items[:, :1], (len(gone), 1)), np.vstack(left)])
-        chosen, rater = np.tile(chosen, len(gone)), np.tile(rater, len(gone))
-    return Part(answers.kind != "odd_one_out", *map(descent.to_tensor, (items, chosen, rater)))
+def _without_empty(model: Perception) -> Perception:
+    """Return the model without the dimensions that no face lies on, the weightiest first."""
+    weight = np.square(model.embedding, dtype=np.float64).sum(0)
+    order = np.argsort(-weight, kind="stable")
+    return model.keep(order[weight[order] > EMPTY * weight.max()])
 
 
 def _raw_head(state: State, typical: torch.Tensor | None) -> Head | None:
@@ -447,9 +367,7 @@ def _raw_head(state: State, typical: torch.Tensor | None) -> Head | None:
     return Head((), (), np.zeros(k, np.float32), np.ones(k, np.float32), (weights * factor).numpy(), (bias * factor).numpy())
 
 
-def _head(
-    head: Head | None, known: tuple[np.ndarray, np.ndarray, np.ndarray] | None, columns: Mapping[str, str] | None
-) -> Head | None:
+def _head(head: Head | None, known: Vectors | None, columns: Mapping[str, str] | None) -> Head | None:
     if head is None or known is None:
         return None
     names = columns or {}
