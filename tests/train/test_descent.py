@@ -87,7 +87,7 @@ def test_the_posterior_is_the_one_that_is_written(link, others, monkeypatch):
     x, sd = planted(seed=2), np.array([0.5, 2.0])
     part = answered(x, 400, masks=masks, others=others)[0]
     settings = replace(SETTINGS, link=link, sparsity=3.0)
-    state = State(floats(x), None, None, floats(w), floats(sd))
+    state = State(floats(x), None, None, floats(w), floats(sd), torch.eye(2))
     given = Task([part], N, shares_of(A))
     assert posterior(given, settings, state) == pytest.approx(minus_log_posterior(part, x, masks, w, sd, 3.0), rel=1e-5)
     np.testing.assert_allclose(squares(given, settings, state), masks**2, rtol=1e-5)
@@ -179,7 +179,7 @@ def test_a_step_of_em_is_that_of_a_normal_posterior():
     x = planted()
     part = answered(x, 60, masks=masks)[0]
     given = Task([part], N, shares_of(3))
-    state = State(floats(x), None, None, floats(w), floats([0.7, 1.1]))
+    state = State(floats(x), None, None, floats(w), floats([0.7, 1.1]), torch.eye(2))
     told = np.zeros((3, D))
     for items, r in zip(part.items.numpy(), part.rater.tolist(), strict=True):
         for odd in range(3):
@@ -192,6 +192,21 @@ def test_a_step_of_em_is_that_of_a_normal_posterior():
             told[r] += log_p.exp().item() * score.numpy() ** 2
     expected = np.sqrt((w**2 + 1 / (1 / np.array([0.7, 1.1]) ** 2 + told)).mean(0))
     np.testing.assert_allclose(descent._spread(given, SETTINGS, state), expected, rtol=1e-4)
+
+
+def test_masks_that_go_together_are_less_surprising_together():
+    """The prior of the masks is normal: `w' C^-1 w / 2`, its correlations shrunk by three more annotators."""
+    together = np.array([[1.0, 1.0], [-1.0, -1.0], [0.5, 0.5], [-0.5, -0.5]])
+    spread = np.sqrt((together**2).mean(0))
+    state = State(torch.zeros(N, D), None, None, floats(together), floats(spread), torch.eye(D))
+    state.correlation = descent._correlation(state)
+    np.testing.assert_allclose(state.correlation, [[1, 4 / 7], [4 / 7, 1]], rtol=1e-5)
+    given = Task([], N, shares_of(4))
+    covariance = np.outer(spread, spread) * state.correlation.numpy()
+    expected = sum(w @ np.linalg.solve(covariance, w) for w in together) / 2
+    assert posterior(given, SETTINGS, state) == pytest.approx(expected, rel=1e-4)
+    state.masks = floats(together * [1, -1])
+    assert posterior(given, SETTINGS, state) > expected
 
 
 def test_a_frozen_embedding_is_the_same_to_the_byte():
@@ -232,15 +247,18 @@ def test_a_late_beginning_settles_and_takes_fewer_steps(task, monkeypatch):
 
 def test_what_is_kept_is_a_copy_of_these_dimensions(task):
     masks = torch.arange(A * 3.0).reshape(A, 3)
-    state = State(torch.rand(N, 3), None, None, masks, torch.tensor([1.0, 2.0, 3.0]), 5.0)
+    state = State(torch.rand(N, 3), None, None, masks, torch.tensor([1.0, 2.0, 3.0]), torch.arange(9.0).reshape(3, 3), 5.0)
     kept = state.keep(torch.tensor([2, 0]))
     assert torch.equal(kept.x, state.x[:, [2, 0]])
     assert torch.equal(kept.masks, masks[:, [2, 0]])
     assert kept.spread.tolist() == [3, 1]
+    assert kept.correlation.tolist() == [[8, 6], [2, 0]]
     assert np.isnan(kept.loss)
     kept.x += 1
     assert not torch.equal(kept.x, state.x[:, [2, 0]])
-    head = State(None, torch.rand(4, 3), torch.tensor([1.0, 2.0, 3.0]), masks, torch.ones(3)).keep(torch.tensor([1]))
+    head = State(None, torch.rand(4, 3), torch.tensor([1.0, 2.0, 3.0]), masks, torch.ones(3), torch.eye(3)).keep(
+        torch.tensor([1])
+    )
     assert (head.weights.shape, head.bias.tolist()) == ((4, 1), [2.0])
 
 
@@ -255,7 +273,7 @@ def test_a_head_finds_linear_dimensions_and_places_new_faces(sparsity):
     (vectors, x), (new, truth) = linear_faces(0), linear_faces(1)
     given, settings = headed(vectors, answered(x, 6000)[0]), replace(SETTINGS, sparsity=sparsity)
     found = descend(given, settings, start(given, settings, seed=0), seed=0)
-    planted_head = State(None, floats(MIX), floats([0.3, 0.3]), torch.zeros(0, D), torch.ones(D))
+    planted_head = State(None, floats(MIX), floats([0.3, 0.3]), torch.zeros(0, D), torch.ones(D), torch.eye(D))
     assert found.loss < posterior(given, settings, planted_head)  # it ends at a minimum of what it makes small
     assert (matched(x, found.table(given).numpy()).r > 0.99).all()
     placed = found.table(headed(new)).numpy()

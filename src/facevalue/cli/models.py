@@ -13,7 +13,7 @@ app = typer.Typer(help="The instruments: what they are, where their weights come
 @app.command("list")
 def list_models(
     kind: Annotated[
-        str, typer.Option(help="Only detect, landmarks, pose, quality, embed, attributes, expression or liveness.")
+        str, typer.Option(help="Only detect, landmarks, pose, quality, embed, attributes, expression, perceptual or liveness.")
     ] = "",
     only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Only models that allow commercial use.")] = False,
 ) -> None:
@@ -21,7 +21,7 @@ def list_models(
     from facevalue import models
     from facevalue.cli import _show
 
-    names = models.names(kind=kind or None)
+    names = [*models.names(kind=kind or None), *(models.installed() if kind in ("", "perceptual") else ())]
     _show.models([models.card(name) for name in names if models.card(name).commercial or not only_permissive])
 
 

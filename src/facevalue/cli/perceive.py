@@ -95,6 +95,7 @@ def evaluate(
     train: Annotated[list[Path] | None, typer.Option(help="What the model was fitted to, to count leaks.")] = None,
     human: Annotated[Path | None, typer.Option(help="A matrix of how alike people find the faces.")] = None,
     annotators: Annotators = None,
+    columns: Columns = None,
     photos: Photos = None,
     detector: Detector = "centerface",
     kind: Kind = None,
@@ -111,9 +112,11 @@ def evaluate(
     from facevalue.data.annotators import read_annotators
     from facevalue.data.findings import concatenate
     from facevalue.data.judged import part as part_of
+    from facevalue.data.judged import read_facts
     from facevalue.data.similarities import read_similarities
     from facevalue.report import perception as report
     from facevalue.studies import attributes, perception
+    from facevalue.studies.explanation import explain as explain_dimensions
 
     found = _perceive.read_model(model)
     given = _perceive.one_kind(judgments, kind=kind, format=format)
@@ -125,6 +128,9 @@ def evaluate(
         found, answers = _perceive.with_photos(found, answers, photos, out / "faces", detector=detector, quiet=quiet)
     findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before)
     parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
+    if columns is not None:
+        facts = read_facts(columns, found.items)
+        parts.append(explain_dimensions(found, found.items, found.embedding, facts=facts, level=level, seed=seed))
     findings = concatenate([findings, *parts])
     done = [f"{len(answers)} of {len(given)} {answers.kind} answers out of {', '.join(map(str, judgments))}."]
     result = report.Result(findings, found.name, done)
@@ -173,13 +179,23 @@ def explain(
 
     Example: `facevalue perceive explain model --photos faces/ --out results`.
     """
-    from facevalue.cli import _explain, _perceive
-    from facevalue.report import dimensions as report
+    from dataclasses import replace
 
-    given = _perceive.read_model(model)
-    found = _explain.shown(given, tuple(photos or ()), out, instruments=instruments, detector=detector, quiet=quiet)
-    findings, notes = _explain.findings(found, columns, topics, ratings, level=level, seed=seed)
-    told = report.Explanation(found.model, found.names, found.dimensions, findings, found.pictures, found.cards, notes)
+    from facevalue.cli import _explain, _perceive
+    from facevalue.data.annotators import read_ratings, read_topics
+    from facevalue.data.judged import read_facts
+    from facevalue.report import dimensions as report
+    from facevalue.studies import explanation as study
+
+    found = _perceive.read_model(model)
+    shown, facts = _explain.shown(found, tuple(photos or ()), out, instruments=instruments, detector=detector, quiet=quiet)
+    facts = {**facts, **({} if columns is None else read_facts(columns, shown.names))}
+    words = None if topics is None else read_topics(topics)
+    rated = None if ratings is None else read_ratings(ratings)
+    findings = study.explain(
+        found, shown.names, shown.dimensions, facts=facts, topics=words, rated=rated, level=level, seed=seed
+    )
+    told = replace(shown, findings=findings, notes=_explain.notes(findings))
     files = report.write_dimensions(told, out)
     if not quiet:
         _print_dimensions(report.digest(told))

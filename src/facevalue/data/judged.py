@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.data.people import read_table
 from facevalue.data.triplets import Triplets
 
 
@@ -94,3 +96,40 @@ def about_faces(answers: Triplets, known: np.ndarray) -> Triplets:
     kept = answers[known[answers.items].all(1)]
     number = np.cumsum(known) - 1
     return Triplets(number[kept.items], kept.odd, kept.annotator, kept.names[known], kept.kind, kept.columns)
+
+
+def read_facts(path: Path, names: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what a table, its first column the faces' names, says of faces, (n,) float each; NaN where it is no number.
+
+    Raises
+    ------
+    SchemaError
+        One column only, a face twice, or none of the faces.
+    """
+    rows = read_table(path)
+    first, *others = rows[0]
+    if not others:
+        raise SchemaError(f"{path}: expected facts beside the faces' names; it has one column, {first!r}")
+    given = [row[first] for row in rows]
+    if twice := [face for face, count in Counter(given).items() if count > 1]:
+        raise SchemaError(f"{path}: expected one row a face; {twice[0]!r} has several")
+    places = photo_places(names, given)
+    backwards = photo_places(given, names)
+    for i in np.flatnonzero(backwards >= 0):
+        places[backwards[i]] = i if places[backwards[i]] < 0 else places[backwards[i]]
+    if (places < 0).all():
+        raise SchemaError(
+            f"{path}: expected names of faces ({names[0]!r}, ...) in its first column, {first!r}; got {given[0]!r}, ..."
+        )
+    found = {}
+    for name in others:
+        cells = np.array([_measured(row[name]) for row in rows])
+        found[name] = np.where(places >= 0, cells[places], np.nan)
+    return {name: values for name, values in found.items() if np.isfinite(values).any()}
+
+
+def _measured(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan

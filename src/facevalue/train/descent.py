@@ -1,9 +1,10 @@
 """The most probable embedding and masks: Adam over batches of answers, with priors whose spread the data set.
 
-`-log P(answers) + sparsity sum x + sum w^2 / (2 spread^2)` is made small: an exponential prior on the non-negative embedding x,
-and a normal one on how far each mask w is from the population's. The sparsity rises in the first half, so that dimensions
-form before the prior prunes them; large steps at first keep one dimension from being split into two. In that half a head
-also gets gradients where a face is at 0 and should not be, fewer and fewer; then those of the loss alone.
+`-log P(answers) + sparsity sum x + sum w' C^-1 w / 2` is made small: an exponential prior on the non-negative embedding x, and
+a normal one on how far each mask w is from the population's, whose covariance C is found on the way. The sparsity rises in the
+first half, so that dimensions form before the prior prunes them; large steps at first keep one dimension from being split
+into two. In that half a head also gets gradients where a face is at 0 and should not be, fewer and fewer; then those of the
+loss alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from facevalue.data.errors import RunError
+from facevalue.stats.mask import shrunk_correlation
 from facevalue.train.choice import FromTarget, OddOneOut, Rectified, pair_shares
 from facevalue.train.task import Part, Task
 
@@ -72,6 +74,8 @@ class State:
         How far each is from the population's mean, before the link.
     spread : (d,)
         The sd of these in the population.
+    correlation : (d, d)
+        How they go together in it.
     loss
         What was made small, at the end.
     losses
@@ -85,6 +89,7 @@ class State:
     bias: Tensor | None
     masks: Tensor
     spread: Tensor
+    correlation: Tensor
     loss: float = math.nan
     losses: list[float] = field(default_factory=list)
     revived: float = 0.0
@@ -94,7 +99,14 @@ class State:
         x, weights, bias = (
             None if t is None else t.detach()[..., dimensions].clone() for t in (self.x, self.weights, self.bias)
         )
-        return State(x, weights, bias, self.masks.detach()[:, dimensions].clone(), self.spread[dimensions].clone())
+        masks, correlation = self.masks.detach()[:, dimensions].clone(), self.correlation[dimensions][:, dimensions]
+        return State(x, weights, bias, masks, self.spread[dimensions].clone(), correlation)
+
+    @property
+    def precision(self) -> Tensor:
+        """The inverse of the covariance of the masks in the population, (d, d)."""
+        inverse: Tensor = torch.linalg.inv(self.correlation * self.spread[:, None] * self.spread)
+        return inverse
 
     def table(self, task: Task) -> Tensor:
         """Return the embedding of all faces, (n, d)."""
@@ -105,13 +117,14 @@ class State:
 def start(task: Task, settings: Settings, *, seed: int) -> State:
     """Return small positive embeddings drawn by the seed, and masks at the population's mean."""
     draw, d, where = torch.Generator().manual_seed(seed), settings.dimensions, task.shares.device
-    masks, spread = torch.zeros(task.shares.shape[1], d, device=where), torch.ones(d, device=where)
+    masks = torch.zeros(task.shares.shape[1], d, device=where)
+    population = torch.ones(d, device=where), torch.eye(d, device=where)
     if task.vectors is None:
         x = 0.05 + 0.4 * torch.rand(task.n, d, generator=draw)
-        return State(x.to(where), None, None, masks, spread)
+        return State(x.to(where), None, None, masks, *population)
     k = task.vectors.shape[1]
     weights = 0.2 * torch.randn(k, d, generator=draw) / math.sqrt(k)
-    return State(None, weights.to(where), torch.full((d,), 0.25, device=where), masks, spread)
+    return State(None, weights.to(where), torch.full((d,), 0.25, device=where), masks, *population)
 
 
 def descend(
@@ -166,6 +179,7 @@ def descend(
             state.x.data.clamp_(min=0)
         if state.masks.numel() and step and step % every == 0 and done < 0.8:
             state.spread = _spread(task, settings, state)
+            state.correlation = _correlation(state)
         recent = loss.item() / len(rows) if part is not None else loss.item()
         if not math.isfinite(recent):
             raise RunError(f"the fit diverged at step {step + 1} of {steps}: choose a lower rate than {settings.rate:g}")
@@ -287,7 +301,7 @@ def _prior(
         assert state.weights is not None
         found = found + settings.ridge * share * (state.weights**2).sum() / 2
     if state.masks.numel():
-        found = found + share * (state.masks**2 / state.spread**2).sum() / 2
+        found = found + share * ((state.masks @ state.precision) * state.masks).sum() / 2
     return found
 
 
@@ -319,6 +333,16 @@ def _spread(task: Task, settings: Settings, state: State) -> Tensor:
     posterior_variance = 1 / (1 / state.spread**2 + told)
     sd: Tensor = (state.masks**2 + posterior_variance).mean(0).sqrt()
     return sd.clamp(min=SMALLEST_SPREAD)
+
+
+@torch.no_grad()
+def _correlation(state: State) -> Tensor:
+    """Return how the masks go together in the population, (d, d): their posterior variance lies on the diagonal alone."""
+    masks = state.masks.double()
+    own = (state.spread.double() ** 2 - (masks**2).mean(0)).clamp(min=0)
+    covariance = masks.T @ masks / len(masks) + torch.diag(own)
+    found = shrunk_correlation(covariance.cpu().numpy(), len(masks))
+    return torch.from_numpy(found).to(state.spread)
 
 
 def _products(x: Tensor, items: Tensor, *, from_target: bool) -> Tensor:
