@@ -90,6 +90,7 @@ def fitted(
     quiet: bool,
 ) -> Perception:
     """Fit, on a table of the faces or on columns measured on their photos, and write the model into the folder."""
+    from facevalue.annotate.judged import judged_vectors
     from facevalue.cli import _perceive, _show
     from facevalue.data.errors import SchemaError
     from facevalue.data.perception import write_perception
@@ -100,8 +101,9 @@ def fitted(
             raise SchemaError("--photos: expected answers to fit a layer to; a matrix of similarities is fitted as a table")
         names, judged = _perceive.instruments_of(columns), [face for one in given for face in one.names]
         faces = _perceive.measured(photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet)
-        given, values, left = _perceive.vectors(given, faces, columns)
+        kept, values = judged_vectors(given, faces, columns)
         more |= {"vectors": values, "columns": {column: faces[column].source for column in columns}}
+        left, given = sum(map(len, given)) - sum(map(len, kept)), kept
         if left and not quiet:
             typer.echo(f"{left} answers left out: about faces without a measured photo", err=True)
     with _show.progress("fitting", "steps", quiet=quiet) as progress:

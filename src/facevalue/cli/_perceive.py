@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from facevalue.data.annotators import Annotators
     from facevalue.data.faces import Faces
     from facevalue.data.perception import Perception
-    from facevalue.data.photos import Found
     from facevalue.data.triplets import Triplets
     from facevalue.image.align import Crop
 
@@ -65,20 +64,6 @@ def is_run(given: Sequence[str]) -> bool:
     return len(given) == 1 and ((first / "faces.parquet").is_file() or first.suffix == ".parquet")
 
 
-def judged_photos(given: Sequence[str], names: Sequence[str] | np.ndarray) -> Found:
-    """Return the photos of judged faces alone."""
-    from facevalue.data.errors import SchemaError
-    from facevalue.data.judged import photo_places
-    from facevalue.data.photos import Found, find_photos
-
-    found = find_photos(list(given))
-    places = photo_places(names, [photo.path for photo in found])
-    if (places < 0).all():
-        got = f"{found[0].path!r}, ..." if found else "no photo"
-        raise SchemaError(f"--photos: expected photos named as the judged faces are ({names[0]!r}, ...); got {got}")
-    return Found(found[i] for i in sorted(set(places[places >= 0].tolist())))
-
-
 def measured(
     given: Sequence[str],
     out: Path,
@@ -90,6 +75,7 @@ def measured(
 ) -> Faces:
     """Return the faces of an earlier run of annotate, or of photos, perhaps only of judged faces, measured into a folder."""
     from facevalue.annotate import engine, instruments, run
+    from facevalue.annotate.judged import judged_photos
     from facevalue.annotate.measure import Settings
     from facevalue.cli import _show
     from facevalue.data import photos
@@ -121,45 +107,15 @@ def instruments_of(columns: Sequence[str]) -> list[str]:
     return names
 
 
-def vectors(answers: Sequence[Triplets], faces: Faces, columns: Sequence[str]) -> tuple[list[Triplets], np.ndarray, int]:
-    """Return the answers about faces that were measured, the vectors of these faces, and how many answers are left out."""
-    from facevalue import models
-    from facevalue.data.errors import SchemaError
-    from facevalue.data.judged import about_faces, photo_places
-    from facevalue.data.people import main_faces
-    from facevalue.data.triplets import over_same_faces
-
-    main = faces[main_faces(faces)[0]]
-    values = models.vectors(main, tuple(columns))
-    together = over_same_faces(answers)
-    places = photo_places(together[0].names, main.path)
-    known = (places >= 0) & np.isfinite(values).all(1)[places]
-    kept = [about_faces(part, known) for part in together]
-    left = sum(map(len, together)) - sum(map(len, kept))
-    if left == sum(map(len, together)):
-        raise SchemaError(
-            f"expected photos of the judged faces ({together[0].names[0]!r}, ...) among {main.path[0]!r}, ...: no answer is "
-            "about faces that all have one; name the photos as the judgments name the faces"
-        )
-    return kept, values[places[known]], left
-
-
 def cut_out(
     given: Sequence[str], names: np.ndarray, crop: Crop, *, detector: str, quiet: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the crop of each judged face, (n, h, w, 3), and which have a photo of a face, (n,) bool."""
-    from facevalue.annotate.crops import main_crops
+    """Return the crop of each judged face, and which have a photo of a face, with a bar."""
+    from facevalue.annotate.judged import judged_crops
     from facevalue.cli import _show
-    from facevalue.data.judged import photo_places
-    from facevalue.data.photos import find_photos
 
-    found = find_photos(list(given))
-    places = photo_places(names, [photo.path for photo in found])
-    seen, crops = places >= 0, np.zeros((len(names), *crop.shape, 3), np.uint8)
     with _show.progress("cutting out", "faces", quiet=quiet) as progress:
-        crops[seen], why = main_crops([found[i] for i in places[seen]], crop, detector=detector, progress=progress)
-    seen[seen] = why == ""
-    return crops, seen
+        return judged_crops(given, names, crop, detector=detector, progress=progress)
 
 
 def pictures(given: Sequence[str], names: np.ndarray, *, detector: str, quiet: bool) -> dict[str, np.ndarray]:
@@ -221,24 +177,17 @@ def with_photos(
 
 
 def with_places(faces: Faces, name: str, given: str, *, quiet: bool) -> Faces:
-    """Return the main faces that an instrument, as it is installed now, has placed along its dimensions."""
-    from facevalue import models
+    """Return the main faces that an instrument has placed along its dimensions, and say how many photos have none."""
+    from facevalue.annotate.judged import placed
     from facevalue.data.errors import SchemaError
-    from facevalue.data.people import main_faces
 
-    column, now = f"{name}.dimensions", models.card(name).source
-    if column not in faces.columns:
-        raise SchemaError(f"{given}: expected the column {column}; annotate with --instruments default,{name}")
-    if (source := faces[column].source) != now:
-        raise SchemaError(f"{given}: expected {column} of {now}, got {source}; annotate again")
-    main = faces[main_faces(faces)[0]]
-    seen = np.isfinite(main[column].values).all(1)
-    if not seen.any():
-        raise SchemaError(f"{given}: expected faces with a place along {name}; none of {len(main)} photos has one")
-    if not seen.all() and not quiet:
-        typer.echo(f"{given}: {(~seen).sum()} of {len(main)} photos have no such face and are left out", err=True)
-    placed: Faces = main[seen]
-    return placed
+    try:
+        main, left = placed(faces, name)
+    except SchemaError as error:
+        raise SchemaError(f"{given}: {error}") from error
+    if left and not quiet:
+        typer.echo(f"{given}: {left} of {len(main) + left} photos have no such face and are left out", err=True)
+    return main
 
 
 def groupings(model: Perception, annotators: Annotators) -> dict[str, np.ndarray]:
