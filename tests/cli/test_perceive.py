@@ -795,3 +795,29 @@ def test_its_card_can_be_shown(world):
     assert shown.returncode == 0
     assert "installed here by facevalue perceive embed" in shown.stdout
     assert "needs       fake_embed" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fit", "answers.csv", "-o", "x", "--photos", "photos", "--on", "attributes.age"),
+        ("embed", "head", "photos", "-o", "x", "--instruments", "attributes"),
+        ("explain", "head", "-o", "x", "--photos", "photos", "--instruments", "attributes"),
+    ],
+)
+def test_instruments_that_forbid_commercial_use_are_refused_when_asked(world, words, monkeypatch):
+    monkeypatch.chdir(world)
+    done = perceive(*words, "--only-permissive", *DETECTOR, code=1)
+    assert "--only-permissive: no commercial use of" in done.stderr
+    assert "attributes" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_facts_of_faces_are_correlated_in_an_evaluation_too(world, tmp_path):
+    rows = [f"{name},{value:.3f}" for name, value in zip(names(), planted()[:, 0], strict=True)]
+    (tmp_path / "facts.csv").write_text("\n".join(["face,green", *rows]) + "\n")
+    perceive("evaluate", world / "table", world / "answers.csv", "-o", tmp_path / "out", "--columns", tmp_path / "facts.csv")
+    found = read_findings(tmp_path / "out" / "findings.csv")
+    of_green = found[found.measure == "spearman green"]
+    assert len(of_green) == read_perception(world / "table").d
+    assert of_green.value.max() > 0.7

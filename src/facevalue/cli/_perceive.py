@@ -118,6 +118,22 @@ def cut_out(
         return judged_crops(given, names, crop, detector=detector, progress=progress)
 
 
+def needed(model: Perception) -> list[str]:
+    """Return the instruments that a model's head is on, and the model itself where it is one of AVFS's."""
+    from facevalue import models
+
+    published = [name for name in models.names(kind="perceptual") if name == model.name]
+    return published if model.head is None else instruments_of(model.head.columns)
+
+
+def check_permissive(detector: str, names: Sequence[str]) -> None:
+    """Refuse models that forbid commercial use, those that instruments need among them."""
+    from facevalue import models
+    from facevalue.annotate.instruments import placed
+
+    models.permissive([detector, *placed(names, detector)])
+
+
 def pictures(given: Sequence[str], names: np.ndarray, *, detector: str, quiet: bool) -> dict[str, np.ndarray]:
     """Return a small picture of each face that has a photo; none where a run is given, which has no photos."""
     from facevalue.image.align import ffhq

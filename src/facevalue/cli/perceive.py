@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 if TYPE_CHECKING:
+    from facevalue.data.findings import Findings
     from facevalue.data.perception import Perception
 
 LISTED = 24
@@ -28,6 +28,7 @@ Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
 Photos = Annotated[list[str] | None, typer.Option(help="Photos of the judged faces, named as the answers name them.")]
 Detector = Annotated[str, typer.Option(help="Name of the detector that finds the faces of photos.")]
+Permissive = Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")]
 Columns = Annotated[Path | None, typer.Option(help="A .csv of further facts a face, its first column the face.")]
 Annotators = Annotated[Path | None, typer.Option(help="What annotators say of themselves: AVFS's prescreener.json.")]
 
@@ -52,6 +53,7 @@ def fit(
     restarts: Annotated[int, typer.Option(help="Starts; dimensions must be found again by the others.", min=1)] = 2,
     prune: Annotated[bool, typer.Option(help="Drop dimensions without evidence.")] = True,
     detector: Detector = "centerface",
+    only_permissive: Permissive = False,
     kind: Kind = None,
     format: Format = None,
     seed: Seed = 0,
@@ -61,7 +63,7 @@ def fit(
 
     Example: `facevalue perceive fit answers.csv --mask annotator --out model`; with `--photos faces/` it embeds new faces.
     """
-    from facevalue.cli import _fit
+    from facevalue.cli import _fit, _perceive
     from facevalue.data.annotators import read_annotators
 
     _fit.check(
@@ -79,6 +81,8 @@ def fit(
         )  # fmt: skip
         answers = _fit.answers(judgments, part, kind=kind, format=format)
         columns = tuple(word.strip() for word in (on or "dlib_resnet.embedding").split(",")) if photos else ()
+        if only_permissive and photos:
+            _perceive.check_permissive(detector, _perceive.instruments_of(columns))
         model = _fit.fitted(
             estimator, answers, out, photos=tuple(photos or ()), columns=columns, detector=detector, groups=groups, quiet=quiet
         )
@@ -98,6 +102,7 @@ def evaluate(
     columns: Columns = None,
     photos: Photos = None,
     detector: Detector = "centerface",
+    only_permissive: Permissive = False,
     kind: Kind = None,
     format: Format = None,
     level: Level = 0.9,
@@ -125,6 +130,8 @@ def evaluate(
     matrix = None if human is None else read_similarities(human)
     tables = {} if annotators is None else _perceive.groupings(found, read_annotators(annotators))
     if photos:
+        if only_permissive:
+            _perceive.check_permissive(detector, _perceive.needed(found))
         found, answers = _perceive.with_photos(found, answers, photos, out / "faces", detector=detector, quiet=quiet)
     findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before)
     parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
@@ -148,6 +155,7 @@ def embed(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
     instruments: Annotated[str, typer.Option(help="Other instruments to measure with, with commas.")] = "",
     detector: Detector = "centerface",
+    only_permissive: Permissive = False,
     quiet: Quiet = False,
 ) -> None:
     """Install a model as the instrument perceptual.NAME, and measure photos with it, as `annotate` does from then on.
@@ -158,7 +166,7 @@ def embed(
     from facevalue.cli.annotate import annotate
 
     names = ",".join(filter(None, (instruments, _perceive.instrument(model, quiet=quiet))))
-    annotate(photos, out, instruments=names, detector=detector, quiet=quiet)
+    annotate(photos, out, instruments=names, detector=detector, only_permissive=only_permissive, quiet=quiet)
 
 
 @app.command()
@@ -171,6 +179,7 @@ def explain(
     ratings: Annotated[Path | None, typer.Option(help="AVFS's image_rating.json.")] = None,
     instruments: Annotated[str, typer.Option(help="Instruments whose columns are compared, with commas.")] = "default",
     detector: Detector = "centerface",
+    only_permissive: Permissive = False,
     level: Level = 0.9,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -181,6 +190,7 @@ def explain(
     """
     from dataclasses import replace
 
+    from facevalue.annotate.instruments import named
     from facevalue.cli import _explain, _perceive
     from facevalue.data.annotators import read_ratings, read_topics
     from facevalue.data.judged import read_facts
@@ -188,6 +198,8 @@ def explain(
     from facevalue.studies import explanation as study
 
     found = _perceive.read_model(model)
+    if only_permissive and photos:
+        _perceive.check_permissive(detector, [*named(instruments.split(",")), *_perceive.needed(found)])
     shown, facts = _explain.shown(found, tuple(photos or ()), out, instruments=instruments, detector=detector, quiet=quiet)
     facts = {**facts, **({} if columns is None else read_facts(columns, shown.names))}
     words = None if topics is None else read_topics(topics)
@@ -210,6 +222,7 @@ def compare(
     out: Out,
     size: Annotated[int | None, typer.Option(help="Also choose so many of each that are as alike as can be.", min=2)] = None,
     detector: Detector = "centerface",
+    only_permissive: Permissive = False,
     level: Level = 0.9,
     seed: Seed = 0,
     quiet: Quiet = False,
@@ -226,6 +239,8 @@ def compare(
     from facevalue.studies.disparity import disparity
 
     found = _perceive.read_model(model)
+    if only_permissive:
+        _perceive.check_permissive(detector, _perceive.needed(found))
     sides = [
         _perceive.dimensions(found, [photos], out / f"faces_{i}", detector=detector, quiet=quiet)
         for i, photos in enumerate((first, second))
@@ -238,7 +253,8 @@ def compare(
         findings = concatenate([findings, balance])
         notes += [f"{size} faces of each set that are as alike as can be: subset.csv."]
         _perceive.write_subset([faces.path[rows] for faces, rows in zip(sides, chosen, strict=True)], (first, second), out)
-    told = report.Comparison(found.name, (first, second), (len(a), len(b)), findings, seed, notes=notes)
+    cards = [models.card(name) for name in (models.perceptual_name(found.name), *_perceive.needed(found), detector)]
+    told = report.Comparison(found.name, (first, second), (len(a), len(b)), findings, seed, cards, notes)
     files = report.write_disparity(told, out)
     if not quiet:
         _print_comparison(findings)
@@ -252,6 +268,7 @@ def rater(
     out: Out,
     photos: Photos = None,
     detector: Detector = "centerface",
+    only_permissive: Permissive = False,
     kind: Kind = None,
     format: Format = None,
     level: Level = 0.9,
@@ -272,6 +289,8 @@ def rater(
     own, answers = _perceive.read_model(model), _perceive.one_kind(judgments, kind=kind, format=format)
     shown = own
     if photos:
+        if only_permissive:
+            _perceive.check_permissive(detector, _perceive.needed(own))
         shown, answers = _perceive.with_photos(own, answers, photos, out / "faces", detector=detector, quiet=quiet)
     found = new_rater(shown, answers, level=level, seed=seed)
     write_perception(replace(found.model, items=own.items, embedding=own.embedding), out)
@@ -317,17 +336,16 @@ def _print_model(model: Perception, out: Path) -> None:
     typer.echo(f"{embeds}\nperception.json, arrays.npz: in {out}")
 
 
-def _print_dimensions(rows: list[dict[str, object]]) -> None:
+def _print_dimensions(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        columns = [f"{c['name']} {c['value']:+.2f}" for c in row["columns"][:3]]  # type: ignore[index]
-        words = [str(w["name"]) for w in row["words"][:3]]  # type: ignore[index]
+        columns = [f"{column['name']} {column['value']:+.2f}" for column in row["columns"][:3]]
+        words = [word["name"] for word in row["words"][:3]]
         typer.echo(f"  {row['number']:>3}  {', '.join(words + columns) or 'nothing known'}")
 
 
-def _print_comparison(findings: object) -> None:
+def _print_comparison(findings: Findings) -> None:
     from facevalue.report.disparity import digest
 
-    for row in digest(findings)[:10]:  # type: ignore[arg-type]
-        adjusted = row["adjusted_p"]["told"] if "adjusted_p" in row else "none"
-        one = row["disparity"]
-        sys.stdout.write(f"  {row['group']:14} disparity {one['told']} ({one['interval']}), adjusted p {adjusted}\n")
+    for row in digest(findings)[:10]:
+        adjusted, one = row["adjusted_p"]["told"], row["disparity"]
+        typer.echo(f"  {row['group']:14} disparity {one['told']} ({one['interval']}), adjusted p {adjusted}")
