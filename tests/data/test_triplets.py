@@ -100,3 +100,8 @@ def test_annotators_are_those_who_are_known():
     some = Triplets([[0, 1, 2]] * 3, [0] * 3, ["cy", "", "ann"], NAMES, "odd_one_out")
     assert some.annotators.tolist() == ["ann", "cy"]
     assert named_rows([3, 4]) == "rows 3, 4"
+
+
+def test_a_name_that_stands_twice_is_refused():
+    with pytest.raises(SchemaError, match="each of 3 names once, got 2"):
+        Triplets([[0, 1, 2]], [0], [""], ["a", "b", "a"], "odd_one_out")

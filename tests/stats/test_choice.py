@@ -112,3 +112,10 @@ def test_rectified_is_the_positive_part_and_keeps_what_is_not_known():
     found = rectified(values, weights, bias)
     np.testing.assert_allclose(found[1:], expected, rtol=1e-12)
     assert np.isnan(found[0]).all()
+
+
+def test_masks_without_their_raters_are_refused():
+    x, items = np.ones((3, 2)), np.array([[0, 1, 2]])
+    for given in ({"masks": np.ones((1, 2))}, {"rater": np.array([0])}):
+        with pytest.raises(ValueError, match="or neither"):
+            similarities(x, items, **given)

@@ -162,7 +162,8 @@ def test_the_loss_is_that_published(weights: Loss, masked: bool) -> None:
     found = loss_terms(*given, torch.from_numpy(masks) if masked else None, weights)
     assert {name: float(found[name]) for name in expected} == pytest.approx(expected, rel=1e-12)
     assert ("mask_loss" in found) == masked
-    p = odd_probabilities(similarities(np.maximum(raw, 0), items, masks=masks, rater=np.arange(7) if masked else None))
+    own = {"masks": masks, "rater": np.arange(7)} if masked else {}
+    p = odd_probabilities(similarities(np.maximum(raw, 0), items, **own))
     assert int(found["right"]) == (p.argmax(1) == odd).sum()
     ooo = -weights.odd_one_out_prediction_loss_weight * np.log(p[np.arange(7), odd]).sum()
     assert float(found["ooo_loss"]) == pytest.approx(ooo)

@@ -592,3 +592,8 @@ def test_likeness_of_facesim3d_is_found(shared, monkeypatch):
 def test_means_of_both_links_leave_room():
     assert MEANS["sigmoid"] == 0
     assert estimator.LINKS["softplus"](torch.tensor(MEANS["softplus"])).item() == pytest.approx(1)
+
+
+def test_groups_that_would_be_ignored_are_refused(made):
+    with pytest.raises(SchemaError, match="mask='group'"):
+        settings(mask="annotator").fit(made.answers[:300], groups={"a": ["b"]})

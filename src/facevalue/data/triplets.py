@@ -45,8 +45,8 @@ class Triplets:
     WrongShape
         A column is not as long as `items`, or `items` is not as wide as the kind asks.
     SchemaError
-        A kind that is none, or rows that name a face twice, a face that is not there, or an odd one that cannot be; the
-        message names the first of them.
+        A kind that is none, a name that stands twice, or rows that name a face twice, a face that is not there, or an odd
+        one that cannot be; the message names the first of them.
 
     Examples
     --------
@@ -74,6 +74,10 @@ class Triplets:
         for name, column in {"odd": self.odd, "annotator": self.annotator, **self.columns}.items():
             if column.shape[:1] != (len(self),) or (name in ("odd", "annotator") and column.ndim != 1):
                 raise WrongShape(f"judgments: {name} has shape {column.shape}, expected {len(self)} rows as items has")
+        if len(set(self.names)) < len(self.names):
+            raise SchemaError(
+                f"judgments: expected each of {len(self.names)} names once, got {len(set(self.names))} different ones"
+            )
         if (faults := self._faults()) and any(faults.values()):
             raise SchemaError(
                 "judgments: " + "; ".join(f"{what} in {named_rows(rows)}" for what, rows in faults.items() if rows)

@@ -35,6 +35,11 @@ def similarities(
     (t, 3) float
         Column i: of the two faces that are not at place i.
 
+    Raises
+    ------
+    ValueError
+        Masks without raters, or raters without masks.
+
     References
     ----------
     Andrews, Joniak, Xiang, A View From Somewhere, ICLR 2023, section 3.
@@ -47,6 +52,8 @@ def similarities(
     >>> similarities(x, np.array([[0, 1, 2]]), masks=np.array([[1.0, 0.5]]), rater=np.array([0])).tolist()
     [[0.75, 0.0, 2.0]]
     """
+    if (masks is None) != (rater is None):
+        raise ValueError("expected masks and the rater of each row, or neither")
     faces = embedding[items]
     weighted = faces if masks is None or rater is None else faces * (masks[rater] ** 2)[:, None]
     return np.stack([(weighted[:, i] * faces[:, j]).sum(-1) for i, j in LEFT], axis=1)

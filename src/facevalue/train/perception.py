@@ -164,6 +164,8 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             The fit diverged.
         """
         self._check()
+        if groups is not None and self.mask != "group":
+            raise SchemaError(f"expected no groups for masks by {self.mask}: they are for mask='group'")
         given = listed(answers)
         names = given[0].names if given else answers.names  # type: ignore[union-attr]
         known = standardised(vectors, names)
@@ -233,10 +235,11 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         return p
 
     def score(self, answers: Triplets, y: None = None) -> float:
-        """Return the accuracy; of rankings that of the first choice; a tie counts by its chance."""
+        """Return the accuracy without check trials; of rankings that of the first choice; a tie counts by its chance."""
         check_is_fitted(self, "model_")
-        kept = Kept.of(self.model_, answers)
-        return float(kept.hits(kept.similarities(self.model_, self.model_.rows(answers.annotator))).mean())
+        judged = answers[~answers.self_referring]
+        kept = Kept.of(self.model_, judged)
+        return float(kept.hits(kept.similarities(self.model_, self.model_.rows(judged.annotator))).mean())
 
     @property
     def _after(self) -> bool:
@@ -330,7 +333,9 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         salt = secrets.token_hex(8)
         people = sorted({person for part in given for person in part.annotators})
         return {
-            "config": self.get_params(),
+            "config": {
+                name: value.item() if isinstance(value, np.generic) else value for name, value in self.get_params().items()
+            },
             "answers": sum(len(part) for part in given),
             "judgments": [part.sha256() for part in given],
             "salt": salt,
