@@ -177,6 +177,11 @@ def test_masks_say_more_of_new_answers_and_no_more_than_there_is(made, fitted):
     assert worse < without
 
 
+def in_order(x: np.ndarray) -> np.ndarray:
+    """Return the dimensions with the weightiest first."""
+    return x[:, np.argsort(-np.square(x, dtype=float).sum(0), kind="stable")]
+
+
 def test_restarts_give_the_most_probable_and_how_stable_it_is(made):
     one = settings(dimensions=5, restarts=3, prune=True).fit(made.answers[:4000])
     assert [x.shape for x in one.embeddings_] == [(N, 5)] * 3
@@ -189,9 +194,10 @@ def test_restarts_give_the_most_probable_and_how_stable_it_is(made):
         p = odd_probabilities(similarities(x.astype(float), items))[np.arange(4000), odd]
         posteriors.append(-np.log(p).sum() + 2.0 * x.sum(dtype=float))
     assert posteriors == sorted(posteriors)
-    np.testing.assert_array_equal(again.transform(), again.embeddings_[0])
+    best, *_ = found = [in_order(x) for x in again.embeddings_]
+    np.testing.assert_array_equal(again.transform(), best)
     starts = [settings(dimensions=5, seed=seed).fit(made.answers[:4000]).transform().tolist() for seed in (1, 1001, 2001)]
-    assert sorted(starts) == sorted(x.tolist() for x in again.embeddings_)
+    assert sorted(starts) == sorted(x.tolist() for x in found)
     assert starts[0] != again.transform().tolist()  # not the first, but the best is taken
 
 

@@ -180,13 +180,12 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         self.embeddings_ = [state.table(task).cpu().numpy() for state in states]
         self.losses_ = states[0].losses
         model = self._model(task, states[0], names, labels, members)
-        if self.prune and not given:
-            model = _without_empty(model)
-        elif self.prune:
+        if self.prune and given:
             model, kept = self._pruned(model, [part[rows] for part, rows in zip(given, held, strict=True)])
             with one_thread():
                 settled = self._descended(whole, states[0].keep(kept), seed=self.seed, since=SETTLE)
             model = replace(self._model(whole, settled, names, labels, members), measures=model.measures)
+        model = _in_order(model, empty=not self.prune)
         self.model_ = replace(model, head=_head(model.head, known, columns), about=self._about(given))
         return self
 
@@ -355,11 +354,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _without_empty(model: Perception) -> Perception:
-    """Return the model without the dimensions that no face lies on, the weightiest first."""
+def _in_order(model: Perception, *, empty: bool) -> Perception:
+    """Return the model with its weightiest dimension first, and perhaps without those that no face lies on."""
     weight = np.square(model.embedding, dtype=np.float64).sum(0)
     order = np.argsort(-weight, kind="stable")
-    return model.keep(order[weight[order] > EMPTY * weight.max()])
+    return model.keep(order if empty else order[weight[order] > EMPTY * weight.max()])
 
 
 def _raw_head(state: State, typical: torch.Tensor | None) -> Head | None:
