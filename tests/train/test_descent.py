@@ -174,13 +174,13 @@ def test_raters_who_do_not_differ_get_one_mask():
 
 
 def test_a_step_of_em_is_that_of_a_normal_posterior():
-    """With information F of each mask, `sd^2 = mean(w^2 + 1 / (1 / sd^2 + F))`; F by the outer products of scores."""
+    """With information F of each mask, `C = mean(w w' + inv(C^-1 + F))`; F by the outer products of scores."""
     w, masks = weights_and_masks("sigmoid", 0.6, a=3)
     x = planted()
     part = answered(x, 60, masks=masks)[0]
     given = Task([part], N, shares_of(3))
     state = State(floats(x), None, None, floats(w), floats([0.7, 1.1]), torch.eye(2))
-    told = np.zeros((3, D))
+    told = np.zeros((3, D, D))
     for items, r in zip(part.items.numpy(), part.rater.tolist(), strict=True):
         for odd in range(3):
             weight = torch.tensor(w[r], requires_grad=True)
@@ -189,21 +189,24 @@ def test_a_step_of_em_is_that_of_a_normal_posterior():
             logits = torch.stack([(q * faces[i] * faces[j]).sum() for i, j in ((1, 2), (0, 2), (0, 1))])
             log_p = logits.log_softmax(0)[odd]
             (score,) = torch.autograd.grad(log_p, weight)
-            told[r] += log_p.exp().item() * score.numpy() ** 2
-    expected = np.sqrt((w**2 + 1 / (1 / np.array([0.7, 1.1]) ** 2 + told)).mean(0))
-    np.testing.assert_allclose(descent._spread(given, SETTINGS, state), expected, rtol=1e-4)
+            told[r] += log_p.exp().item() * np.outer(score, score)
+    posterior_covariance = np.linalg.inv(np.diag(1 / np.array([0.7, 1.1]) ** 2) + told)
+    expected = (w[:, :, None] * w[:, None] + posterior_covariance).mean(0)
+    spread, correlation = descent._population(given, SETTINGS, state)
+    np.testing.assert_allclose(spread, np.sqrt(expected.diagonal()), rtol=1e-4)
+    together = expected[0, 1] / np.sqrt(expected[0, 0] * expected[1, 1])
+    np.testing.assert_allclose(
+        correlation, [[1, together / 2], [together / 2, 1]], rtol=1e-3
+    )  # three annotators, and three more
 
 
 def test_masks_that_go_together_are_less_surprising_together():
-    """The prior of the masks is normal: `w' C^-1 w / 2`, its correlations shrunk by three more annotators."""
-    together = np.array([[1.0, 1.0], [-1.0, -1.0], [0.5, 0.5], [-0.5, -0.5]])
-    spread = np.sqrt((together**2).mean(0))
-    state = State(torch.zeros(N, D), None, None, floats(together), floats(spread), torch.eye(D))
-    state.correlation = descent._correlation(state)
-    np.testing.assert_allclose(state.correlation, [[1, 4 / 7], [4 / 7, 1]], rtol=1e-5)
+    """The prior of the masks is normal: `w' C^-1 w / 2`."""
+    together, spread = np.array([[1.0, 1.0], [-1.0, -1.0], [0.5, 0.5], [-0.5, -0.5]]), np.array([0.8, 0.7])
+    correlation = np.array([[1.0, 0.6], [0.6, 1.0]])
+    state = State(torch.zeros(N, D), None, None, floats(together), floats(spread), floats(correlation))
     given = Task([], N, shares_of(4))
-    covariance = np.outer(spread, spread) * state.correlation.numpy()
-    expected = sum(w @ np.linalg.solve(covariance, w) for w in together) / 2
+    expected = sum(w @ np.linalg.solve(np.outer(spread, spread) * correlation, w) for w in together) / 2
     assert posterior(given, SETTINGS, state) == pytest.approx(expected, rel=1e-4)
     state.masks = floats(together * [1, -1])
     assert posterior(given, SETTINGS, state) > expected

@@ -27,9 +27,9 @@ LINKS: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "softp
 MEANS = {"sigmoid": 0.0, "softplus": math.log(math.e - 1)}
 WARM_UP, PLATEAU, RAMP, FIRST, EASED = 0.05, 0.6, 0.5, 0.1, 0.2
 LEAST_STEPS = 1200
-SPREADS = 8
+SPREADS = 12
 SMALLEST_SPREAD = 0.03
-BLOCK = 32_768
+BLOCK, FEWER = 32_768, 4096
 Progress = Callable[[int, int], None]
 
 
@@ -177,9 +177,8 @@ def descend(
         optimizer.step()
         if state.x is not None and not frozen:
             state.x.data.clamp_(min=0)
-        if state.masks.numel() and step and step % every == 0 and done < 0.8:
-            state.spread = _spread(task, settings, state)
-            state.correlation = _correlation(state)
+        if state.masks.numel() and step and (step % every == 0 or step + 1 == steps):
+            state.spread, state.correlation = _population(task, settings, state)
         recent = loss.item() / len(rows) if part is not None else loss.item()
         if not math.isfinite(recent):
             raise RunError(f"the fit diverged at step {step + 1} of {steps}: choose a lower rate than {settings.rate:g}")
@@ -222,10 +221,11 @@ def posterior(task: Task, settings: Settings, state: State) -> float:
         return sum(parts) + float(_prior(task, settings, state, None, none, sparsity=settings.sparsity, share=1.0))
 
 
-def _blocks(part: Part) -> list[Tensor]:
+def _blocks(part: Part, most: int | None = None) -> list[Tensor]:
     """Return the rows of a part in blocks that fit the memory."""
-    starts = range(0, len(part.items), BLOCK)
-    return [torch.arange(i, min(i + BLOCK, len(part.items)), device=part.items.device) for i in starts]
+    size = most or BLOCK
+    starts = range(0, len(part.items), size)
+    return [torch.arange(i, min(i + size, len(part.items)), device=part.items.device) for i in starts]
 
 
 def _learnt(task: Task, state: State, *, frozen: bool) -> list[Tensor]:
@@ -306,43 +306,40 @@ def _prior(
 
 
 @torch.no_grad()
-def _spread(task: Task, settings: Settings, state: State) -> Tensor:
-    """Return the sd of the masks in the population by a step of EM: `mean(w^2 + posterior variance)`.
+def _population(task: Task, settings: Settings, state: State) -> tuple[Tensor, Tensor]:
+    """Return the sd (d,) and correlation (d, d) of the masks by a step of EM: `C = mean(w w' + posterior covariance)`.
 
     References
     ----------
     Dempster, Laird, Rubin, JRSS B 39, 1977; the posterior is taken to be normal, with the Fisher information.
     """
-    x, found = state.table(task), torch.zeros(len(task.shares), state.masks.shape[1], device=state.masks.device)
-    link, mean = LINKS[settings.link], MEANS[settings.link]
+    masks = state.masks.double()
+    covariance = masks.T @ masks / len(masks)
+    covariance += torch.linalg.inv(state.precision.double() + _information(task, settings, state).double()).mean(0)
+    correlation = torch.from_numpy(shrunk_correlation(covariance.cpu().numpy(), len(masks)))
+    return covariance.diag().sqrt().clamp(min=SMALLEST_SPREAD).to(state.spread), correlation.to(state.spread)
+
+
+def _information(task: Task, settings: Settings, state: State) -> Tensor:
+    """Return the Fisher information of the answers about each mask, (l, d, d)."""
+    x, d = state.table(task), state.masks.shape[1]
+    found = torch.zeros(len(task.shares), d, d, device=x.device)
+    link, mean = LINKS[settings.link], torch.tensor(MEANS[settings.link], device=x.device)
     w = (mean + torch.sparse.mm(task.shares, state.masks)).requires_grad_(True)
     with torch.enable_grad():
-        square = (link(w) / link(torch.tensor(mean, device=w.device))) ** 2
+        square = (link(w) / link(mean)) ** 2
         (slope,) = torch.autograd.grad(square.sum(), w)
-    square = square.detach()
     for part in task.parts:
-        for rows in _blocks(part):
-            rater = part.rater[rows]
-            products = _products(x, part.items[rows], from_target=part.from_target)
-            p = (products * square[rater][:, None]).sum(2)
-            p = p.masked_fill(part.items[rows][:, 1:] < 0, -torch.inf) if part.from_target else p
-            p = p.softmax(1)[:, :, None]
-            variance = (p * products**2).sum(1) - (p * products).sum(1) ** 2
-            found.index_add_(0, rater, variance * slope[rater] ** 2)
-    told = torch.sparse.mm((task.shares * task.shares).t(), found)
-    posterior_variance = 1 / (1 / state.spread**2 + told)
-    sd: Tensor = (state.masks**2 + posterior_variance).mean(0).sqrt()
-    return sd.clamp(min=SMALLEST_SPREAD)
-
-
-@torch.no_grad()
-def _correlation(state: State) -> Tensor:
-    """Return how the masks go together in the population, (d, d): their posterior variance lies on the diagonal alone."""
-    masks = state.masks.double()
-    own = (state.spread.double() ** 2 - (masks**2).mean(0)).clamp(min=0)
-    covariance = masks.T @ masks / len(masks) + torch.diag(own)
-    found = shrunk_correlation(covariance.cpu().numpy(), len(masks))
-    return torch.from_numpy(found).to(state.spread)
+        for rows in _blocks(part, FEWER):
+            rater, items = part.rater[rows], part.items[rows]
+            products = _products(x, items, from_target=part.from_target)
+            p = (products * square.detach()[rater][:, None]).sum(2)
+            p = (p.masked_fill(items[:, 1:] < 0, -torch.inf) if part.from_target else p).softmax(1)[:, :, None]
+            steep = products * slope[rater][:, None]
+            apart = (steep - (p * steep).sum(1, keepdim=True)) * p.sqrt()
+            found.index_add_(0, rater, apart.transpose(1, 2) @ apart)
+    of_masks: Tensor = torch.sparse.mm((task.shares * task.shares).t(), found.flatten(1))
+    return of_masks.view(-1, d, d)
 
 
 def _products(x: Tensor, items: Tensor, *, from_target: bool) -> Tensor:
