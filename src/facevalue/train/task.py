@@ -16,7 +16,7 @@ from facevalue.data.triplets import Triplets, over_same_faces
 from facevalue.studies.kept import choices
 from facevalue.train.loop import device
 
-HELD = 0.25
+HELD, MOST_HELD = 0.25, 64_000
 MOST_FACES = 400
 Groups = Mapping[str, Sequence[str]]
 Judgments = Triplets | Similarities | Sequence[Triplets]
@@ -80,9 +80,9 @@ def listed(answers: Judgments) -> list[Triplets]:
 
 
 def held_rows(answers: Triplets, *, seed: int) -> np.ndarray:
-    """Return which answers are kept for the evidence, (t,) bool: a quarter."""
+    """Return which answers are kept for the evidence, (t,) bool: a quarter, and 64,000 at most."""
     held = np.zeros(len(answers), bool)
-    held[np.random.default_rng(seed).permutation(len(answers))[: int(HELD * len(answers))]] = True
+    held[np.random.default_rng(seed).permutation(len(answers))[: min(int(HELD * len(answers)), MOST_HELD)]] = True
     return held
 
 
