@@ -18,7 +18,7 @@ from facevalue.train.nets import Heads, Trunk
 from facevalue.train.recipe import Recipe
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -94,7 +94,8 @@ def card(name: str) -> Card:
     UnknownName
         With the nearest names.
     """
-    return _perceptual.perceptual_card(name) if name in _perceptual.installed() else known_card(name)
+    ours = _perceptual.is_perceptual(name) and name in _perceptual.installed()
+    return _perceptual.perceptual_card(name) if ours else known_card(name)
 
 
 @functools.cache
