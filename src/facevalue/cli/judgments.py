@@ -42,12 +42,16 @@ def check(
 
     Example: `facevalue judgments check answers.csv --out results`. The exit code is 1 where an answer has a fault.
     """
+    from facevalue.cli import _show
     from facevalue.data.files import write_findings
     from facevalue.data.judgments import inspect_judgments
     from facevalue.studies.annotators import annotators
 
-    found = inspect_judgments(file, kind=kind, format=format)
-    findings = annotators(found.answers, level=level, seed=seed, fast_ms=fast_ms)
+    with _show.progress("checking", "files", quiet=False) as progress:
+        progress(0, 1)
+        found = inspect_judgments(file, kind=kind, format=format)
+        findings = annotators(found.answers, level=level, seed=seed, fast_ms=fast_ms)
+        progress(1, 1)
     for name in ("findings.csv", "findings.parquet") if out else ():
         write_findings(findings, Path(out or "", name))
     _print(file, found, findings)

@@ -113,7 +113,7 @@ def evaluate(
 
     Example: `facevalue perceive evaluate model answers.csv --out results`; with `--photos` about faces that it never saw.
     """
-    from facevalue.cli import _perceive
+    from facevalue.cli import _perceive, _show
     from facevalue.data.annotators import read_annotators
     from facevalue.data.findings import concatenate
     from facevalue.data.judged import part as part_of
@@ -133,7 +133,8 @@ def evaluate(
         if only_permissive:
             _perceive.check_permissive(detector, _perceive.needed(found))
         found, answers = _perceive.with_photos(found, answers, photos, out / "faces", detector=detector, quiet=quiet)
-    findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before)
+    with _show.progress("evaluating", "parts", quiet=quiet) as progress:
+        findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before, progress=progress)
     parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
     if columns is not None:
         facts = read_facts(columns, found.items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,7 @@ def evaluate(
     seed: int,
     human: Similarities | None = None,
     train: Triplets | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Findings:
     """Return how well a model says what people answered, against chance, against itself without masks, and against the ceiling.
 
@@ -99,6 +100,8 @@ def evaluate(
         How alike faces are to people, from elsewhere: compared with the model's typical mask, over the faces that both know.
     train
         What the model was fitted on: says what leaked.
+    progress
+        Called with parts done and parts in all.
 
     Returns
     -------
@@ -118,18 +121,13 @@ def evaluate(
     check_level(level)
     twice = answers.self_referring
     judge = _Judge(model, answers[~twice], level, seed)
-    rows = [
-        judge.row("answers_left_out", twice.sum(), len(answers), "count, of those that show a face twice"),
-        *judge.counts(),
-        *judge.fit(),
-        *judge.reliability(),
-        *judge.ceiling(),
-        *judge.likeness(human),
-        *judge.swap(),
-        *judge.eliminate(),
-        *judge.annotators(),
-        *(() if train is None else judge.leaks(train)),
-    ]
+    rows = [judge.row("answers_left_out", twice.sum(), len(answers), "count, of those that show a face twice")]
+    parts = [judge.counts(), judge.fit(), judge.reliability(), judge.ceiling(), judge.likeness(human), judge.swap()]
+    parts += [judge.eliminate(), judge.annotators(), *(() if train is None else (judge.leaks(train),))]
+    for done, part in enumerate(parts):
+        progress(done, len(parts))
+        rows += part
+    progress(len(parts), len(parts))
     return Findings.from_rows(rows)
 
 
