@@ -62,7 +62,8 @@ def test_a_cell_without_a_number_is_grey_and_holds_none():
 def test_a_matrix_of_nothing_but_the_same_number_or_of_none_can_be_drawn(tmp_path):
     for value in (0.5, np.nan):
         pairs = Pairs(np.array(["a"]), np.array(["a"]), np.array([[value]]), "cosine")
-        plots.write_plot(plots.heatmap(pairs, same=np.nan, different=np.nan), tmp_path / "x.svg")
+        plots.write_plot(plots.heatmap(pairs, same=np.nan, different=np.nan), tmp_path / f"{value}.svg")
+        assert "</svg>" in (tmp_path / f"{value}.svg").read_text(encoding="utf-8")
 
 
 def test_numbers_up_to_20_people_and_names_up_to_60(tmp_path):
