@@ -6,6 +6,7 @@ import pytest
 
 from facevalue.stats.agreement import (
     agreement,
+    agreement_interval,
     answer_pairs,
     noise_ceiling,
     plurality_hits,
@@ -122,3 +123,27 @@ def test_the_figures_of_cfd36(shared):
     assert rater_blind_bound(agreed.share) == pytest.approx(0.7807, abs=5e-5)
     again = repeat_agreement(query, answer, annotator), repeat_agreement(*chosen)
     assert [(one.share, one.pairs) for one in again] == [(pytest.approx(617 / 849), 849), (pytest.approx(555 / 773), 773)]
+
+
+def opinions(seed, raters=20, queries=60):
+    """Return queries, answers and raters, each rater with a bias, and the agreement to be expected of new ones."""
+    draw = np.random.default_rng(seed)
+    lean = draw.beta(0.5, 0.5, queries)
+    side = draw.random(raters) < 0.7
+    query, rater = (each.ravel() for each in np.meshgrid(np.arange(queries), np.arange(raters)))
+    p = np.where(side[rater], lean[query], 0.5)
+    answer = (draw.random(len(query)) < p).astype(int)
+    return query, answer, np.array([f"r{i}" for i in rater], object)
+
+
+def test_intervals_of_agreement_hold_that_of_the_population():
+    truth = np.mean([agreement(*opinions(seed)).share for seed in range(1000, 1150)])
+    ends = [agreement_interval(*opinions(seed), level=0.9, seed=0, resamples=150) for seed in range(60)]
+    assert np.mean([low < truth < high for low, high in ends]) > 0.8
+    assert np.mean([high - low for low, high in ends]) < 0.2
+
+
+def test_without_two_annotators_agreement_has_no_interval():
+    query = np.zeros(5, int)
+    assert np.isnan(agreement_interval(query, query, np.array(["a"] * 5, object), level=0.9, seed=0)).all()
+    assert np.isnan(agreement_interval(query, query, np.array([""] * 5, object), level=0.9, seed=0)).all()

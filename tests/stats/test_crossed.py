@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from facevalue.stats.agreement import agreement
-from facevalue.stats.crossed import agreement_interval, crossed_interval, t_quantile
+from facevalue.stats.crossed import crossed_interval, t_quantile
 
 
 def answers(seed, *, rater=0.0, face=0.0, raters=24, faces=30, t=1500):
@@ -88,27 +87,3 @@ def test_what_cannot_be_judged_is_refused(values, faces, what):
 @pytest.mark.parametrize("p", [0.5, 0.75, 0.9, 0.95, 0.975, 0.99])
 def test_quantiles_are_those_of_scipy(df, p):
     assert t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=0.005, abs=1e-12)
-
-
-def opinions(seed, raters=20, queries=60):
-    """Return queries, answers and raters, each rater with a bias, and the agreement to be expected of new ones."""
-    draw = np.random.default_rng(seed)
-    lean = draw.beta(0.5, 0.5, queries)
-    side = draw.random(raters) < 0.7
-    query, rater = (each.ravel() for each in np.meshgrid(np.arange(queries), np.arange(raters)))
-    p = np.where(side[rater], lean[query], 0.5)
-    answer = (draw.random(len(query)) < p).astype(int)
-    return query, answer, np.array([f"r{i}" for i in rater], object)
-
-
-def test_intervals_of_agreement_hold_that_of_the_population():
-    truth = np.mean([agreement(*opinions(seed)).share for seed in range(1000, 1150)])
-    ends = [agreement_interval(*opinions(seed), level=0.9, seed=0, resamples=150) for seed in range(60)]
-    assert np.mean([low < truth < high for low, high in ends]) > 0.8
-    assert np.mean([high - low for low, high in ends]) < 0.2
-
-
-def test_without_two_annotators_agreement_has_no_interval():
-    query = np.zeros(5, int)
-    assert np.isnan(agreement_interval(query, query, np.array(["a"] * 5, object), level=0.9, seed=0)).all()
-    assert np.isnan(agreement_interval(query, query, np.array([""] * 5, object), level=0.9, seed=0)).all()

@@ -111,57 +111,6 @@ def _sums(columns: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return np.array([(np.bincount(at.reshape(-1), np.repeat(column, c)) ** 2).sum() for column in columns.T])
 
 
-def agreement_interval(
-    query: np.ndarray, answer: np.ndarray, annotator: np.ndarray, *, level: float, seed: int, resamples: int = 300
-) -> tuple[float, float]:
-    """Return the percentile interval of the agreement of annotators, by drawing them; a pair of answers weighs `w_r w_s`.
-
-    Parameters
-    ----------
-    query, answer : (t,)
-        What was asked, and what was chosen.
-    annotator : (t,) str
-        "" where it is not known; such answers make no pair.
-    level
-        In (0, 1).
-    seed
-        Of the draws.
-    resamples
-        How many.
-
-    Returns
-    -------
-    low, high
-        NaN where more than 5 % of the resamples have no pair of answers of different annotators to one query.
-
-    References
-    ----------
-    Davezies, D'Haultfoeuille, Guyonvarch, Empirical process results for exchangeable arrays, Annals of Statistics 49, 2021.
-
-    Examples
-    --------
-    >>> query, annotator = np.repeat(np.arange(50), 8), np.tile(np.arange(8), 50)
-    >>> low, high = agreement_interval(query, (query + annotator % 2) % 2, annotator, level=0.9, seed=0)
-    >>> bool(low < 3 / 7 < high)  # two camps of four, who always disagree
-    True
-    """
-    check_level(level)
-    rows = np.asarray(annotator) != ""
-    asked, who, said = (np.unique(part[rows], return_inverse=True)[1] for part in (query, annotator, answer))
-    k, n = int(said.max(initial=0)) + 1, int(who.max(initial=0)) + 1
-    codes = (asked, asked * n + who, asked * k + said, (asked * n + who) * k + said)
-    cells = [np.unique(code, return_inverse=True)[1] for code in codes]
-    draw, found = np.random.default_rng(seed), np.full(resamples, np.nan)
-    for i in range(resamples):
-        weights = np.bincount(draw.integers(n, size=n), minlength=n)[who]
-        every, own, same, own_same = ((np.bincount(cell, weights) ** 2).sum() for cell in cells)
-        found[i] = (same - own_same) / (every - own) if every > own else np.nan
-    if np.isnan(found).mean() > 0.05:
-        return float("nan"), float("nan")
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def t_quantile(p: float, df: float) -> float:
     """Return the quantile of Student's t, to .5 % of its value for p in [.5, .99].
 

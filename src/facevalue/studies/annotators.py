@@ -12,9 +12,16 @@ import numpy as np
 from facevalue.data.findings import Findings
 from facevalue.data.judgments import repeated_rows
 from facevalue.data.triplets import Triplets
-from facevalue.stats.agreement import agreement, answer_pairs, noise_ceiling, plurality_hits, rater_blind_bound
+from facevalue.stats.agreement import (
+    agreement,
+    agreement_interval,
+    answer_pairs,
+    noise_ceiling,
+    plurality_hits,
+    rater_blind_bound,
+)
 from facevalue.stats.binomial import binomial_tail, uniform_test
-from facevalue.stats.bootstrap import bootstrap_interval, people_interval
+from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
 from facevalue.stats.multiplicity import adjusted_p_values
 
@@ -259,7 +266,7 @@ def _together(judged: _Judged, *, level: float, seed: int, resamples: int) -> It
         agreed, ceiling = agreement(*arrays), noise_ceiling(*arrays)
         method, ends = "pairs of annotators", dict[str, float]()
         if agreed.pairs:
-            low, high = _agreement_interval(*arrays, level=level, seed=seed, resamples=resamples)
+            low, high = agreement_interval(*arrays, level=level, seed=seed, resamples=resamples)
             method, ends = "bootstrap over annotators", {"low": low, "high": high}
         bounds = {name: rater_blind_bound(max(end, 1 / judged.k), alternatives=judged.k) for name, end in ends.items()}
         bound = rater_blind_bound(agreed.share, alternatives=judged.k)
@@ -268,23 +275,6 @@ def _together(judged: _Judged, *, level: float, seed: int, resamples: int) -> It
         yield _row("rater_blind_bound", group, bound, agreed.pairs, method, **bounds, **at)
         yield _row("noise_ceiling_low", group, ceiling.lower, ceiling.n, "plurality of the others")
         yield _row("noise_ceiling_high", group, ceiling.upper, ceiling.n, "plurality of all")
-
-
-def _agreement_interval(
-    query: np.ndarray, chosen: np.ndarray, who: np.ndarray, *, level: float, seed: int, resamples: int
-) -> tuple[float, float]:
-    """Return the interval of the agreement by drawing annotators; pairs of answers of two annotators are summed beforehand."""
-    first, second = answer_pairs(query, who)
-    two = np.sort(np.stack([who[first], who[second]], 1), axis=1)
-    pairs, at = np.unique(two, axis=0, return_inverse=True)
-    agreeing = np.bincount(at.reshape(-1), chosen[first] == chosen[second], len(pairs))
-    total = np.bincount(at.reshape(-1), minlength=len(pairs)).astype(float)
-
-    def share(weights: np.ndarray) -> float:
-        return float(weights @ agreeing / drawn) if (drawn := weights @ total) else np.nan
-
-    low, high = people_interval(share, *pairs.T, level=level, seed=seed, resamples=resamples)
-    return float(low), float(high)
 
 
 def _flags(shares: list[_Share], judged: _Judged, rate: float) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from facevalue.data.findings import Findings
 from facevalue.data.perception import Perception
 from facevalue.data.splits import leaks
 from facevalue.data.triplets import Triplets, concatenate
-from facevalue.stats.agreement import agreement, noise_ceiling, plurality_hits, rater_blind_bound
+from facevalue.stats.agreement import agreement, agreement_interval, noise_ceiling, plurality_hits, rater_blind_bound
 from facevalue.stats.calibration import (
     check_level,
     expected_calibration_error,
@@ -23,7 +23,7 @@ from facevalue.stats.calibration import (
     wilson_interval,
 )
 from facevalue.stats.choice import odd_probabilities, similarities
-from facevalue.stats.crossed import agreement_interval, crossed_interval, t_quantile
+from facevalue.stats.crossed import crossed_interval, t_quantile
 from facevalue.studies.elimination import elimination, elimination_by_face, enough
 from facevalue.studies.kept import ROWS, Kept
 from facevalue.studies.likeness import PairShares, correlation, likeness, model_similarity, spearman_interval
