@@ -6,7 +6,7 @@ from PIL import Image
 
 from facevalue import models
 from facevalue.annotate import crops as module
-from facevalue.annotate.crops import main_crops
+from facevalue.annotate.crops import face_crops, main_crops
 from facevalue.data import photos
 from facevalue.data.errors import UnknownName
 from facevalue.image import align
@@ -103,3 +103,14 @@ def test_each_photo_is_decoded_once(monkeypatch):
 def test_a_detector_that_is_none_is_named():
     with pytest.raises(UnknownName, match="did you mean"):
         main_crops([], UPRIGHT, detector="fake_detektor")
+
+
+def test_a_face_that_was_found_before_is_cut_and_nothing_detected(monkeypatch):
+    given, pixels = photo("a.png", [(8, 8, 10), (40, 40, 20)])
+    faces = models.load("fake_detector")(pixels)
+    monkeypatch.setattr(models, "load", lambda *_: pytest.fail("a detector was opened"))
+    for i in range(len(faces)):
+        (found,), why = face_crops([given], faces[[i]], UPRIGHT)
+        maps = align.transforms(UPRIGHT, faces.box[[i]], faces.landmarks[[i]], shape=pixels.shape[:2])
+        np.testing.assert_array_equal(found, align.cut(pixels, maps, UPRIGHT.shape)[0])
+        assert why.tolist() == [""]

@@ -46,7 +46,7 @@ def shown(
         if (column.labels or column.values.ndim == 1) and not name.endswith("_set")
     }
     cards = tuple(models.card(name) for name in ordered(names))
-    pictures = _perceive.pictures(photos, who, detector=detector, quiet=quiet)
+    pictures = _perceive.pictures(photos, main, who, quiet=quiet)
     return Explanation(model, who, places, concatenate([]), pictures, cards), kept
 
 

@@ -134,14 +134,19 @@ def check_permissive(detector: str, names: Sequence[str]) -> None:
     models.permissive([detector, *placed(names, detector)])
 
 
-def pictures(given: Sequence[str], names: np.ndarray, *, detector: str, quiet: bool) -> dict[str, np.ndarray]:
-    """Return a small picture of each face that has a photo; none where a run is given, which has no photos."""
+def pictures(given: Sequence[str], main: Faces, names: np.ndarray, *, quiet: bool) -> dict[str, np.ndarray]:
+    """Return a small picture of each measured face, by its name; none where a run is given, which has no photos."""
+    from facevalue.annotate.crops import face_crops
+    from facevalue.cli import _show
+    from facevalue.data.photos import find_photos
     from facevalue.image.align import ffhq
 
     if is_run(given):
         return {}
-    crops, seen = cut_out(given, names, ffhq(PICTURE), detector=detector, quiet=quiet)
-    return {str(name): crop for name, crop in zip(names[seen], crops[seen], strict=True)}
+    photos = {photo.path: photo for photo in find_photos(list(given))}
+    with _show.progress("cutting out", "faces", quiet=quiet) as progress:
+        crops, why = face_crops([photos[path] for path in main.path], main, ffhq(PICTURE), progress=progress)
+    return {str(name): crop for name, crop, reason in zip(names, crops, why, strict=True) if not reason}
 
 
 def instrument(given: str, *, quiet: bool) -> str:
