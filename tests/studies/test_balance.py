@@ -9,7 +9,7 @@ from facevalue.studies import balance
 from facevalue.studies.balance import balanced_subset, choose, cuts, even, matched_subsets
 
 from .made import row
-from .test_disparity import faces
+from .test_comparison import faces
 
 
 def labelled(x):

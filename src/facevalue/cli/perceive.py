@@ -235,9 +235,9 @@ def compare(
     from facevalue import models
     from facevalue.cli import _perceive
     from facevalue.data.findings import concatenate
-    from facevalue.report import disparity as report
+    from facevalue.report import comparison as report
     from facevalue.studies.balance import matched_subsets
-    from facevalue.studies.disparity import disparity
+    from facevalue.studies.comparison import comparison
 
     found = _perceive.read_model(model)
     if only_permissive:
@@ -248,7 +248,7 @@ def compare(
     ]
     column = f"{models.PERCEPTUAL}{found.name}.dimensions"
     a, b = (faces[column].values for faces in sides)
-    findings, notes = disparity(a, b, level=level, seed=seed), list[str]()
+    findings, notes = comparison(a, b, level=level, seed=seed), list[str]()
     if size is not None:
         *chosen, balance = matched_subsets(a, b, size, level=level, seed=seed)
         findings = concatenate([findings, balance])
@@ -256,7 +256,7 @@ def compare(
         _perceive.write_subset([faces.path[rows] for faces, rows in zip(sides, chosen, strict=True)], (first, second), out)
     cards = [models.card(name) for name in (models.perceptual_name(found.name), *_perceive.needed(found), detector)]
     told = report.Comparison(found.name, (first, second), (len(a), len(b)), findings, seed, cards, notes)
-    files = report.write_disparity(told, out)
+    files = report.write_comparison(told, out)
     if not quiet:
         _print_comparison(findings)
         typer.echo(f"{', '.join([*files, *(['subset.csv'] if size else [])])}: in {out}")
@@ -345,7 +345,7 @@ def _print_dimensions(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_comparison(findings: Findings) -> None:
-    from facevalue.report.disparity import digest
+    from facevalue.report.comparison import digest
 
     for row in digest(findings)[:10]:
         adjusted, one = row["adjusted_p"]["told"], row["disparity"]

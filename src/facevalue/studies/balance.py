@@ -13,8 +13,8 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.association import rank_correlations
 from facevalue.stats.calibration import check_level
 from facevalue.stats.separation import bootstrapped, separation, separation_interval
+from facevalue.studies.comparison import LEAST, STUDY, sets
 from facevalue.studies.dimensions import dimension_names, tabled
-from facevalue.studies.disparity import LEAST, STUDY, sets
 
 BINS, HEIGHTS, TRIED, ROUNDS = 16, 201, 4, 5
 
@@ -57,7 +57,7 @@ def balanced_subset(
     """Return a subset of faces that lies along all dimensions as a reference does.
 
     Faces are added one by one, then exchanged, each time the one that brings the shares of faces below 30 heights of each
-    dimension nearest to the reference's, by the sum of squares. The measures are "before", the disparity (see `disparity`)
+    dimension nearest to the reference's, by the sum of squares. The measures are "before", the disparity (see `comparison`)
     between all faces and the reference; "random", that of subsets of this size drawn at random, with the range of them;
     "after", that of the subset. Each of every dimension and, as a mean, of "all".
 
@@ -170,7 +170,7 @@ def choose(
     """Return which candidate subset has the least disparity, and that of each.
 
     The measure "disparity" is the mean over dimensions, its group "candidate 0" and so on: with a reference the disparity to
-    it (see `disparity`), without one `|2 s - 1|`, s the share of faces at or above `cuts` of the faces of all candidates. Give
+    it (see `comparison`), without one `|2 s - 1|`, s the share of faces at or above `cuts` of the faces of all candidates. Give
     the columns of the dimensions that matter. Where the true disparity of labels is known, "true_disparity" of the choice and
     "least_true_disparity" of any candidate tell what the choice is worth, and "spearman" how well both orders agree.
 

@@ -1,4 +1,4 @@
-"""Disparity: how two sets of faces differ along dimensions, without labels."""
+"""Comparison: how two sets of faces differ along dimensions, without labels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from facevalue.stats.ridge import held_out, stratified_folds
 from facevalue.stats.separation import bootstrapped, permuted, separation, separation_interval
 from facevalue.studies.dimensions import dimension_names, tabled
 
-STUDY = "disparity"
+STUDY = "comparison"
 RESAMPLES, FOLDS = 1000, 10
 LEAST = 4
 
 
-def disparity(a: np.ndarray, b: np.ndarray, *, level: float, seed: int, resamples: int = RESAMPLES) -> Findings:
+def comparison(a: np.ndarray, b: np.ndarray, *, level: float, seed: int, resamples: int = RESAMPLES) -> Findings:
     """Return how two sets of faces differ along each dimension, and on the whole.
 
     Of each dimension: "disparity", the area between both distributions, `2 int |F_a - F_b| dH`, 0 where they are equal and 1
@@ -55,7 +55,7 @@ def disparity(a: np.ndarray, b: np.ndarray, *, level: float, seed: int, resample
     Examples
     --------
     >>> a, b = np.arange(8.0)[:, None], np.arange(4.0, 12)[:, None]
-    >>> found = disparity(a, b, level=0.9, seed=0, resamples=50)
+    >>> found = comparison(a, b, level=0.9, seed=0, resamples=50)
     >>> [(row["measure"], row["group"], round(row["value"], 2)) for row in found.to_rows()][:3]
     [('disparity', 'dimension 0', 0.75), ('difference', 'dimension 0', -1.63), ('auroc', 'dimension 0', 0.12)]
     """

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from facevalue.data.files import read_findings
-from facevalue.report.disparity import DRAWN, Comparison, digest, forest, html, write_disparity
-from facevalue.studies.disparity import disparity
+from facevalue.report.comparison import DRAWN, Comparison, digest, forest, html, write_comparison
+from facevalue.studies.comparison import comparison
 
 
 def made(d=5, **options):
@@ -11,7 +11,7 @@ def made(d=5, **options):
     a, b = draw.random((60, d)), draw.random((40, d))
     a[:, 3] += 0.6
     a[:, 1] = b[0, 1] = b[:, 1] = 0
-    found = disparity(a, b, level=0.9, seed=0, resamples=50)
+    found = comparison(a, b, level=0.9, seed=0, resamples=50)
     return Comparison("perceptual.m", ("web<1>", "studio"), (60, 40), found, 0, **options)
 
 
@@ -61,9 +61,9 @@ def test_what_has_no_number_says_none():
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_files_are_written_and_the_same_again(tmp_path, suffix):
     one = made()
-    names = write_disparity(one, tmp_path / "a")
+    names = write_comparison(one, tmp_path / "a")
     assert sorted(names) == sorted(path.name for path in (tmp_path / "a").iterdir())
     assert len(read_findings(tmp_path / "a" / f"findings.{suffix}")) == len(one.findings)
-    write_disparity(one, tmp_path / "b")
-    for name in ("disparity.svg", "disparity.html"):
+    write_comparison(one, tmp_path / "b")
+    for name in ("comparison.svg", "comparison.html"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -25,7 +25,7 @@ MEASURES = ("disparity", "difference", "auroc", "adjusted_p")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Two sets of faces and what `facevalue.studies.disparity` found.
+    """Two sets of faces and what `facevalue.studies.comparison` found.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Comparison:
     sizes
         Their faces.
     findings
-        Of `disparity`.
+        Of `comparison`.
     seed
         Of the resamples.
     cards
@@ -54,14 +54,14 @@ class Comparison:
     notes: Sequence[str] = ()
 
 
-def write_disparity(comparison: Comparison, out: Path) -> list[str]:
+def write_comparison(comparison: Comparison, out: Path) -> list[str]:
     """Write the page, the plot and the findings into a folder; return the files' names."""
     write_findings(comparison.findings, out / "findings.csv")
     write_findings(comparison.findings, out / "findings.parquet")
-    plots.write_plot(forest(comparison.findings, comparison.sets), out / "disparity.svg")
-    with replacing(out / "disparity.html") as part:
+    plots.write_plot(forest(comparison.findings, comparison.sets), out / "comparison.svg")
+    with replacing(out / "comparison.html") as part:
         part.write_text(html(comparison), encoding="utf-8")
-    return ["disparity.html", "disparity.svg", "disparity.png", "findings.csv", "findings.parquet"]
+    return ["comparison.html", "comparison.svg", "comparison.png", "findings.csv", "findings.parquet"]
 
 
 def html(comparison: Comparison) -> str:
@@ -69,7 +69,7 @@ def html(comparison: Comparison) -> str:
     rows = digest(comparison.findings)
     plot = plots.uri(forest(comparison.findings, comparison.sets))
     overall = measures(comparison.findings, "all")
-    return render("disparity.html", c=comparison, cards=comparison.cards, rows=rows, all=overall, plot=plot, drawn=DRAWN)
+    return render("comparison.html", c=comparison, cards=comparison.cards, rows=rows, all=overall, plot=plot, drawn=DRAWN)
 
 
 def digest(findings: Findings) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ def forest(findings: Findings, sets: tuple[str, str]) -> Figure:
     Parameters
     ----------
     findings
-        Of `facevalue.studies.disparity`.
+        Of `facevalue.studies.comparison`.
     sets
         Names of both sets.
     """
