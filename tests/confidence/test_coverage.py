@@ -104,7 +104,7 @@ def test_people_of_no_group_make_no_group(counted):
 
 def test_counts_and_ranges_are_those_of_the_parts(counted):
     fit, rest, test = 45, 59, 46
-    ends = counting._ends(150, LEVEL)
+    ends = counting.ends_of_parts(150, LEVEL)
     assert (ends[0], ends[1] - ends[0], 150 - ends[1]) == (fit, rest, test)
     for what, calibrated, answers in (
         ("embedding", rest, test),
@@ -122,7 +122,7 @@ def test_counts_and_ranges_are_those_of_the_parts(counted):
 @pytest.mark.parametrize("n", [60, 102, 150, 401])
 @pytest.mark.parametrize("level", [0.8, 0.9])
 def test_the_three_parts_are_about_as_large_and_hold_everyone(n, level):
-    fit, end = counting._ends(n, level)
+    fit, end = counting.ends_of_parts(n, level)
     assert 0 < n // 4 <= fit < end < n
     assert n // 3 <= end - fit <= 2 * n // 5 + 1
     assert abs(fit - (n - end)) <= 1
@@ -133,7 +133,7 @@ def test_the_angle_is_that_to_the_mean_of_the_other_photos_one_by_one():
     whole = crowd([4] * 5 + [1] * 3, 8, draw)
     changed = noisier(whole, 0.5, told=False)[np.array([3, 0, 7, 21, 22])]
     whole = whole[np.arange(23) != 7]
-    angles = counting._to_other_photos(changed, whole, MODEL)
+    angles = counting.to_other_photos(changed, whole, MODEL)
     u, known = directions(changed.embedding(MODEL)), directions(whole.embedding(MODEL))
     for i in range(5):
         others = (whole.person == changed.person[i]) & (whole.faces.path != changed.faces.path[i])

@@ -77,7 +77,7 @@ def here(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator
 
     Decoding and the nets release the interpreter's lock; one copy of each net serves all threads.
     """
-    measurer, work = Measurer(settings), iter(work)
+    measurer, work = settings.open(), iter(work)
     if workers == 1:
         yield from ((number, measurer(tasks)) for number, tasks in work)
         return
@@ -144,7 +144,7 @@ def _open(settings: Settings) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     try:
-        _measurer = Measurer(settings)
+        _measurer = settings.open()
     except Exception as error:  # told by the first batch: an error raised here would print its traceback and no more
         _failure = f"a worker cannot open its instruments: {type(error).__name__}: {error}"
 

@@ -31,6 +31,7 @@ REASONS = {
     "too_blurred": "The face, at 112 px, is less sharp than calibration reaches; each instrument's page gives the limit.",
     "turned_away": "The head is turned, or tilted, further than 99.5 % of the faces that the instrument was calibrated on.",
     "atypical": "To the instrument the face is stranger than 99.5 % of the faces that it was calibrated on.",
+    "other_face": "The detector finds a face in the corrupted photo, but not where the true one lies.",
     "crashed": "Measuring this photo ended its process twice.",
 }
 BATCH_PIXELS = 48_000_000
@@ -60,6 +61,10 @@ class Settings:
     max_pixels: int = 100_000_000
     chips: str | None = None
     level: float = LEVEL
+
+    def open(self) -> Measurer:
+        """Return what measures so, its models opened."""
+        return Measurer(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def coverage(
     check_people(seen.person, level=level)
     seen = seen[np.isin(seen.person.astype(str), names)]
     others = {} if changed is None else {name: _rows_of(other, seen) for name, other in changed.items()}
-    tally, draw, ends = _Tally(level, tuple(groups)), np.random.default_rng(seed), _ends(len(names), level)
+    tally, draw, ends = _Tally(level, tuple(groups)), np.random.default_rng(seed), ends_of_parts(len(names), level)
     for split in range(splits):
         progress(split, splits)
         parts = np.split(draw.permutation(names), ends)
@@ -131,7 +131,7 @@ def check_people(person: np.ndarray, *, level: float) -> None:
         )
 
 
-def _ends(people: int, level: float) -> tuple[int, int]:
+def ends_of_parts(people: int, level: float) -> tuple[int, int]:
     """Return where the first and the second of three parts of the people end.
 
     Quantiles go in steps: of sizes from 1/3 to 2/5 the calibration part has the one at which they overshoot the level least,
@@ -139,7 +139,7 @@ def _ends(people: int, level: float) -> tuple[int, int]:
 
     Examples
     --------
-    >>> _ends(102, 0.9)  # 31, 39 and 32: 36 of 40 and 18 of 20
+    >>> ends_of_parts(102, 0.9)  # 31, 39 and 32: 36 of 40 and 18 of 20
     (31, 70)
     """
 
@@ -212,7 +212,7 @@ class _Tally:
     def _caps(self, bands: _Bands, people: People, whole: People) -> tuple[People, np.ndarray, np.ndarray]:
         """Return the faces that can be held against other photos of their people, the angle to these and the radius, deg."""
         people, whole = (part[part.usable(bands.model)] for part in (people, whole))
-        angles = _to_other_photos(people, whole, bands.model)
+        angles = to_other_photos(people, whole, bands.model)
         people, angles = people[np.isfinite(angles)], angles[np.isfinite(angles)]
         features = face_features(people.faces, bands.model, bands.references)
         return people, angles, bands.embedding_band.radius(features, level=self.level)
@@ -278,7 +278,7 @@ class _Tally:
         return coverage_range(*self.ranges[what], self.level)
 
 
-def _to_other_photos(people: People, whole: People, model: str) -> np.ndarray:
+def to_other_photos(people: People, whole: People, model: str) -> np.ndarray:
     """Return the angle of each embedding to the mean direction of the same person's other photos, (n,) deg; NaN for none."""
     known, at = directions(whole.embedding(model)), {path: i for i, path in enumerate(whole.faces.path)}
     names, ids = np.unique(np.append(whole.person, people.person).astype(str), return_inverse=True)

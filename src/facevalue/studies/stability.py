@@ -10,19 +10,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from facevalue.data.errors import PhotoError, RunError, SchemaError
-from facevalue.data.faces import Column, Faces
+from facevalue.data.errors import PhotoError, RunError
+from facevalue.data.faces import Faces
 from facevalue.data.findings import Findings
 from facevalue.data.photos import Photo, decode, find_photos, read_bytes
 from facevalue.image.boxes import overlap
 from facevalue.image.jitter import View, blur, brighten, compress, halve, jitter, mirror, rotate, to_gray
 from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
+from facevalue.studies.answers import MEAN, answer_changes, answers, missing
 
 DEGREES = 5.0
 SAME_FACE = 0.3
 DETECTOR = "detector "
-MEAN = ".mean_change_"
 CHANGES: Mapping[str, Callable[[View], View]] = {
     "mirrored": mirror,
     "rotated": lambda view: rotate(view, DEGREES),
@@ -141,7 +141,7 @@ def stability(
         before = next(iter(measures.values()))([pixels])
         tally.came["measured" if len(before) else "no_face"] += 1
         if len(before):
-            columns = _columns(before, columns)
+            columns = answers(before, columns)
             tally.original(before, columns)
             for group, after, rows in _again(pixels, before, measures, seed=(seed, i), draws=draws):
                 tally.compare(group, before, after, rows, columns)
@@ -149,23 +149,6 @@ def stability(
         counts = ", ".join(f"{n} {why}" for why, n in tally.came.most_common())
         raise RunError(f"expected photos with faces; of {tally.came.total()} photos none has one ({counts or 'no photos'})")
     return tally.findings(next(iter(measures)), level=level, seed=seed)
-
-
-def _columns(faces: Faces, wanted: Sequence[str] | None) -> Sequence[str]:
-    """Return the columns to compare: those wanted, or all that can be but sets and scales."""
-    if wanted is None:
-        wanted = [
-            name
-            for name, column in faces.columns.items()
-            if (column.labels or (column.values.ndim == 1 and column.unit in ("years", "deg")))
-            and not name.endswith(("_set", "_sd"))
-        ]
-    if not wanted:
-        raise SchemaError(f"expected a column with labels, or in years or degrees; measured are {', '.join(faces.columns)}")
-    for name in wanted:
-        if not faces[name].labels and faces[name].values.ndim > 1:
-            raise SchemaError(f"{name}: expected a number, or a distribution over labels, a face; it is neither")
-    return wanted
 
 
 def _again(
@@ -198,37 +181,12 @@ def _matched(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return match
 
 
-def _compared(group: str, before: Faces, after: Faces, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each measure of a column and its answers, (m,): bool for a share, float for a mean."""
-    was, now = before[name], after[name]
-    had, both = ~_missing(was), ~_missing(was) & ~_missing(now)
-    yield f"{name}.became_missing", _missing(now)[had]
-    was, now = was[both], now[both]
-    if was.labels:
-        yield f"{name}.label_changed", was.values.argmax(1) != now.values.argmax(1)
-        if f"{name}_set" in before.columns:
-            sets = (np.nan_to_num(faces[f"{name}_set"].values[both], nan=-1) for faces in (before, after))
-            yield f"{name}.set_changed", np.not_equal(*sets).any(1)
-        return
-    change = now.values - _carried(group, name, was.values)
-    if was.unit == "deg":
-        change = (change + 180) % 360 - 180
-    yield f"{name}{MEAN}{was.unit}", abs(change)
-    if was.low is not None and was.high is not None:
-        banded = np.isfinite(was.high - was.low)
-        yield f"{name}.beyond_band", (abs(change) > (was.high - was.low) / 2)[banded]
-
-
-def _carried(group: str, name: str, values: np.ndarray) -> np.ndarray:
-    """Return what a change of the photo makes of angles: a mirror turns yaw and roll about, a turn adds to roll."""
+def _carried(group: str, name: str) -> tuple[float, float]:
+    """Return by what a change of the photo multiplies an angle and what it adds: a mirror turns yaw and roll about."""
     angle = name.rpartition(".")[2]
     if group == "mirrored" and angle in ("yaw", "roll"):
-        return -values
-    return values + DEGREES if group == "rotated" and angle == "roll" else values
-
-
-def _missing(column: Column) -> np.ndarray:
-    return np.asarray(np.isnan(column.values).any(axis=tuple(range(1, column.values.ndim))))
+        return -1.0, 0.0
+    return 1.0, DEGREES if group == "rotated" and angle == "roll" else 0.0
 
 
 @dataclass(slots=True)
@@ -245,7 +203,7 @@ class _Tally:
         self.faces += len(faces)
         self.sources |= {name: column.source for name, column in faces.columns.items()}
         for name in columns:
-            self._add(f"{name}.missing", "original", _missing(faces[name]))
+            self._add(f"{name}.missing", "original", missing(faces[name]))
 
     def compare(self, group: str, before: Faces, after: Faces, rows: np.ndarray, columns: Sequence[str]) -> None:
         """Add what changed from some rows of `before`, a photo's faces, to the rows of `after`."""
@@ -254,8 +212,8 @@ class _Tally:
             self.sources[group] = after[score].source if score in after.columns else group
             self._add("face_missed", group, ~np.isin(np.arange(len(before)), rows))
         for name in columns:
-            for measure, answers in _compared(group, before[rows], after, name):
-                self._add(measure, group, answers)
+            for measure, changed, _ in answer_changes(before[rows], after, name, carried=_carried(group, name)):
+                self._add(measure, group, changed)
 
     def _add(self, measure: str, group: str, answers: np.ndarray) -> None:
         pairs = self.pairs[measure, group]

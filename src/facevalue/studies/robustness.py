@@ -1,0 +1,303 @@
+"""Robustness: what is left of detection, identity and answers when photos go wrong, condition by condition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facevalue.data.errors import RunError, SchemaError
+from facevalue.data.faces import Faces
+from facevalue.data.findings import Findings
+from facevalue.data.people import People
+from facevalue.stats.bootstrap import bootstrap_interval
+from facevalue.stats.calibration import check_level, wilson_interval
+from facevalue.stats.similarity import unit
+from facevalue.stats.verification import error_bound
+from facevalue.studies.answers import MEAN, answer_changes, answers
+
+STUDY, CLEAN = "robustness", "as they are"
+MEANS = {"drift": "landmark_drift_eyes", "mesh_drift": "mesh_drift_eyes"}
+BLOCK, RESAMPLES = 2000, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Photos under one condition, and the same faces as they are.
+
+    Parameters
+    ----------
+    people
+        m rows, a photo each; NaN where no face was found.
+    before
+        m rows: each face in the photo as it is, or in another photo of the person.
+    family, severity
+        "fog" and 3; a severity of 0 where there is no order.
+    """
+
+    people: People
+    before: Faces
+    family: str = ""
+    severity: int = 0
+
+
+def robustness(
+    reference: People,
+    conditions: Mapping[str, Condition],
+    model: str,
+    *,
+    threshold: float,
+    fmr: float,
+    level: float,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Findings:
+    """Return what a model makes of people's photos under each condition, a row a measure; the condition is the `group`.
+
+    - photos, detection_rate: how many there are, and the share in which the detector finds the face
+    - other_face_larger: the share of those in which another face is larger, and would be taken for the person
+    - landmark_drift_eyes, mesh_drift_eyes: root mean square distance of the five points, and of the mesh, from where the
+      condition took them, in distances of the eyes
+    - angle_to_clean_deg, angle_to_others_deg: of the embedding to the one of `before`, and to the mean direction of the
+      person's other reference photos
+    - tar@fmr=F, tar_of_found@fmr=F: the share of pairs with the person's other reference photos at or above the threshold; a
+      photo without a face counts as below it, or does not count
+    - fmr@fmr=F: the share of pairs with other people's reference photos at or above it
+    - COLUMN.label_changed and so on: see `answer_changes`
+
+    Every person weighs the same. Shares have Wilson intervals over people, means percentile intervals of a bootstrap over
+    people, the false match rate one over both people of its pairs, and at least the bound that its people would allow.
+
+    Parameters
+    ----------
+    reference
+        Photos as they are.
+    conditions
+        By name; "as they are" is added.
+    model
+        Name of a model that embeds.
+    threshold
+        A cosine at or above it is a match.
+    fmr
+        The rate for which the threshold was chosen; it names the measures.
+    level
+        Of the intervals, in (0, 1).
+    seed
+        Of the bootstrap.
+    progress
+        Called with conditions done and in all.
+
+    Raises
+    ------
+    RunError
+        No reference photo can be compared.
+    SchemaError
+        A condition has not as many faces before as after.
+    """
+    check_level(level)
+    known = reference[reference.usable(model)]
+    if not len(known):
+        raise RunError(f"expected photos as they are that {model} can compare, got none of {len(reference)}")
+    own = {CLEAN: Condition(known, known.faces)} | dict(conditions)
+    against, rows = _Against.of(known, model, threshold, fmr), list[dict[str, Any]]()
+    columns = [name for name in answers(known.faces) if not name.startswith("corruption.")] if _answers(known.faces) else []
+    for done, (name, condition) in enumerate(own.items()):
+        progress(done, len(own))
+        if len(condition.before) != len(condition.people):
+            raise SchemaError(f"{name}: expected {len(condition.people)} faces before, got {len(condition.before)}")
+        told = _Told(condition.people.person.astype(str), level, seed)
+        found = [*_found(condition, told), *against.rows(condition, told)]
+        found += _answers_changed(condition, columns, told) if name != CLEAN else []
+        rows += [{"group": name, "level": level} | row for row in found]
+    progress(len(own), len(own))
+    run = f"{known.faces[f'{model}.embedding'].source}, seed {seed}"
+    return Findings.from_rows([{"study": STUDY, "run": run} | row for row in rows])
+
+
+def clean_threshold(reference: People, model: str, *, fmr: float) -> tuple[float, int]:
+    """Return the least cosine at which at most `fmr` of the pairs of different people's photos match, and how many people's.
+
+    Raises
+    ------
+    RunError
+        There are not two people.
+    """
+    known = reference[reference.usable(model)]
+    person, u = known.person.astype(str), unit(known.embedding(model).astype(np.float64))
+    most = max(1, int(fmr * _different(person)) + 1)
+    kept = np.full(0, -np.inf)
+    for at in range(0, len(u), BLOCK):
+        part = u[at : at + BLOCK] @ u.T
+        later = np.arange(len(u)) > np.arange(at, at + len(part))[:, None]
+        kept = np.append(kept, part[later & (person[at : at + BLOCK, None] != person)])
+        kept = np.sort(kept)[::-1][: most + 1]
+    if not len(kept):
+        raise RunError(f"expected photos of two people or more, got {len(known)} of {len(np.unique(person))}")
+    allowed = int(fmr * _different(person))
+    people = len(np.unique(person))
+    return float(np.nextafter(kept[min(allowed, len(kept) - 1)], np.inf)), people * (people - 1) // 2
+
+
+def _different(person: np.ndarray) -> int:
+    """Return how many pairs of photos are of different people."""
+    counts = np.unique(person, return_counts=True)[1]
+    return int((len(person) ** 2 - (counts**2).sum()) // 2)
+
+
+def _answers(faces: Faces) -> bool:
+    return any(column.labels or column.unit in ("years", "deg") for column in faces.columns.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Makes rows of what each of m photos says; photos of a person are averaged first."""
+
+    person: np.ndarray
+    level: float
+    seed: int
+
+    def share(self, measure: str, hits: np.ndarray, rows: np.ndarray | None = None) -> dict[str, Any]:
+        """Return the row of a share, Wilson over people."""
+        means = self._by_person(np.asarray(hits, np.float64), rows)
+        if not len(means):
+            return _nothing(measure)
+        low, high = map(float, wilson_interval(means.sum(), len(means), level=self.level))
+        ends = {"value": float(means.mean()), "low": low, "high": high, "n": len(means)}
+        return {"measure": measure, "method": "wilson over people"} | ends
+
+    def mean(self, measure: str, values: np.ndarray, rows: np.ndarray | None = None) -> dict[str, Any]:
+        """Return the row of a mean, by a bootstrap over people; NaN counts for nothing."""
+        kept = np.isfinite(values)
+        means = self._by_person(values[kept], np.flatnonzero(kept) if rows is None else rows[kept])
+        if not len(means):
+            return _nothing(measure)
+        low = high = math.nan
+        if len(means) > 1:
+            ends = bootstrap_interval(np.mean, means, level=self.level, seed=self.seed, resamples=RESAMPLES)
+            low, high = map(float, ends)
+        known = {"value": float(means.mean()), "low": low, "high": high, "n": len(means)}
+        return {"measure": measure, "method": "bootstrap over people"} | known
+
+    def _by_person(self, values: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        who = self.person if rows is None else self.person[rows]
+        _, at, counts = np.unique(who, return_inverse=True, return_counts=True)
+        return np.asarray(np.bincount(at, values, len(counts)) / counts)
+
+
+def _nothing(measure: str) -> dict[str, Any]:
+    ends = dict.fromkeys(("value", "low", "high"), math.nan)
+    return {"measure": measure, "method": "no face to measure", "n": 0} | ends
+
+
+def _found(condition: Condition, told: _Told) -> Iterator[dict[str, Any]]:
+    """Yield the rows of detection."""
+    faces, m = condition.people.faces, len(condition.people)
+    found = np.isfinite(faces.box).all(1)
+    count = dict.fromkeys(("low", "high", "level"), math.nan)
+    yield count | {"measure": "photos", "method": "count", "value": float(m), "n": m}
+    yield told.share("detection_rate", found)
+    if "corruption.largest" in faces.columns:
+        seen = np.flatnonzero(found)
+        yield told.share("other_face_larger", faces["corruption.largest"].values[seen] == 0, seen)
+        for name, measure in MEANS.items():
+            yield told.mean(measure, faces[f"corruption.{name}"].values.astype(np.float64))
+
+
+def _answers_changed(condition: Condition, columns: Sequence[str], told: _Told) -> Iterator[dict[str, Any]]:
+    """Yield the rows of answers about the faces that are not what they were."""
+    after, turned = condition.people.faces, 0.0
+    if "corruption.turned" in after.columns:
+        was = condition.before.landmarks[:, 1] - condition.before.landmarks[:, 0]
+        turned = after["corruption.turned"].values - np.degrees(np.arctan2(-was[:, 1], was[:, 0]))
+    for name in columns:
+        carried = (1.0, turned) if name.endswith(".roll") else (1.0, 0.0)
+        for measure, values, rows in answer_changes(condition.before, after, name, carried=carried):
+            yield (told.mean if MEAN in measure else told.share)(measure, values, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Against:
+    """Reference photos, against which those under conditions are held."""
+
+    model: str
+    threshold: float
+    fmr: float
+    people: People
+    unit: np.ndarray
+    names: np.ndarray
+    number: np.ndarray
+
+    @classmethod
+    def of(cls, known: People, model: str, threshold: float, fmr: float) -> _Against:
+        names, number = np.unique(known.person.astype(str), return_inverse=True)
+        return cls(model, threshold, fmr, known, unit(known.embedding(model).astype(np.float64)), names, number)
+
+    def rows(self, condition: Condition, told: _Told) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the embedding: angles, true matches, false matches."""
+        usable = np.flatnonzero(condition.people.usable(self.model))
+        u = unit(condition.people.embedding(self.model)[usable].astype(np.float64))
+        was = condition.before[f"{self.model}.embedding"].values[usable].astype(np.float64)
+        paths = condition.people.faces.path[usable]
+        same = told.person[usable, None] == self.people.person.astype(str)
+        other = same & (paths[:, None] != self.people.faces.path)
+        cosine = u @ self.unit.T
+        if condition.people is not self.people:
+            yield told.mean("angle_to_clean_deg", _degrees(u, unit(was)), usable)
+        others = other.astype(np.float64) @ self.unit
+        yield told.mean("angle_to_others_deg", np.where(other.any(1), _degrees(u, others), np.nan), usable)
+        hits = (cosine >= self.threshold) & other
+        with np.errstate(invalid="ignore"):
+            matched = np.where(other.any(1), hits.sum(1) / other.sum(1), np.nan)
+        yield from self._matches(condition, told, usable, matched)
+        yield self._false(told, usable, cosine, same)
+
+    def _matches(self, condition: Condition, told: _Told, usable: np.ndarray, matched: np.ndarray) -> Iterator[dict[str, Any]]:
+        share = np.zeros(len(condition.people))
+        share[usable] = matched
+        several = np.array([self._has_other(person, path) for person, path in _names(condition.people)], bool)
+        kept, seen = np.flatnonzero(several), usable[np.isfinite(matched)]
+        yield told.share(f"tar@fmr={self.fmr:g}", np.nan_to_num(share[kept]), kept)
+        yield told.share(f"tar_of_found@fmr={self.fmr:g}", share[seen], seen)
+
+    def _has_other(self, person: str, path: str) -> bool:
+        own = self.people.person == person
+        return bool((own & (self.people.faces.path != path)).any())
+
+    def _false(self, told: _Told, usable: np.ndarray, cosine: np.ndarray, same: np.ndarray) -> dict[str, Any]:
+        """Return the row of false matches: each pair of people weighs the same, and both people are drawn."""
+        measure = f"fmr@fmr={self.fmr:g}"
+        probes, at = np.unique(told.person[usable], return_inverse=True)
+        if not len(probes) or len(self.names) < 2:
+            return _nothing(measure)
+        shape = len(probes), len(self.names)
+        sums, counts = np.zeros(shape), np.zeros(shape)
+        places = np.broadcast_arrays(at[:, None], self.number)
+        np.add.at(sums, places, (cosine >= self.threshold) & ~same)
+        np.add.at(counts, places, ~same)
+        rates = np.where(counts > 0, sums / np.maximum(counts, 1), 0.0)
+        pairs = counts > 0
+        value, n = float(rates[pairs].mean()), int(pairs.sum())
+        draw = np.random.default_rng(told.seed)
+        every = np.union1d(probes, self.names)
+        drawn = draw.multinomial(len(every), np.full(len(every), 1 / len(every)), size=RESAMPLES).astype(np.float64)
+        one, two = (drawn[:, np.searchsorted(every, names)] for names in (probes, self.names))
+        weights, hits = ((one @ table * two).sum(1) for table in (pairs.astype(np.float64), rates))
+        ends = np.quantile((hits / np.maximum(weights, 1e-12))[weights > 0], [(1 - told.level) / 2, (1 + told.level) / 2])
+        unordered = min(n, len(every) * (len(every) - 1) // 2)
+        bound = error_bound(math.ceil(value * unordered - 1e-9), unordered, (1 + told.level) / 2)
+        found = {"value": value, "low": float(ends[0]), "high": max(float(ends[1]), bound), "n": n}
+        return {"measure": measure, "method": "bootstrap over people"} | found
+
+
+def _names(people: People) -> Iterator[tuple[str, str]]:
+    yield from zip(people.person, people.faces.path, strict=True)
+
+
+def _degrees(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return the angle of each row of directions u with that of v, (n,) deg; NaN of a row without length."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        v = v / np.linalg.norm(v, axis=1, keepdims=True)
+    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(u - v, axis=1), np.linalg.norm(u + v, axis=1))))
