@@ -15,7 +15,6 @@ from facevalue.confidence.shift import Shift, shifted_coverage
 from facevalue.data.errors import MissingColumn, NotCalibrated, SchemaError
 from facevalue.data.findings import Findings, concatenate
 from facevalue.data.people import People, Roster
-from facevalue.image.corrupt import CORRUPTIONS
 from facevalue.studies.robustness import Condition, clean_threshold, robustness
 
 MIXED = (1, 2, 3)
@@ -155,8 +154,3 @@ def judged(
         notes.append(f"{system}: the bands were not judged: {error}.")
     groups = np.array([f"{group} / {system}" for group in found.group], object)
     return replace(found, group=groups), notes
-
-
-def all_conditions(names: Sequence[str], severities: Sequence[int]) -> list[Corrupted]:
-    """Return conditions, names in the order of `CORRUPTIONS` where there are none given."""
-    return [(name, severity) for name in names or CORRUPTIONS for severity in severities]

@@ -88,7 +88,8 @@ def detectors(roster: Roster, words: str | None) -> tuple[str, ...]:
 
 
 def measured(roster: Roster, out: Path, detector: str, wanted: Sequence[str], *, workers: int, quiet: bool) -> People:
-    """Measure the photos of a roster by one detector and models, with a bar; weights are fetched first."""
+    """Measure the photos of a roster by one detector and instruments, with a bar; weights are fetched first."""
+    from facevalue import models
     from facevalue.annotate import engine, instruments, run
     from facevalue.annotate.people import measure_people
     from facevalue.cli import _show
@@ -100,6 +101,6 @@ def measured(roster: Roster, out: Path, detector: str, wanted: Sequence[str], *,
         people = measure_people(
             roster, out / "faces" / detector, detector=detector, wanted=wanted, options=options, progress=progress
         )
-    for name in wanted:
+    for name in set(wanted) & set(models.names(kind="embed")):
         people.embedding(name)
     return people

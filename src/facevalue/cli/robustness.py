@@ -1,0 +1,241 @@
+"""`facevalue robustness`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facevalue.cli.similarity import PEOPLE
+
+if TYPE_CHECKING:
+    from facevalue.confidence.verdict import Verifier
+    from facevalue.data.findings import Findings
+    from facevalue.data.people import People, Roster
+    from facevalue.report.robustness import Part, Result
+    from facevalue.studies.robustness import Condition
+
+FACTOR = (
+    "Judge people's own photos instead: folder, of PERSON/LEVEL/photo; outer-folder, of LEVEL/PERSON/photo; or a column of "
+    "the .csv."
+)
+
+
+def robustness(
+    people: Annotated[str, typer.Argument(help=PEOPLE)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    model: Annotated[str, typer.Option(help="Names of models that embed, with commas.")] = "dlib_resnet",
+    detector: Annotated[
+        str | None, typer.Option(help="Names of detectors: centerface, or that of the earlier run.", show_default=False)
+    ] = None,
+    corruptions: Annotated[str, typer.Option(help="Names of corruptions, with commas: docs/robustness.md.")] = "all",
+    severities: Annotated[str, typer.Option(help="1 to 5, with commas.")] = "1,2,3,4,5",
+    instruments: Annotated[str, typer.Option(help="Whose answers are held against those on the photo as it is.")] = "default",
+    factor: Annotated[str | None, typer.Option(help=FACTOR, show_default=False)] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="With --factor: the level of the reference photos.", show_default=False)
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Take the threshold of `facevalue calibrate`'s file.", dir_okay=False, exists=True)
+    ] = None,
+    probes: Annotated[int, typer.Option(help="Photos of each person that are corrupted, drawn at random; 0: all.", min=0)] = 1,
+    fmr: Annotated[float, typer.Option(help="False match rate of the threshold, on photos as they are.", min=1e-9, max=0.5)] = (
+        0.001
+    ),
+    level: Annotated[float, typer.Option(help="Nominal coverage of intervals and bands.", min=0.5, max=0.99)] = 0.9,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Corrupt people's photos, measure them again, and show where detection, identity, answers and bands break.
+
+    A run that is stopped goes on where it was. Examples: `facevalue robustness people/ --out results`, `facevalue robustness
+    people/ --corruptions fog,medical_mask --out results`, `facevalue robustness people/ --factor folder --out results`.
+    """
+    from facevalue import models
+    from facevalue.annotate import instruments as known
+    from facevalue.annotate.people import embedder
+    from facevalue.annotate.verify import wanted as with_spread
+    from facevalue.cli import _people, _show
+    from facevalue.report import robustness as report
+
+    names = [embedder(name) for name in _people.listed(model, "--model")]
+    measures = [*known.named(instruments.split(",")), *(part for name in names for part in with_spread(name))]
+    asked = _Asked(out, known.ordered(measures), _conditions(corruptions, severities), factor, reference, probes, seed, quiet)
+    roster = _people.roster(people, out)
+    finders = _people.detectors(roster, detector)
+    if only_permissive:
+        models.permissive([name for name in (*finders, *asked.wanted) if name in models.names()])
+    verifier, parts = _verifier(calibration, names, finders), list[report.Part]()
+    for finder in finders:
+        seen = _people.measured(roster, out, finder, asked.wanted, workers=workers, quiet=quiet)
+        photos, conditions = _under_conditions(roster, seen, finder, names[0], asked, workers=workers)
+        parts += [_judged(photos, conditions, name, finder, verifier, asked, fmr=fmr, level=level) for name in names]
+    cards = [models.card(name) for name in (*finders, *asked.wanted) if name in models.names()]
+    result = report.Result(parts, _breaking(parts, level), level, cards, [*_told(asked), *_people.notes(roster)])
+    with _show.progress("drawing", "figures", quiet=quiet) as progress:
+        files = report.write_robustness(result, out, progress=progress)
+    if not quiet:
+        _print(result, files, out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked for: where the results go, instruments, conditions, and whose photos are they."""
+
+    out: Path
+    wanted: tuple[str, ...]
+    conditions: Sequence[tuple[str, int]]
+    factor: str | None
+    reference: str | None
+    probes: int
+    seed: int
+    quiet: bool
+
+
+def _conditions(corruptions: str, severities: str) -> list[tuple[str, int]]:
+    """Return names of corruptions and severities."""
+    from facevalue.cli import _people
+    from facevalue.data.errors import UnknownName
+    from facevalue.image.corrupt import CORRUPTIONS, SEVERITIES
+
+    words = _people.listed(severities, "--severities")
+    if wrong := [word for word in words if word not in map(str, SEVERITIES)]:
+        raise typer.BadParameter(f"--severities: expected 1 to 5 with commas, got {wrong[0]}")
+    names = _people.listed(corruptions, "--corruptions")
+    names = tuple(CORRUPTIONS) if names == ("all",) else names
+    for name in names:
+        if name not in CORRUPTIONS:
+            raise UnknownName(name, list(CORRUPTIONS), what="corruption")
+    return [(name, severity) for name in names for severity in sorted(map(int, words))]
+
+
+def _verifier(calibration: Path | None, names: Sequence[str], finders: Sequence[str]) -> Verifier | None:
+    """Return the calibration in a file, which must be of the only model and detector."""
+    from facevalue.confidence.defaults import read_verifier
+
+    if calibration is None:
+        return None
+    verifier = read_verifier(calibration)
+    made_for = verifier.origin.model, verifier.origin.detector
+    if made_for != (names[0], finders[0]) or len(names) + len(finders) > 2:
+        told = f"{', '.join(names)} on {', '.join(finders)}"
+        raise typer.BadParameter(f"--calibration: {calibration} is of {' on '.join(made_for)}; asked for are {told}")
+    return verifier
+
+
+def _under_conditions(
+    roster: Roster, seen: People, finder: str, model: str, asked: _Asked, *, workers: int
+) -> tuple[People, dict[str, Condition]]:
+    """Return the reference photos and the photos under conditions: people's own, or corrupted with a bar."""
+    from facevalue.annotate import engine, instruments
+    from facevalue.annotate import robustness as measured
+    from facevalue.annotate.corrupted import Corrupting
+    from facevalue.cli import _show
+
+    if asked.factor is not None:
+        return measured.own_conditions(seen, asked.factor, reference=asked.reference)
+    settings = Corrupting(finder, instruments.placed(asked.wanted, finder), seed=asked.seed)
+    drawn = measured.drawn_probes(seen, model, most=asked.probes, seed=asked.seed)
+    with _show.progress(f"corrupting for {finder}", "photos", quiet=asked.quiet) as progress:
+        found = measured.corrupted_conditions(
+            roster,
+            drawn,
+            asked.conditions,
+            asked.out / "corrupted" / finder,
+            settings=settings,
+            workers=workers or engine.cores(),
+            progress=progress,
+        )
+    return seen, found
+
+
+def _judged(
+    photos: People,
+    conditions: dict[str, Condition],
+    model: str,
+    finder: str,
+    verifier: Verifier | None,
+    asked: _Asked,
+    *,
+    fmr: float,
+    level: float,
+) -> Part:
+    """Return what one model makes of the photos that one detector found faces in."""
+    from facevalue.annotate.robustness import judged
+    from facevalue.cli import _show
+    from facevalue.report.robustness import Part
+
+    threshold = None
+    if verifier is not None:
+        verifier.origin.check(photos.faces)
+        threshold, fmr = verifier.threshold, verifier.fmr
+    with _show.progress(f"judging {model}", "steps", quiet=asked.quiet) as progress:
+        findings, notes = judged(
+            photos, conditions, model, finder, fmr=fmr, threshold=threshold, level=level, seed=asked.seed, progress=progress
+        )
+    severities = {name: (one.family, one.severity) for name, one in conditions.items()}
+    return Part(model, finder, fmr, findings, severities, notes)
+
+
+def _breaking(parts: Sequence[Part], level: float) -> Findings:
+    """Return where each part breaks, and how much each errs beside the first."""
+    from facevalue.data.findings import concatenate
+    from facevalue.studies.breaking import breaking_points, mean_corruption_errors
+
+    found = [breaking_points(part.findings, part.severities, part.limits(level)) for part in parts]
+    both = concatenate([part.findings for part in parts])
+    errors = mean_corruption_errors(both, parts[0].severities, parts[0].rate, [part.name for part in parts])
+    return concatenate([*found, errors])
+
+
+def _told(asked: _Asked) -> list[str]:
+    """Return what was done, in sentences."""
+    if asked.factor is not None:
+        return [f"The photos are people's own, by {asked.factor}; they are held against the reference photos of each person."]
+    drawn = "All photos" if not asked.probes else f"At most {asked.probes} photo{'s' * (asked.probes != 1)} of each person"
+    return [
+        f"{drawn} that can be compared were corrupted, each by itself, and held against the person's other photos as they are.",
+        f"Severities are in units of the distance between the eyes. Seed {asked.seed}.",
+    ]
+
+
+def _print(result: Result, files: Sequence[str], out: Path) -> None:
+    """Print where each corruption breaks what, or each level of a factor, and where the files are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from facevalue.report import robustness as report
+
+    console = Console(highlight=False)
+    if result.families:
+        heads = {
+            "detection_rate": "faces found",
+            "tar": "true matches",
+            "coverage.clean": "bands",
+            "coverage.mixed": "mixed bands",
+        }
+        several = ["system"] if len(result.parts) > 1 else []
+        table = Table("corruption", *several, title="first severity of 1 to 5 at which it breaks")
+        for head in heads.values():
+            table.add_column(head, justify="right")
+        for row in report.breaks(result):
+            system = [row["part"]] if several else []
+            table.add_row(row["family"], *system, *(row[name] or "not judged" for name in heads))
+        console.print(table)
+        limit = f"{result.level - report.ROOM:g}"
+        told = f"broken: fewer than {report.KEPT:g} of faces found, or of true matches; bands that hold fewer than {limit}"
+        console.print(told, soft_wrap=True)
+    for part in result.parts if result.levels else ():
+        for level, row in report.rows_of(part, part.rate).items():
+            value = "no pair" if row["value"] is None else f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+            console.print(f"{level}: {value} of true matches, {row['n']} people", markup=False, soft_wrap=True)
+    notes = [note for part in result.parts for note in part.notes]
+    for sentence in (*result.done, *notes, f"{', '.join(files)}: in {out}"):
+        console.print(sentence, markup=False, soft_wrap=True)
