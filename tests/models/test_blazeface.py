@@ -108,11 +108,11 @@ def test_the_nets_equal_litert_on_a_photo(astronaut):
 @pytest.mark.shared
 def test_33_of_35_faces_in_the_groups_and_no_other(shared):
     """CenterFace finds all 35 and nothing else, by count."""
-    found = extra = 0
+    detector, other, found, extra = models.load("blazeface"), models.load("centerface"), 0, 0
     agreement = []
     for path in sorted((shared / "data/groups").glob("*.jpg")):
         photo = read(path)
-        known, faces = models.load("centerface")(photo), models.load("blazeface")(photo)
+        known, faces = other(photo), detector(photo)
         best = [overlap(box, known.box).max() for box in faces.box]
         found += sum(o > 0.3 for o in best)
         extra += sum(o <= 0.3 for o in best)
@@ -126,11 +126,11 @@ def test_33_of_35_faces_in_the_groups_and_no_other(shared):
 def test_each_london_photo_has_one_face_placed_like_centerfaces(shared):
     detector, other = models.load("blazeface"), models.load("centerface")
     agreement, apart = [], []
-    for i, path in enumerate(sorted((shared / "data/london/photos").rglob("*.jpg"))):
+    for i, path in enumerate(sorted((shared / "data/london/photos").rglob("*.jpg"))[::2]):
         photo = read(path)
         faces = detector(photo)
         assert len(faces) == 1, path
-        if i % 8 == 0:
+        if i % 4 == 0:
             known = other(photo)
             eyes = np.linalg.norm(known.landmarks[0, 1] - known.landmarks[0, 0])
             agreement.append(overlap(known.box[0], faces.box)[0])
@@ -143,10 +143,10 @@ def test_each_london_photo_has_one_face_placed_like_centerfaces(shared):
 @pytest.mark.shared
 @pytest.mark.parametrize("cut", [0.0, 0.08])
 def test_a_face_that_fills_the_frame_is_found(shared, cut):
-    detector, missed = models.load("blazeface"), 0
+    detector, other, missed = models.load("blazeface"), models.load("centerface"), 0
     for path in sorted((shared / "data/london/photos").rglob("*.jpg"))[::6]:
         photo = read(path)
-        box = models.load("centerface")(photo).box[0]
+        box = other(photo).box[0]
         side = box[2:] - box[:2]
         (x1, y1), (x2, y2) = (box[:2] + cut * side).astype(int), (box[2:] - cut * side).astype(int)
         missed += len(detector(np.ascontiguousarray(photo[y1:y2, x1:x2]))) != 1

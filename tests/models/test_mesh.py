@@ -1,3 +1,5 @@
+import functools
+
 import cv2
 import numpy as np
 import pytest
@@ -7,17 +9,29 @@ from facevalue.data import fetch
 from facevalue.image import align
 from facevalue.image.pose import mean_mesh
 
+loaded = functools.cache(models.load)
 
-def in_photo(photo: np.ndarray, measure: str = "landmarks") -> tuple[np.ndarray, np.ndarray]:
-    """Return the meshes (n, 468, 3) px, or `rigid`, and the presence (n,) of a photo's faces, as CenterFace finds them."""
-    detector, mesh = models.load("centerface"), models.load("mesh")
+
+def readings(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the meshes (n, 468, 3) px, `rigid` and the presence (n,) of a photo's faces, as CenterFace finds them."""
+    detector, mesh = loaded("centerface"), loaded("mesh")
     faces = detector(photo)
     crop = mesh.card.crops[0]
     maps = align.transforms(crop, faces.box, faces.landmarks, shape=photo.shape[:2])
     measured = mesh(align.cut(photo, maps, crop.size))
-    back, points = align.invert(maps), measured[measure]
-    depth = points[:, :, 2:] * np.hypot(back[:, 0, 0], back[:, 1, 0])[:, None, None]
-    return np.concatenate([align.apply(back, points[:, :, :2]), depth], axis=2), measured["presence"]
+    back = align.invert(maps)
+    scale = np.hypot(back[:, 0, 0], back[:, 1, 0])[:, None, None]
+    mesh, rigid = (
+        np.concatenate([align.apply(back, points[:, :, :2]), points[:, :, 2:] * scale], axis=2)
+        for points in (measured["landmarks"], measured["rigid"])
+    )
+    return mesh, rigid, measured["presence"]
+
+
+def in_photo(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the meshes (n, 468, 3) px and the presence (n,) of a photo's faces."""
+    mesh, _, presence = readings(photo)
+    return mesh, presence
 
 
 def mirrored(mesh: np.ndarray, width: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def test_a_card_is_complete(card):
     assert (card.inputs is not None) == bool(card.files)
     assert bool(card.outputs) == (card.kind != "detect")
     for output in card.outputs:
-        assert output.unit in {"deg", "px", "p", "1", "years", "bits"}
+        assert output.unit in {"deg", "px", "p", "1", "years", "bits", "0-100"}
         assert not output.labels or output.shape == (len(output.labels),)
         assert not output.points or output.shape[-1] in (2, 3)
 

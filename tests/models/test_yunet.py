@@ -111,8 +111,8 @@ def test_a_batch_equals_its_photos(astronaut: np.ndarray, nets: tuple[Net, ...])
 @pytest.mark.index
 def test_agrees_with_centerface_on_london(shared: Path, nets: tuple[Net, ...]) -> None:
     centerface = models.load("centerface")
-    paths = sorted((shared / "data/london/photos").rglob("*.jpg"))
-    assert len(paths) == 204
+    paths = sorted((shared / "data/london/photos").rglob("*.jpg"))[::3]
+    assert len(paths) == 68
     for path in paths:
         photo = read(path)
         ours, theirs = find(nets, photo), centerface(photo)

@@ -39,11 +39,12 @@ class Corruption:
 
 
 def eye_distance(view: View) -> float:
-    """Return the median over faces of the distance between the eyes, px; the scale of all that is not one face's.
+    """Return the median over faces of the distance between the eyes, px, NaN without eyes: the scale of what is not one face's.
 
     Examples
     --------
     >>> eye_distance(View(np.zeros((9, 9, 3), np.uint8), np.zeros((1, 4)), np.array([[[2, 3], [6, 3], [4, 5], [3, 7], [5, 7.0]]])))
     4.0
     """
-    return float(np.median(inter_eye(view.landmarks)))
+    eyes = inter_eye(view.landmarks)
+    return float(np.median(eyes[np.isfinite(eyes)])) if np.isfinite(eyes).any() else float("nan")

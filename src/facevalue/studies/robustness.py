@@ -126,9 +126,9 @@ def clean_threshold(reference: People, model: str, *, fmr: float) -> tuple[float
         There are not two people.
     """
     known = reference[reference.usable(model)]
-    person, u = known.person.astype(str), unit(known.embedding(model).astype(np.float64))
+    person, u = known.person.astype(str), unit(known.embedding(model))
     most = max(1, int(fmr * _different(person)) + 1)
-    kept = np.full(0, -np.inf)
+    kept = np.full(0, -np.inf, np.float32)
     for at in range(0, len(u), BLOCK):
         part = u[at : at + BLOCK] @ u.T
         later = np.arange(len(u)) > np.arange(at, at + len(part))[:, None]
@@ -138,7 +138,7 @@ def clean_threshold(reference: People, model: str, *, fmr: float) -> tuple[float
         raise RunError(f"expected photos of two people or more, got {len(known)} of {len(np.unique(person))}")
     allowed = int(fmr * _different(person))
     people = len(np.unique(person))
-    return float(np.nextafter(kept[min(allowed, len(kept) - 1)], np.inf)), people * (people - 1) // 2
+    return float(np.nextafter(kept[min(allowed, len(kept) - 1)], np.float32(2))), people * (people - 1) // 2
 
 
 def _different(person: np.ndarray) -> int:
@@ -233,13 +233,13 @@ class _Against:
     @classmethod
     def of(cls, known: People, model: str, threshold: float, fmr: float) -> _Against:
         names, number = np.unique(known.person.astype(str), return_inverse=True)
-        return cls(model, threshold, fmr, known, unit(known.embedding(model).astype(np.float64)), names, number)
+        return cls(model, threshold, fmr, known, unit(known.embedding(model)), names, number)
 
     def rows(self, condition: Condition, told: _Told) -> Iterator[dict[str, Any]]:
         """Yield the rows of the embedding: angles, true matches, false matches."""
         usable = np.flatnonzero(condition.people.usable(self.model))
-        u = unit(condition.people.embedding(self.model)[usable].astype(np.float64))
-        was = condition.before[f"{self.model}.embedding"].values[usable].astype(np.float64)
+        u = unit(condition.people.embedding(self.model)[usable])
+        was = condition.before[f"{self.model}.embedding"].values[usable]
         paths = condition.people.faces.path[usable]
         same = told.person[usable, None] == self.people.person.astype(str)
         other = same & (paths[:, None] != self.people.faces.path)
