@@ -17,9 +17,9 @@ from facevalue.data.photos import Photo
 from .conftest import FAKE, picture
 
 
-def work(n: int):
+def work(n: int, size: int = engine.BATCH):
     tasks = (Task(Photo(f"{i}.png", "", picture(1 + i % 3))) for i in range(n))
-    return engine.batches(tasks, size=engine.BATCH)
+    return engine.batches(tasks, size=size)
 
 
 def counts(results) -> dict[str, int]:
@@ -50,7 +50,7 @@ def test_threads_leave_opencv_as_it_was():
 
 def test_a_worker_that_is_killed_costs_no_photo():
     def killing():
-        for number, batch in work(100):
+        for number, batch in work(100, size=3):
             if number == 3:
                 multiprocessing.active_children()[0].kill()
             yield number, batch

@@ -37,37 +37,37 @@ def counted(people: People, shifts: dict[str, Shift], **options: object):
 
 
 def test_bands_made_of_photos_as_they_are_fail_on_others_and_the_mixed_hold(people):
-    shifts = {f"noise {s}": Shift(noisier(people, 0.6 * s, told=True), "noise", mixed=True) for s in (1, 2, 3)}
+    shifts = {f"noise {s}": Shift(noisier(people, 0.6 * s, told=True), "noise", known=True) for s in (1, 2, 3)}
     found = counted(people, shifts)
     assert found["coverage.clean", "as they are"]["value"] == pytest.approx(0.9, abs=0.05)
     assert found["coverage.clean", "noise 2"]["value"] < 0.8
     for s in (2, 3):
         name = f"noise {s}"
-        assert found["coverage.mixed", name]["value"] > found["coverage.clean", name]["value"] + 0.05
-    widths = [found["width.mixed_deg", f"noise {s}"]["value"] for s in (1, 2, 3)]
+        assert found["coverage.widened", name]["value"] > found["coverage.clean", name]["value"] + 0.05
+    widths = [found["width.widened_deg", f"noise {s}"]["value"] for s in (1, 2, 3)]
     assert (np.diff(widths) > 0).all()
     assert found["coverage.clean", "as they are"]["n"] > 80
 
 
 def test_bands_that_never_saw_a_family_are_judged_on_it_alone(people):
     shifts = {
-        "told 1": Shift(noisier(people, 0.6, told=True), "told", mixed=True),
-        "hidden 1": Shift(noisier(people, 1.2, told=False), "hidden", mixed=True),
+        "told 1": Shift(noisier(people, 0.6, told=True), "told", known=True),
+        "hidden 1": Shift(noisier(people, 1.2, told=False), "hidden", known=True),
     }
     found = counted(people, shifts)
     unseen = {group for measure, group in found if measure == "coverage.unseen"}
     assert unseen == {"told 1", "hidden 1"}
-    assert found["coverage.unseen", "hidden 1"]["value"] < found["coverage.mixed", "hidden 1"]["value"] - 0.1
+    assert found["coverage.unseen", "hidden 1"]["value"] < found["coverage.widened", "hidden 1"]["value"] - 0.1
     assert found["coverage.unseen", "hidden 1"]["value"] < 0.6
 
 
 def test_one_family_alone_has_no_bands_without_it_and_none_mixed_no_mix(people):
-    alone = counted(people, {"noise 1": Shift(noisier(people, 0.4, told=True), "noise", mixed=True)}, splits=2)
+    alone = counted(people, {"noise 1": Shift(noisier(people, 0.4, told=True), "noise", known=True)}, splits=2)
     assert {measure for measure, _ in alone} == {
         "coverage.clean",
         "width.clean_deg",
-        "coverage.mixed",
-        "width.mixed_deg",
+        "coverage.widened",
+        "width.widened_deg",
         "atypical",
     }
     none = counted(people, {"noise 1": Shift(noisier(people, 0.4, told=True), "noise")}, splits=2)
@@ -92,12 +92,12 @@ def test_photos_without_a_face_are_left_out_and_people_counted(people):
     values[: 3 * 80] = np.nan
     why = np.where(np.isnan(values).any(1), "no_face", "").astype(object)
     lost = replace(lost, faces=lost.faces.with_column(f"{MODEL}.embedding", replace(column, values=values, why=why)))
-    found = counted(people, {"lost 1": Shift(lost, "lost", mixed=True)}, splits=6)
+    found = counted(people, {"lost 1": Shift(lost, "lost", known=True)}, splits=6)
     assert found["coverage.clean", "lost 1"]["n"] <= 10
 
 
 def test_the_seed_decides_and_too_few_people_are_told(people):
-    shifts = {"noise 1": Shift(noisier(people, 0.4, told=True), "noise", mixed=True)}
+    shifts = {"noise 1": Shift(noisier(people, 0.4, told=True), "noise", known=True)}
     one, same, other = (counted(people, shifts, seed=seed, splits=2) for seed in (0, 0, 1))
     assert one == same
     assert one != other

@@ -107,7 +107,7 @@ def test_people_who_stand_in_pairs_of_their_own_are_the_bootstrap_of_rows():
 
 
 def test_intervals_cover_people_not_met_but_those_of_pairs_and_of_fitted_rates_fall_short():
-    people, times, options = 60, 200, {"level": 0.9, "resamples": 200}
+    people, times, options = 40, 200, {"level": 0.9, "resamples": 100}
     first, second = everyone_with_everyone(people)
     same, rows = first == second, np.arange(len(first))
     # of pairs of one person 2 + noise, of two b_p + b_q + noise: both normal, of variance 1
@@ -123,7 +123,7 @@ def test_intervals_cover_people_not_met_but_those_of_pairs_and_of_fitted_rates_f
 
         low, high = people_interval(both, first, second, seed=run, **options)
         covered += (low <= truth) & (truth <= high)
-        low, high = people_interval(pairs.area_under_curve, rows, rows, seed=run, level=0.9, resamples=50)
+        low, high = people_interval(pairs.area_under_curve, rows, rows, seed=run, level=0.9, resamples=40)
         naive += low <= truth[0] <= high
     assert covered[0] / times >= 0.85
     assert 0.7 <= covered[1] / times < 0.9

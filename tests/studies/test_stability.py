@@ -1,7 +1,6 @@
 """A toy instrument whose every column depends on one known thing: which change changes which answer is known exactly."""
 
-import subprocess
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -14,13 +13,24 @@ from facevalue.data.faces import Column, Faces
 from facevalue.data.files import read_findings
 from facevalue.data.findings import TYPES
 from facevalue.data.photos import Photo
+from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import wilson_interval
+from facevalue.studies import stability as study
 from facevalue.studies.stability import CHANGES, DEGREES, _estimate, draw_photos, read_photos, stability
 
 from ..annotate.conftest import broken, picture
+from ..cli.coloured import here
 
 BOX = np.array([[10, 10, 50, 50.0], [60, 10, 100, 50.0]])
 MARKS = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_resamples():
+    """Where the ends of an interval of a mean are looked at, as many as there are in earnest are drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "bootstrap_interval", functools.partial(bootstrap_interval, resamples=100))
+        yield
 
 
 def photo(faces: int) -> np.ndarray:
@@ -287,7 +297,8 @@ def test_shares_of_faces_that_share_photos_are_covered():
     assert covered >= binom.ppf(1e-3, runs, 0.9)
 
 
-def test_means_are_bootstrapped_over_photos_as_scipy_does():
+def test_means_are_bootstrapped_over_photos_as_scipy_does(monkeypatch):
+    monkeypatch.setattr(study, "bootstrap_interval", bootstrap_interval)
     draw = np.random.default_rng(1)
     counts = draw.integers(1, 4, 60)
     sums = counts * draw.gamma(4.0, 0.5, 60)
@@ -348,11 +359,6 @@ def test_real_measuring_in_memory(tmp_path):
 # --- the command
 
 
-def facevalue(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "facevalue", "stability", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 FAKE = ("--detector", "fake_detector", "--second", "", "--instruments", "fake")
 
 
@@ -360,14 +366,14 @@ def test_the_command_prints_a_table_and_writes_files(tmp_path):
     (tmp_path / "photos").mkdir()
     for name, data in {"a.png": picture(2), "b.png": picture(0), "c.png": b"", "d.png": picture(1)}.items():
         (tmp_path / "photos" / name).write_bytes(data)
-    done = facevalue(tmp_path / "photos", "--out", tmp_path / "out", *FAKE)
+    done = here("stability", tmp_path / "photos", "--out", tmp_path / "out", *FAKE)
     assert done.returncode == 0, done.stderr
     assert "4 photos in (2 measured, 1 no_face, 1 empty), 3 faces" in done.stdout
     assert all(group in done.stdout for group in GROUPS)
     table, written = (read_findings(tmp_path / "out" / name) for name in ("findings.parquet", "stability.csv"))
     for name in TYPES:
         np.testing.assert_array_equal(getattr(table, name), getattr(written, name))
-    again = facevalue(tmp_path / "photos", "--out", tmp_path / "again", "-q", *FAKE)
+    again = here("stability", tmp_path / "photos", "--out", tmp_path / "again", "-q", *FAKE)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert (tmp_path / "again/stability.csv").read_bytes() == (tmp_path / "out/stability.csv").read_bytes()
 
@@ -400,7 +406,7 @@ def test_rubbish_is_refused_in_one_line(tmp_path, monkeypatch, words, message):
     (tmp_path / "none").mkdir()
     (tmp_path / "none/notes.txt").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    done = facevalue("-q", *words)
+    done = here("stability", "-q", *words)
     assert done.returncode in (1, 2), done.stderr
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -151,7 +151,7 @@ def test_the_interval_of_a_calibration_error_is_that_of_a_calibrated_head() -> N
     p, sets, _ = distribution()
     inside = []
     for seed in range(40):
-        one = judge()
+        one = Judge("study", "run", {}, ALL)
         one.distribution("head", p, sets, drawn(p.values, np.random.default_rng(seed), 1).argmax(1))
         row = rows(one)["head_ece", "all"]
         inside.append(row["low"] <= row["value"] <= row["high"])

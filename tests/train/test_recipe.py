@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from facevalue import models
 from facevalue.annotate.measure import _filled
@@ -25,7 +27,6 @@ from facevalue.train import attributes, expression, figures, recipe
 from facevalue.train.augment import Augmentation
 from facevalue.train.loop import Config
 from facevalue.train.recipe import EMBEDDING, Around, Recipe, train
-from facevalue.train.sizes import SIZES
 
 from ..models.nets import opened
 from .conftest import figures_of, png, write_table
@@ -41,6 +42,7 @@ SHARES = {
 CONFIG = Config(seed=5, epochs=2, batch=8, rate=1e-4, head_rate=200, average=0.9)
 TINY = {one.name: replace(one, blocks=(0, 3, 7), shares=SHARES[one.name]) for one in (attributes.RECIPE, expression.RECIPE)}
 GONE, TWICE, TURNED = 45, 47, 49
+SIZES = (24, 12, 8)
 
 
 def people(n: int) -> np.ndarray:
@@ -86,7 +88,7 @@ class Measure:
         return concatenate(parts)
 
     def _faces(self, photo, row: int) -> Faces:
-        side = decode(read_bytes(photo), max_pixels=10**6).shape[0]
+        side = Image.open(BytesIO(read_bytes(photo))).height
         n = 2 if row == TWICE else 1
         landmarks = mesh(models.card("attributes").crops[0], scale=0.009 * side, turn=0, at=(side / 2, side / 2)).repeat(
             n, axis=0
@@ -150,12 +152,13 @@ def expression_data(folder: Path) -> tuple[Path, dict[str, np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def settings():
-    """Few resamples, one thread."""
+    """Few resamples, few sizes, one thread."""
     models.prepare("dlib_resnet")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "RESAMPLES", 20)
+        patch.setattr(recipe, "SIZES", SIZES)
         yield
     torch.set_num_threads(before)
 
@@ -318,7 +321,10 @@ def test_photos_in_which_no_face_is_found_are_refused(run: Run, tmp_path: Path) 
         train(run.recipe, run.data, tmp_path, CONFIG, around=nobody)
 
 
-def test_a_size_at_which_no_face_is_found_is_one_that_does_not_hold(shrunk: Run, tmp_path: Path) -> None:
+def test_a_size_at_which_no_face_is_found_is_one_that_does_not_hold(
+    shrunk: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "SIZES", (12, 8))
     shutil.copytree(shrunk.out, tmp_path / "out")
 
     def measure(tables: Sequence[Path], folder: Path) -> Faces:

@@ -232,4 +232,5 @@ def _by_condition(parts: Sequence[Faces], probes: People, conditions: Sequence[C
     every, starts = concatenate(parts), np.cumsum([0, *map(len, parts)])
     at = [{path: start + i for i, path in enumerate(part.path)} for part, start in zip(parts, starts, strict=False)]
     rows = {one: [places[key(one)] for places in at] for one in conditions}
-    return {one: replace(every[chosen], path=probes.faces.path) for one, chosen in rows.items()}
+    faces = probes.faces
+    return {one: replace(every[chosen], path=faces.path, photo=faces.photo) for one, chosen in rows.items()}

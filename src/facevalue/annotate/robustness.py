@@ -17,7 +17,7 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.data.people import People, Roster
 from facevalue.studies.robustness import Condition, clean_threshold, robustness
 
-MIXED = (1, 2, 3)
+KNOWN = (1, 2)
 FOLDERS = ("folder", "outer-folder")
 
 
@@ -147,7 +147,7 @@ def judged(
             f"match ({pairs:,} pairs of people{few})."
         )
     found = robustness(reference, conditions, model, threshold=threshold, fmr=fmr, level=level, seed=seed, progress=progress)
-    shifts = {name: Shift(one.people, one.family, one.severity in MIXED) for name, one in conditions.items()}
+    shifts = {name: Shift(one.people, one.family, one.severity in KNOWN) for name, one in conditions.items()}
     try:
         found = concatenate([found, shifted_coverage(reference, shifts, model, level=level, seed=seed, progress=progress)])
     except (NotCalibrated, MissingColumn) as error:

@@ -8,7 +8,23 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from facevalue.cli import accuracy, annotate, calibrate, find, judgments, models, perceive, similarity, stability, train, verify
+from facevalue.cli import (
+    accuracy,
+    annotate,
+    calibrate,
+    disparity,
+    find,
+    geometry,
+    judgments,
+    models,
+    perceive,
+    quality,
+    robustness,
+    similarity,
+    stability,
+    train,
+    verify,
+)
 
 # typer carries its own copy of click: the class that all errors of usage share is reached through one it exports
 INTERRUPTED = 130
@@ -25,7 +41,11 @@ app = typer.Typer(
 app.command("accuracy")(accuracy.accuracy)
 app.command("annotate")(annotate.annotate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
+app.command("geometry")(geometry.geometry)
+app.command("quality")(quality.quality)
+app.command("robustness")(robustness.robustness)
 app.command("similarity")(similarity.similarity)
 app.command("stability")(stability.stability)
 app.command("verify")(verify.verify)

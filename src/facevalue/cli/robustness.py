@@ -219,7 +219,7 @@ def _print(result: Result, files: Sequence[str], out: Path) -> None:
             "detection_rate": "faces found",
             "tar": "true matches",
             "coverage.clean": "bands",
-            "coverage.mixed": "mixed bands",
+            "coverage.widened": "widened bands",
         }
         several = ["system"] if len(result.parts) > 1 else []
         table = Table("corruption", *several, title="first severity of 1 to 5 at which it breaks")

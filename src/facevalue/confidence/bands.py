@@ -93,11 +93,8 @@ class EmbeddingBand:
         WrongShape, ValueError
             As `fit_scale` does.
         """
-        return self.fit_to(template_angles(embeddings, people), people, features, names=names)
-
-    def fit_to(self, angles: np.ndarray, people: np.ndarray, features: np.ndarray, *, names: Sequence[str]) -> EmbeddingBand:
-        """Return a band with the scale of angles, (n,) deg, to templates of other photos: see `fit`."""
-        return EmbeddingBand(fit_scale(features, angles, people, names=names), digests(people))
+        scale = fit_scale(features, template_angles(embeddings, people), people, names=names)
+        return EmbeddingBand(scale, digests(people))
 
     def calibrate(self, embeddings: np.ndarray, people: np.ndarray, features: np.ndarray) -> EmbeddingBand:
         """Return the band with the scores of these people, who must be others than those of the fit.
@@ -117,12 +114,9 @@ class EmbeddingBand:
         SchemaError
             When a person was in the fit; or, as WrongShape, when the features are not those of the fit.
         """
-        return self.calibrate_to(template_angles(embeddings, people), people, features)
-
-    def calibrate_to(self, angles: np.ndarray, people: np.ndarray, features: np.ndarray) -> EmbeddingBand:
-        """Return the band with the scores of angles, (n,) deg, to templates of other photos: see `calibrate`."""
         scale = self._scale()
         check_disjoint(self.fitted, people)
+        angles = template_angles(embeddings, people)
         used = ~np.isnan(angles)
         if not used.any():
             raise NotCalibrated(f"expected people with two photos or more, got {len(angles)} photos of one each: give more")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from facevalue.confidence.bands import EmbeddingBand
 from facevalue.confidence.calibration import references_of
 from facevalue.confidence.coverage import check_people, ends_of_parts, to_other_photos
 from facevalue.confidence.features import NAMES, face_features
+from facevalue.confidence.scale import fit_scale
 from facevalue.confidence.typical import Typicality
 from facevalue.data.faces import concatenate
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.stats.calibration import wilson_interval
+from facevalue.stats.conformal import hierarchical_quantile, scores_needed
 
 DRAWS, ATYPICAL = 16, 0.05
-CLEAN, MIXED, UNSEEN = "clean", "mixed", "unseen"
+CLEAN, WIDENED, UNSEEN = "clean", "widened", "unseen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Shift:
         A row a photo; NaN where no face was found.
     family
         The condition's kind, as "fog" of "fog 3": bands that are to know nothing of it know none of its family.
-    mixed
-        Whether bands are made of such photos too.
+    known
+        Whether bands may be made of such photos too.
     """
 
     people: People
     family: str = ""
-    mixed: bool = False
+    known: bool = False
 
 
 def shifted_coverage(
@@ -55,9 +56,10 @@ def shifted_coverage(
     """Return whether the bands of embeddings hold the template of a person's photos as they are, under each condition.
 
     In each split of the people one part fits the scale, one calibrates, the third is counted. Three bands are judged: "clean",
-    made of photos as they are; "mixed", made of these and, as often, of photos under conditions drawn from those that are to
-    be mixed; "unseen", mixed without the family of the condition on which it is judged. The rows' `group` is the condition,
-    "as they are" among them, their `measure`:
+    made of photos as they are; "widened", whose scale is fitted to these and, as often, to photos under known conditions, and
+    whose factor is the largest that any one of these asks for, `q = max_c q_c`: it holds in each of them; "unseen", widened
+    without the family of the condition on which it is judged. The rows' `group` is the condition, "as they are" among them,
+    their `measure`:
 
     - coverage.BAND: the share of photos whose template lies in the cap, each person weighing the same; Wilson over people
     - width.BAND_deg: the median radius
@@ -88,7 +90,8 @@ def shifted_coverage(
     References
     ----------
     Barber, Candes, Ramdas, Tibshirani, Conformal prediction beyond exchangeability, Annals of Statistics 51, 2023: what
-    bands lose under shift; Tibshirani, Barber, Candes, Ramdas, Conformal prediction under covariate shift, NeurIPS 2019.
+    bands lose under shift. The largest over conditions: Vovk, Conditional validity of inductive conformal predictors, Machine
+    Learning 92, 2013, where the category of a new case is not known.
     """
     seen = reference[reference.usable(model)]
     check_people(seen.person, level=level)
@@ -107,11 +110,12 @@ def shifted_coverage(
         held = np.isin(seen.person.astype(str), parts[1])
         known = known.calibrate(seen.embedding(model)[held], seen.person[held])
         tally.flagged(test, known.p_values(table.people.embedding(model)[test]) <= ATYPICAL)
-        for band, rows in table.bands(fit, rest, draw):
-            made = EmbeddingBand().fit_to(table.angle[rows[0]], table.person[rows[0]], x[rows[0]], names=NAMES)
-            made = made.calibrate_to(table.angle[rows[1]], table.person[rows[1]], x[rows[1]])
+        for band, rows in table.bands(fit, draw):
+            scale = fit_scale(x[rows], table.angle[rows], table.person[rows], names=NAMES)
+            sigma = scale.predict(x)
             judged = test & table.judged(band)
-            tally.held(band.partition(" ")[0], judged, made.radius(x[judged], level=level))
+            factor = table.factor(table.angle / sigma, rest, band, level)
+            tally.held(band.partition(" ")[0], judged, np.minimum(factor * sigma[judged], 180))
     progress(splits, splits)
     run = f"{seen.faces[f'{model}.embedding'].source}, seed {seed}, {splits} splits of the people"
     return Findings.from_rows([{"study": "robustness", "run": run} | row for row in tally.rows(level)])
@@ -127,7 +131,7 @@ class _Table:
     condition: np.ndarray
     names: tuple[str, ...]
     family: np.ndarray
-    mixed: np.ndarray
+    known: np.ndarray
 
     @classmethod
     def of(cls, reference: People, shifts: Mapping[str, Shift], model: str) -> _Table:
@@ -140,44 +144,50 @@ class _Table:
         people = People(faces, person, further)
         angle = to_other_photos(people, reference, model)
         family = np.repeat(np.array([one.family for one in every.values()], object), counts)
-        mixed = np.repeat([one.mixed for one in every.values()], counts)
+        known = np.repeat([one.known for one in every.values()], counts)
         kept = np.isfinite(angle)
         condition = np.repeat(np.arange(len(every)), counts)
         told = (people[kept], person[kept].astype(str), angle[kept], condition[kept])
-        return cls(*told, tuple(every), family[kept], mixed[kept])
+        return cls(*told, tuple(every), family[kept], known[kept])
 
-    def bands(
-        self, fit: np.ndarray, rest: np.ndarray, draw: np.random.Generator
-    ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-        """Yield the name of each band, of the unseen ones with the family, and the rows that fit and that calibrate it."""
-        clean = self.condition == 0
-        yield CLEAN, (np.flatnonzero(fit & clean), np.flatnonzero(rest & clean))
-        if not self.mixed.any():
+    def bands(self, fit: np.ndarray, draw: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the name of each band, of the unseen ones with the family, and the rows that its scale is fitted to."""
+        yield CLEAN, np.flatnonzero(fit & (self.condition == 0))
+        if not self.known.any():
             return
-        yield MIXED, (self._mix(fit, self.mixed, draw), self._mix(rest, self.mixed, draw))
-        families = np.unique(self.family[self.mixed].astype(str))
+        yield WIDENED, self._mix(fit, self.known, draw)
+        families = np.unique(self.family[self.known].astype(str))
         for family in families if len(families) > 1 else ():
-            others = self.mixed & (self.family != family)
-            yield f"{UNSEEN} {family}", (self._mix(fit, others, draw), self._mix(rest, others, draw))
+            yield f"{UNSEEN} {family}", self._mix(fit, self.known & (self.family != family), draw)
+
+    def factor(self, scores: np.ndarray, rest: np.ndarray, band: str, level: float) -> float:
+        """Return the largest hierarchical quantile of the scores, (n,), of any condition that a band knows.
+
+        A condition in which fewer people than the level needs are left counts for nothing.
+        """
+        rows = rest & (self.condition == 0)
+        if band != CLEAN:
+            rows |= rest & self.known & (self.family != (band.partition(" ")[2] or None))
+        parts = [np.flatnonzero(rows & (self.condition == number)) for number in np.unique(self.condition[rows])]
+        enough = [part for part in parts if len(np.unique(self.person[part])) >= scores_needed(level)]
+        return max(hierarchical_quantile(scores[part], self.person[part], level) for part in enough)
 
     def judged(self, band: str) -> np.ndarray:
         """Return the rows, (n,) bool, on which a band is judged."""
         _, _, family = band.partition(" ")
         return np.asarray(self.family == family) if family else np.ones(len(self.family), bool)
 
-    def _mix(self, part: np.ndarray, mixed: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """Return rows of a part: as many draws of each person's photos as they are as of those under other conditions."""
+    def _mix(self, part: np.ndarray, known: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Return rows of a part: as many draws of each person's photos as they are as of those under known conditions."""
         drawn = list[np.ndarray]()
         for person in np.unique(self.person[part]):
             own = self.person == person
-            for rows in (np.flatnonzero(own & (self.condition == 0)), np.flatnonzero(own & mixed)):
+            for rows in (np.flatnonzero(own & (self.condition == 0)), np.flatnonzero(own & known)):
                 drawn += [draw.choice(rows, DRAWS)] if len(rows) else []
         return np.concatenate(drawn)
 
 
 def _only(people: People, columns: list[str]) -> Any:
-    from dataclasses import replace
-
     return replace(people.faces, columns={name: people.faces.columns[name] for name in columns})
 
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 CLEAN, BREAKS, ALL = "as they are", "first_severity_below", "all"
 COLUMNS, KEPT, ROOM = 7, 0.95, 0.05
-BANDS = {"coverage.clean": "made of photos as they are", "coverage.mixed": "mixed", "coverage.unseen": "mixed, this one unseen"}
+BANDS = {
+    "coverage.clean": "made of photos as they are",
+    "coverage.widened": "widened for all corruptions",
+    "coverage.unseen": "widened for all but this one",
+}
 CHANGED = (".label_changed", ".mean_change_")
 
 
@@ -174,8 +178,8 @@ HEADS = {
     "angle_to_clean_deg": "moved by, deg",
     "landmark_drift_eyes": "points off, eye distances",
     "coverage.clean": "held, as they are",
-    "coverage.mixed": "held, mixed",
-    "width.mixed_deg": "radius, deg",
+    "coverage.widened": "held, widened",
+    "width.widened_deg": "radius, deg",
     "atypical": "atypical",
 }
 

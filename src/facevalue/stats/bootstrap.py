@@ -69,6 +69,9 @@ def bootstrap_interval(
 def _draws(ids: np.ndarray, resamples: int, draw: np.random.Generator) -> Iterator[np.ndarray]:
     """Give the row numbers of each resample; ids, (n,), number the clusters from 0."""
     order, counts = np.argsort(ids, kind="stable"), np.bincount(ids)
+    if len(counts) == len(ids):
+        yield from (order[draw.integers(len(ids), size=len(ids))] for _ in range(resamples))
+        return
     starts = np.cumsum(counts) - counts
     for _ in range(resamples):
         drawn = draw.integers(len(counts), size=len(counts))

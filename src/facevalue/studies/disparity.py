@@ -244,6 +244,8 @@ def _bands(sample: Sample, teller: Teller) -> Iterator[dict[str, Any]]:
     measures = dict.fromkeys(m for m, _ in known if m.startswith(("coverage.", "width.")))
     for grouping in sample.groupings:
         for measure in measures:
+            if not any((measure, f"{grouping.name}: {name}") in known for name in grouping.groups):
+                continue
             values = []
             for j, name in enumerate(grouping.groups):
                 row, group = known.get((measure, f"{grouping.name}: {name}")), f"{grouping.name}: {name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,6 +62,25 @@ class Counted:
     def draws(self) -> np.ndarray:
         """The same on resamples, (r, g)."""
         return ratio(self.drawn[:, 0], self.drawn[:, 1])
+
+    @property
+    def independent(self) -> np.ndarray:
+        """How many independent trials each group's share rests on, (g,): people, or half of them for pairs of two."""
+        halves = np.where(np.isnan(self.people_pairs), 1, 2)
+        return np.asarray(np.maximum(self.people // halves, 1))
+
+    def spread_out(self, seed: int) -> Counted:
+        """Return the same with draws of shares of 0 and 1 that do vary: no resample has what no person had.
+
+        They are drawn as Beta(1, m), m independent trials, whose quantiles are the exact bounds of no error in m.
+        """
+        if not (self.errors or self.share):
+            return self
+        draw, drawn = np.random.default_rng(seed), self.drawn.copy()
+        for j in np.flatnonzero(np.isin(self.value, (0, 1))):
+            few = draw.beta(1, self.independent[j], len(drawn))
+            drawn[:, 0, j] = drawn[:, 1, j] * (few if self.value[j] == 0 else 1 - few)
+        return replace(self, drawn=drawn)
 
     @property
     def apart(self) -> tuple[np.ndarray, np.ndarray]:

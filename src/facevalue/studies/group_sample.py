@@ -13,7 +13,7 @@ from facevalue.data.people import People
 from facevalue.data.scored import Scored
 from facevalue.stats.folds import cross_fitted_ratio
 from facevalue.studies.disparity import Sample
-from facevalue.studies.grouping import grouping
+from facevalue.studies.grouping import grouping, unknown
 from facevalue.studies.verification import compared
 
 FOLDS, MOST, WORDS = 5, 100_000, 12
@@ -136,7 +136,7 @@ def numbers_of(name: str, column: np.ndarray | Column) -> np.ndarray:
     """
     cells = column.values if isinstance(column, Column) else column
     try:
-        numbers = np.array([np.nan if cell in ("", None) else float(cell) for cell in cells], np.float64)
+        numbers = np.array([np.nan if unknown(cell) else float(cell) for cell in cells], np.float64)
     except (TypeError, ValueError) as error:
         raise SchemaError(f"{name}: expected one number a photo, to make groups alike in it; {error}") from error
     return numbers
@@ -153,7 +153,7 @@ def _values(name: str, column: np.ndarray | Column) -> Mapping[str, np.ndarray]:
     try:
         return {name: numbers_of(name, column)}
     except SchemaError:
-        text = np.array([str(cell).strip() for cell in column])
+        text = np.array(["" if unknown(cell) else str(cell).strip() for cell in column])
         words = [word for word in np.unique(text) if word]
         return {f"{name}: {word}": np.where(text == "", np.nan, text == word) for word in words}
 

@@ -84,6 +84,7 @@ class Teller:
         told = (why == "") & np.isfinite(counted.value)
         ends = _percentiles(counted.draws, self.level)
         cross = counted.measure.endswith("_cross")
+        counted = counted.spread_out(self.draws.seed)
         apart, drawn = counted.apart
         apart_ends = _percentiles(drawn, self.level)
         for j, name in enumerate(grouping.groups):
@@ -106,7 +107,7 @@ class Teller:
         if ends[0] == ends[1] and not (counted.errors or counted.share):
             ends, method = (math.nan, math.nan), "it does not vary"
         if (counted.errors or counted.share) and value in (0, 1):
-            independent = max(int(counted.people[j] / (2 if counted.people_pairs[j] == counted.people_pairs[j] else 1)), 1)
+            independent = int(counted.independent[j])
             bound = error_bound(0, independent, self.level)
             ends, method = ((0.0, bound) if value == 0 else (1 - bound, 1.0)), f"bound of {independent} independent trials"
         return self.row(counted.measure, group, value, _size(counted, j), method, ends)
@@ -141,6 +142,7 @@ class Teller:
             [not (one or other) for one, other in zip(*(self.refusals(c, balance) for c in (fmr, fnmr)), strict=True)]
         )
         told &= np.isfinite(fmr.value) & np.isfinite(fnmr.value)
+        fmr, fnmr = (one.spread_out(self.draws.seed + i) for i, one in enumerate((fmr, fnmr)))
         n, tail = fmr.n[told].sum() + fnmr.n[told].sum(), BALANCED if fmr.measure.endswith(BALANCED) else ""
         for measure, spread in (("discrepancy_rate", discrepancy_spread), ("garbe", garbe_spread)):
             if told.sum() < 2:
@@ -151,11 +153,11 @@ class Teller:
             yield self.spread(measure + tail, grouping.name, found, n, told)
 
     def adjusted(self, one: Adjusted, grouping: Grouping, raw: Counted) -> Iterator[dict[str, Any]]:
-        """Yield the differences that a regression leaves, of the groups of which the measure itself is told."""
+        """Yield the differences that a regression leaves, of the groups of which the measure itself is told and varies."""
         low, high = _percentiles(one.draws, self.level)
         why = self.refusals(raw, None)
         for j, name in enumerate(grouping.groups):
-            if not why[j] and np.isfinite(one.value[j]):
+            if not why[j] and low[j] < high[j]:
                 method = "linear regression, bootstrap over people"
                 group = f"{grouping.name}: {name}"
                 yield self.row(f"difference {one.measure} adjusted", group, one.value[j], one.n[j], method, (low[j], high[j]))

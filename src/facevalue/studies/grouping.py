@@ -10,6 +10,7 @@ from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.faces import Column
 
 THIRDS, DISTINCT = 3, 8
+UNKNOWN = ("", "na", "n/a", "nan", "none", "null")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ def grouping(name: str, values: np.ndarray | Column, person: np.ndarray) -> Grou
     name
         Of the column.
     values : (n,) str or float, or a Column
-        "" or NaN where unknown.
+        "", "NA" or NaN where unknown.
     person : (n,) str
         Whose each photo is; "" for nobody's, of no group.
 
@@ -89,13 +90,22 @@ def grouping(name: str, values: np.ndarray | Column, person: np.ndarray) -> Grou
     return Grouping(name, tuple(found.groups[j] for j in there), place[code], found.view)
 
 
+def unknown(cell: object) -> bool:
+    """Return whether a cell of a table says that nothing is known.
+
+    >>> unknown("NA"), unknown(" "), unknown(None), unknown("f"), unknown(0.0)
+    (True, True, True, False, False)
+    """
+    return str(cell).strip().lower() in UNKNOWN
+
+
 def _numbers(values: np.ndarray | Column) -> np.ndarray | None:
     """Return the values as (n,) float where they are numbers of more than eight kinds, None otherwise."""
     cells = values.values if isinstance(values, Column) else np.asarray(values)
     if cells.ndim != 1:
         raise SchemaError(f"expected one number or word a photo, or shares of labels; got shape {cells.shape}")
     try:
-        numbers = np.array([np.nan if cell in ("", None) else float(cell) for cell in cells])
+        numbers = np.array([np.nan if unknown(cell) else float(cell) for cell in cells])
     except ValueError:
         return None
     few = len(np.unique(numbers[np.isfinite(numbers)])) <= DISTINCT
@@ -137,7 +147,7 @@ def _thirds(name: str, numbers: np.ndarray, who: np.ndarray, source: str) -> Gro
 
 
 def _worded(name: str, words: np.ndarray, who: np.ndarray, person: np.ndarray) -> Grouping:
-    text = np.array([str(word).strip() for word in words])
+    text = np.array(["" if unknown(word) else str(word).strip() for word in words])
     names, code = np.unique(text, return_inverse=True)
     known = text != ""
     pairs = np.unique(np.stack([who[known], code[known]]), axis=1)

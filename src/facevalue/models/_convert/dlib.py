@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from facevalue.data.errors import LayerMismatch
 
 NAMES = {"con": b"\x01\x05con_4", "affine": b"\x01\x07affine_", "fc": b"\x01\x04fc_2"}
+ANY_NAME = re.compile(b"|".join(map(re.escape, NAMES.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,10 @@ class _Reader:
 
     def seek(self, kind: str) -> None:
         """Go behind the next layer name, which must be that of `kind`."""
-        found = {name: self.data.find(mark, self.at) for name, mark in NAMES.items()}
-        nearest = min((at, name) for name, at in ((*found.items(), ("end", len(self.data)))) if at >= 0)
-        if nearest[1] != kind:
+        nearest = ANY_NAME.search(self.data, self.at)
+        if nearest is None or nearest[0] != NAMES[kind]:
             raise self.fail(f"a layer named {NAMES[kind][2:].decode()} behind what was read")
-        self.at = nearest[0] + len(NAMES[kind])
+        self.at = nearest.end()
 
 
 def read_resnet(path: Path, filters: list[int], *, channels: int = 3) -> list[Layer]:

@@ -1,0 +1,205 @@
+"""`facevalue geometry`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from facevalue.data.faces import Faces
+    from facevalue.data.findings import Findings
+    from facevalue.data.shapes import Shapes
+    from facevalue.report.geometry import Result
+    from facevalue.studies.shapes import About, Measured
+
+FACES = "A folder of photos, the result of annotate, or landmarks: a .tem, .tps or .csv file, or a folder of them."
+MARKS = (".tem", ".tps")
+
+
+def geometry(
+    faces: Annotated[Path, typer.Argument(help=FACES)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    ratings: Annotated[
+        Path | None, typer.Option(help="Table of ratings: face,rater,trait,rating; or face and a column a trait.")
+    ] = None,
+    info: Annotated[Path | None, typer.Option(help="Table about the faces: face, sex, perhaps yaw.")] = None,
+    sex: Annotated[str | None, typer.Option(help="Column of the sexes in --info.", show_default=False)] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="What averageness refers to: london_frl132, london_mesh468, or a file; by default these faces."),
+    ] = None,
+    save_reference: Annotated[Path | None, typer.Option(help="Write these faces as a reference into this file.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Standard deviation of the landmarks, px; of photos by the mesh itself.", min=0)
+    ] = None,
+    max_yaw: Annotated[float, typer.Option(help="Do not measure heads that are turned further, degrees.", min=0)] = 10.0,
+    detector: Annotated[str, typer.Option(help="Name of a detector, for photos.")] = "centerface",
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Measure asymmetry, averageness and dimorphism of faces, and how they go with people's ratings.
+
+    Example: `facevalue geometry templates/ --info faces.csv --ratings ratings.csv --out results`.
+    """
+    import numpy as np
+
+    from facevalue import models
+    from facevalue.data.ratings import read_trait_ratings
+    from facevalue.image.averageness import frozen
+    from facevalue.report import geometry as report
+    from facevalue.studies import geometry as study
+    from facevalue.studies.references import named_reference, write_reference
+    from facevalue.studies.shapes import measure
+
+    known = None if reference is None else named_reference(reference)
+    shapes, about, notes, names = _shapes(faces, out, detector, workers=workers, quiet=quiet)
+    about = _about(shapes, about, info, sex, noise)
+    rated = None if ratings is None else read_trait_ratings(ratings, names=shapes.names)
+    measured = measure(shapes, about, level=level, seed=seed, reference=known, max_yaw=max_yaw)
+    findings = study.geometry(measured, rated, level=level, seed=seed)
+    if save_reference is not None:
+        count, own = int(measured.there.sum()), frozen(measured.aligned, scheme=measured.scheme, name=save_reference.stem)
+        write_reference(own, save_reference, faces=count, source=str(faces))
+        notes.append(f"These {count} faces are written to {save_reference.name} as a reference.")
+    cards = [models.card(name) for name in names if name in models.names()]
+    if not np.isfinite(about.noise).any():
+        notes.append("How far the landmarks lie from where they belong is not known: --noise takes off what that adds.")
+    notes.append(f"Seed {seed}, level {level:g}.")
+    result = _result(measured, findings, cards, notes)
+    files = report.write_geometry(result, out)
+    if not quiet:
+        _print(result, files, out)
+
+
+def _shapes(
+    given: Path, out: Path, detector: str, *, workers: int, quiet: bool
+) -> tuple[Shapes, About, list[str], tuple[str, ...]]:
+    """Return shapes, what is known of them, notes, and the names of the instruments that placed the points."""
+    from facevalue.data.files import read_faces
+    from facevalue.data.shapes import read_shapes
+    from facevalue.studies.shapes import About, mesh_shapes
+
+    if _are_landmarks(given):
+        shapes = read_shapes(given)
+        return shapes, About.unknown(len(shapes)), [], ()
+    notes, names = list[str](), ["mesh", "pose"]
+    if (given / "faces.parquet").is_file() or given.suffix == ".parquet":
+        faces = read_faces(given)
+        notes.append("The faces are those of an earlier run; nothing was measured anew.")
+    else:
+        names.insert(0, detector)
+        faces = _annotated(given, out / "faces", detector, workers=workers, quiet=quiet)
+    shapes, about = mesh_shapes(faces)
+    if len(shapes) < len(faces):
+        notes.append("Of photos with several faces the largest counts.")
+    notes.append(
+        "The noise is how far the mesh's readings of a photo and of its mirror image differ, taken as independent from point "
+        "to point; neighbours err together, and the bands are rather too narrow."
+    )
+    return shapes, about, notes, tuple(names)
+
+
+def _are_landmarks(given: Path) -> bool:
+    """Return whether a path is of landmarks: by its suffix, by the head of a table, by what lies in the folder."""
+    if given.is_dir():
+        return any(file.suffix.lower() in MARKS for file in given.iterdir())
+    if given.suffix.lower() != ".csv" or not given.is_file():
+        return given.suffix.lower() in MARKS
+    with given.open(encoding="utf-8-sig", errors="replace") as file:
+        heads = {word.strip().lower() for word in file.readline().split(",")}
+    return "x0" in heads or {"point", "x", "y"} <= heads
+
+
+def _annotated(given: Path, out: Path, detector: str, *, workers: int, quiet: bool) -> Faces:
+    """Measure the photos by the mesh and its pose, or take up an earlier run."""
+    from facevalue.annotate import engine, instruments, run
+    from facevalue.annotate.measure import Settings
+    from facevalue.cli import _show
+    from facevalue.data.files import read_faces
+
+    names = instruments.placed(["mesh", "pose"], instruments.detector(detector))
+    _show.prepare([detector, *names], quiet=quiet)
+    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
+    with _show.progress(f"measuring with {detector}", "photos", quiet=quiet) as progress:
+        run.run([given], out, Settings(detector, names), options=options, progress=progress)
+    return read_faces(out)
+
+
+def _about(shapes: Shapes, about: About, info: Path | None, sex: str | None, noise: float | None) -> About:
+    """Return what is known of faces, with what a table and the noise add."""
+    import numpy as np
+
+    from facevalue.data.errors import MissingColumn
+    from facevalue.data.ratings import read_sexes, read_yaws
+
+    if info is None and sex is not None:
+        raise typer.BadParameter("--sex names a column of --info: give --info too")
+    if info is not None:
+        yaws = read_yaws(info, shapes.names)
+        try:
+            about = replace(about, sex=read_sexes(info, shapes.names, column=sex))
+        except MissingColumn:
+            if yaws is None or sex is not None:
+                raise
+        about = about if yaws is None else replace(about, yaw=np.where(np.isnan(yaws), about.yaw, yaws))
+    return about if noise is None else replace(about, noise=np.full(len(shapes), noise))
+
+
+def _result(measured: Measured, findings: Findings, cards: Sequence[Any], notes: Sequence[str]) -> Result:
+    """Return what the report shows."""
+    from facevalue.image import landmarks
+    from facevalue.report.geometry import Result
+
+    known = landmarks.scheme(measured.scheme) if measured.scheme in landmarks.names() else None
+    points = measured.aligned.mean.shape[0]
+    return Result(
+        measured.names,
+        measured.sex,
+        measured.columns,
+        measured.aligned.shapes,
+        measured.aligned.mean,
+        mirror=None if known is None else known.mirror,
+        components=measured.components,
+        reference=measured.reference,
+        scheme=f"{points} landmarks of a set that is not known" if known is None else known.about,
+        findings=findings,
+        max_yaw=measured.max_yaw,
+        cards=cards,
+        notes=notes,
+    )
+
+
+def _print(result: Result, files: list[str], out: Path) -> None:
+    """Print what became of the faces, the means, the correlations and where the files are."""
+    from rich.console import Console
+
+    from facevalue.report.geometry import digest
+
+    console, found = Console(highlight=False, soft_wrap=True), digest(result)
+    for sentence in found["sentences"]:
+        console.print(sentence, markup=False)
+    for row in found["means"]:
+        cells = zip(found["groups"], row["cells"], strict=True)
+        told = "   ".join(f"{group} {_number(cell['mean'], row['digits'])}" for group, cell in cells if cell["mean"])
+        console.print(f"mean {row['name']:38} {told}", markup=False)
+    for trait in found["traits"]:
+        for one in trait["correlations"]:
+            what = f"{one['name']} with {trait['trait']}, {trait['group']}"
+            console.print(f"rank correlation of {what}: {_number(one['spearman'], 2)}", markup=False)
+    for note in result.notes:
+        console.print(note, markup=False)
+    console.print(f"{', '.join(files)}: in {out}", markup=False)
+
+
+def _number(row: Mapping[str, Any], digits: int) -> str:
+    if row["value"] is None:
+        return str(row["method"])
+    ends = "" if row["low"] is None else f" ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
+    return f"{row['value']:.{digits}f}{ends}"

@@ -1,0 +1,165 @@
+"""`facevalue quality`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facevalue.cli.similarity import PEOPLE
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from facevalue.data.people import People, Roster
+    from facevalue.report.quality import Result
+
+COMPONENTS = "Instruments or single columns, with commas: iso_quality, quality and the model's spread by default."
+SIGMA = "expected_error"
+
+
+def quality(
+    people: Annotated[str, typer.Argument(help=f"{PEOPLE} A folder of photos alone: components, no errors.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    model: Annotated[str, typer.Option(help="Name of a model that embeds: errors are its.")] = "dlib_resnet",
+    detector: Annotated[
+        str | None, typer.Option(help="Name of a detector: centerface, or that of the earlier run.", show_default=False)
+    ] = None,
+    components: Annotated[str | None, typer.Option(help=COMPONENTS, show_default=False)] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="File that `facevalue calibrate` wrote: its error to expect is a component.")
+    ] = None,
+    threshold_fnmr: Annotated[
+        float, typer.Option(help="Share of errors before any photo is left out.", min=1e-4, max=0.5)
+    ] = 0.05,
+    fmr: Annotated[float | None, typer.Option(help="Threshold by this false match rate instead.", min=1e-6, max=0.5)] = None,
+    drop: Annotated[float, typer.Option(help="Share of the photos to list as the worst.", min=0.001, max=1)] = 0.1,
+    resamples: Annotated[int, typer.Option(help="Draws of the bootstrap.", min=20)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    only_permissive: Annotated[
+        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+) -> None:
+    """Measure the quality of photos, say which component predicts a model's errors, and which photos to drop first.
+
+    Example: `facevalue quality people/ --out results`, where people/ holds a folder of photos a person.
+    """
+    from facevalue.annotate.people import embedder
+    from facevalue.cli import _people, _show
+    from facevalue.report import quality as report
+    from facevalue.studies import quality as study
+    from facevalue.studies.drop import to_drop
+
+    roster, errors = _roster(people, out)
+    model, found = embedder(model), _people.one(_people.detectors(roster, detector), "--detector")
+    words = _words(components, model, errors=errors)
+    measured, cards = _measured(roster, out, found, [*([model] if errors else []), *words], only_permissive, workers, quiet)
+    rated = study.components(measured.faces, model, words) | _sigma(measured, calibration)
+    notes = [*_people.notes(roster), *([] if errors else ["Nobody has two photos here: no errors can be counted."])]
+    if not errors:
+        dropped = to_drop(measured, share=drop)
+        result = report.Result(measured, rated, list(rated), dropped, model, found, cards=cards, notes=notes)
+    else:
+        pairs = study.matches(measured, model, seed=seed, fnmr=threshold_fnmr, fmr=fmr)
+        with _show.progress("drawing", "resamples", quiet=quiet) as progress:
+            findings = study.quality(
+                measured, model, pairs, rated, level=level, seed=seed, resamples=resamples, progress=progress
+            )
+        order = study.ranking(findings)
+        dropped = to_drop(measured, (model, order[0], rated[order[0]]), share=drop)
+        curves = {name: (one.share, one.error) for name in order for one in (study.curve(pairs, rated[name]),)}
+        notes += [f"Threshold by {pairs.method}; level {level:g}, {resamples} resamples, seed {seed}."]
+        result = report.Result(measured, rated, order, dropped, model, found, findings, curves, cards, notes)
+    files = report.write_quality(result, out)
+    if not quiet:
+        _print(result, files, out)
+
+
+def _roster(given: str, out: Path) -> tuple[Roster, bool]:
+    """Return whom photos show, and whether a person has two of them; photos in no folder of a person are nobody's."""
+    from collections import Counter
+
+    from facevalue.cli import _people
+    from facevalue.data.people import Roster
+    from facevalue.data.photos import Found, find_photos
+
+    path = Path(given).expanduser()
+    if path.is_dir() and not (path / "faces.parquet").is_file():
+        photos = [photo for photo in find_photos(path) if not Path(photo.where).resolve().is_relative_to(out.resolve())]
+        if photos and not any("/" in photo.path for photo in photos):
+            return Roster({photo.path: "" for photo in photos}, Found(iter(photos))), False
+    roster = _people.roster(given, out)
+    return roster, max(Counter(who for who in roster.person.values() if who).values()) > 1
+
+
+def _words(components: str | None, model: str, *, errors: bool) -> list[str]:
+    from facevalue.cli import _people
+    from facevalue.models import SPREAD
+
+    if components is not None:
+        return list(_people.listed(components, "--components"))
+    return ["iso_quality", "quality", *([f"{model}{SPREAD}"] if errors else [])]
+
+
+def _measured(
+    roster: Roster, out: Path, detector: str, words: Sequence[str], permissive: bool, workers: int, quiet: bool
+) -> tuple[People, list[object]]:
+    """Return the photos with all columns that words name, and the cards of what measured them."""
+    from facevalue import models
+    from facevalue.annotate import engine, instruments, run
+    from facevalue.annotate.people import measure_people
+    from facevalue.cli import _show
+
+    wanted = list(dict.fromkeys(word.partition(".")[0] for word in words))
+    names = [name for name in (detector, *instruments.placed(wanted, detector)) if name != "unknown"]
+    if permissive:
+        models.permissive(names)
+    if roster.faces is None:
+        _show.prepare(names, quiet=quiet)
+    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
+    with _show.progress(f"measuring with {detector}", "photos", quiet=quiet or roster.faces is not None) as progress:
+        people = measure_people(
+            roster, out / "faces" / detector, detector=detector, wanted=wanted, options=options, progress=progress
+        )
+    return people, [models.card(name) for name in names]
+
+
+def _sigma(people: People, calibration: Path | None) -> dict[str, np.ndarray]:
+    """Return minus the error, in degrees, that a calibration expects of each face."""
+    import numpy as np
+
+    from facevalue.confidence.defaults import read_verifier
+    from facevalue.confidence.features import face_features
+
+    if calibration is None:
+        return {}
+    verifier = read_verifier(calibration)
+    verifier.origin.check(people.faces)
+    known = np.isfinite(people.embedding(verifier.origin.model)).all(1)
+    features = face_features(people.faces, verifier.origin.model, verifier.references)
+    return {SIGMA: np.where(known, -verifier.embedding_band.sigma(features), np.nan)}
+
+
+def _print(result: Result, files: Sequence[str], out: Path) -> None:
+    """Print the best components, what became of the photos, the worst photos and where the files are."""
+    from rich.console import Console
+
+    from facevalue.report.people import interval
+    from facevalue.report.quality import digest
+
+    console, found = Console(highlight=False, soft_wrap=True), digest(result)
+    for row in found["rows"][:8] if found["counts"] else ():
+        gain, rank = row["found"]["gain@0.20"], row["found"]["spearman"]
+        cells = ("none" if one["value"] is None else f"{one['value']:.3f} ({interval(one, 3)})" for one in (gain, rank))
+        console.print("{:44} gain {:28} rank correlation {}".format(row["name"], *cells), markup=False)
+    for row in found["drop"][:5]:
+        console.print(f"look at {row['path']}: {row['reason']}", markup=False)
+    for sentence in (*found["sentences"], *result.notes):
+        console.print(sentence, markup=False)
+    console.print(f"{', '.join(files)}: in {out}", markup=False)

@@ -1,0 +1,177 @@
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from facevalue.data.files import read_findings
+from facevalue.image.landmarks import scheme
+from facevalue.report.geometry import Result, digest, face_table, html, worded, write_geometry
+from facevalue.report.shapes import components, forest, mean_face, scatter
+from facevalue.studies.geometry import geometry
+from facevalue.studies.shapes import About, measure
+
+from ..studies.made_shapes import made, rated
+
+
+def result(n=16, *, noise=None, yaw=None, ratings=False, **options):
+    shapes, sex = made(n, seed=1)
+    names = np.array([f"<b>{name}" for name in shapes.names], object)
+    about = About.unknown(n)
+    about = replace(about, sex=sex, noise=about.noise if noise is None else np.full(n, noise))
+    about = about if yaw is None else replace(about, yaw=np.asarray(yaw, float))
+    measured = measure(replace(shapes, names=names), about, level=0.9, seed=0)
+    given = rated(names, np.nan_to_num(measured.columns["averageness"].values.astype(float)), seed=2) if ratings else None
+    findings = geometry(measured, given, level=0.9, seed=0, resamples=30)
+    aligned, mirror = measured.aligned, scheme("frl132").mirror
+    return Result(
+        measured.names,
+        measured.sex,
+        measured.columns,
+        aligned.shapes,
+        aligned.mean,
+        mirror,
+        measured.components,
+        measured.reference,
+        "made <points>",
+        findings,
+        measured.max_yaw,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole():
+    yaw = np.zeros(16)
+    yaw[[2, 5]] = [30, -3]
+    return result(noise=2.0, yaw=yaw, ratings=True, notes=["A note."])
+
+
+def test_files_hold_a_row_a_face_and_the_findings(whole, tmp_path):
+    names = write_geometry(whole, tmp_path)
+    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
+    assert {"mean_face.svg", "components.svg", "scatter.svg", "correlations.svg"} <= {*names}
+    with (tmp_path / "geometry.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16
+    assert (rows[2]["asymmetry"], rows[2]["asymmetry.why"], rows[2]["yaw"]) == ("", "turned_away", "30")
+    assert float(rows[3]["asymmetry_noise_free.low"]) <= float(rows[3]["asymmetry_noise_free"])
+    assert float(rows[3]["asymmetry"]) == pytest.approx(whole.columns["asymmetry"].values[3])
+    assert len(read_findings(tmp_path / "findings.parquet")) == len(whole.findings)
+
+
+def test_the_page_stands_alone_says_what_it_refers_to_and_escapes_names(whole):
+    page = html(whole)
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+    assert "&lt;b&gt;" in page
+    assert "<b>0" not in page
+    assert "made &lt;points&gt;" in page
+    assert "the 15 faces themselves; another set of faces changes every value" in page
+    assert "16 faces in: 15 measured, 1 not (1 turned_away)" in page
+    assert "not measured" in page
+    assert "A note." in page
+    assert "Cronbach&#39;s alpha" in page or "Cronbach's alpha" in page
+    assert "ICC(2,1) of one rater" in page
+    assert page.count("<th ") == page.count("<th scope=")
+    assert page.count("<img ") == page.count(" alt=")
+
+
+def test_what_became_of_the_faces_is_told_and_needs_are_no_reasons(whole):
+    found = digest(whole)
+    assert found["sentences"] == [
+        "16 faces in: 15 measured, 1 not (1 turned_away)",
+        "faces turned by more than 10 degrees to a side are not measured",
+        "128 ratings, 0 blank cells beside them",
+    ]
+    assert found["groups"] == ["all", "female", "male"]
+    assert [row["name"] for row in found["means"]][:2] == ["asymmetry", "asymmetry, noise taken off"]
+    assert found["untold"][1] == 15
+    assert {(t["trait"], t["group"]) for t in found["traits"]} == {("attractive", "female"), ("attractive", "male")}
+    names = [c["name"] for c in found["traits"][0]["correlations"]]
+    assert names == [
+        "asymmetry, noise taken off",
+        "fluctuating asymmetry",
+        "averageness, noise taken off",
+        "dimorphism, from the others",
+    ]
+    assert [row["name"] for row in found["turned"]] == ["asymmetry", "fluctuating asymmetry", "distinctiveness"]
+
+
+def test_the_extremes_are_those_of_the_measure(whole):
+    lists = digest(whole)["extremes"]
+    values = whole.columns["asymmetry_noise_free"].values
+    best = [str(whole.names[i]) for i in np.argsort(-np.nan_to_num(values, nan=-1))[:5]]
+    assert [face["name"] for face in lists[0]["faces"]] == best
+    low, high = lists[0]["faces"][0]["ends"]
+    assert low <= lists[0]["faces"][0]["value"] <= high
+    up = [face["value"] for face in lists[1]["faces"]]
+    assert up == sorted(up, reverse=True)
+    assert lists[2]["faces"][0]["value"] < up[-1]
+
+
+def test_without_noise_yaw_and_ratings_the_page_says_what_is_not_known():
+    plain = result()
+    page = html(plain)
+    assert "the turn of the heads is not known" in page
+    assert "not known" in page
+    assert "<h2>Ratings</h2>" not in page
+    assert digest(plain)["untold"] is None
+    assert "bars are" not in page
+    assert "asymmetry_noise_free" not in face_table(plain).column_names
+
+
+def test_ratings_by_nobody_in_particular_say_that_their_reliability_cannot_be_told():
+    one = result()
+    measured_names = one.names
+    shapes, sex = made(16, seed=1)
+    measured = measure(replace(shapes, names=measured_names), replace(About.unknown(16), sex=sex), level=0.9, seed=0)
+    ratings = rated(measured_names, np.arange(16.0), seed=0, raters=1)
+    found = geometry(measured, replace(ratings, rater=np.full(16, "", object)), level=0.9, seed=0, resamples=30)
+    page = html(replace(one, findings=found))
+    assert "How reliable these ratings are cannot be told" in page
+    assert "who rated is not known" in page
+
+
+def test_too_few_faces_have_a_page_too_without_a_forest(tmp_path):
+    few = result(6, ratings=True)
+    assert "too few faces" in html(few)
+    assert "correlations.svg" not in write_geometry(few, tmp_path)
+    alone = replace(few, components=None, mirror=None)
+    assert "components.svg" not in write_geometry(alone, tmp_path / "alone")
+
+
+def test_the_mean_face_is_level_and_drawn_once_a_sex(whole):
+    figure = mean_face(whole.mean, whole.shapes, whole.sex, whole.mirror)
+    assert [axes.get_title() for axes in figure.axes] == ["mean face", "mean of 7, female", "mean of 8, male"]
+    rise = [between(drawn) for drawn in (figure, tilted(whole))]
+    assert abs(np.mean(rise[0])) < 1e-3
+    assert rise[1] == pytest.approx(rise[0], abs=1e-3)
+
+
+def between(figure):
+    """Return how far each point lies above its mirror image in the drawing of the mean face."""
+    line = next(line.get_ydata() for line in figure.axes[0].get_lines() if np.isnan(line.get_ydata()).any())
+    return line[0::3] - line[1::3]
+
+
+def tilted(whole):
+    return mean_face(whole.mean @ np.array([[0.98, -0.199], [0.199, 0.98]]), whole.shapes, whole.sex, whole.mirror)
+
+
+def test_plots_show_what_they_say(whole):
+    assert len(components(whole.components, whole.mirror).axes) == 3
+    columns = whole.columns
+    banded = scatter(whole.names, whole.sex, columns["asymmetry_noise_free"], columns["averageness_noise_free"])
+    assert banded.axes[0].get_xlabel() == "asymmetry, landmark noise taken off"
+    assert banded.axes[0].collections
+    plain = scatter(whole.names, whole.sex, columns["asymmetry"], columns["averageness"])
+    assert not plain.axes[0].collections
+    points = np.concatenate([line.get_xydata() for line in plain.axes[0].get_lines()])
+    assert len(points) == 15
+    lines = [("a", "female", {"value": 0.2, "low": -0.1, "high": 0.5}), ("b", "all", {"value": 0.9, "low": None, "high": None})]
+    assert len(forest(lines).axes[0].get_lines()) == 4
+
+
+def test_measures_have_words():
+    assert worded("averageness_noise_free") == "averageness, noise taken off"
