@@ -1,7 +1,5 @@
 """Native values against scikit-image, Pillow and scipy; maps against the figures of the standard's software."""
 
-import io
-
 import cv2
 import numpy as np
 import pytest
@@ -12,11 +10,10 @@ from skimage.measure import blur_effect as skimage_blur_effect
 from skimage.measure import shannon_entropy
 
 from facevalue.image.face_light import (
+    _blur,
     background,
-    blockiness,
     blur_effect,
     chroma,
-    compression,
     face_light,
     luminance,
     skin_distance,
@@ -120,30 +117,17 @@ def test_the_blur_effect_agrees_with_scikit_image(astronaut, sigma):
     assert blur_effect(gray, mask=mask) == pytest.approx(cut, abs=1e-6)
 
 
+@pytest.mark.parametrize("sigma", [0, 4, 12])
+def test_sharpness_is_the_mean_of_two_scales(astronaut, sigma):
+    photo = cv2.GaussianBlur(astronaut, (0, 0), sigma) if sigma else astronaut
+    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[:500, :500].astype(float)
+    half = gray.reshape(250, 2, 250, 2).mean((1, 3))
+    expected = np.mean([skimage_blur_effect(each, h_size=11) for each in (gray, half)])
+    assert _blur(photo[:500, :500], np.ones((500, 500), bool)) == pytest.approx(expected, abs=3e-3)
+
+
 def test_what_does_not_vary_has_no_sharpness():
     assert np.isnan(blur_effect(np.full((50, 50), 9, np.uint8)))
-    assert np.isnan(blockiness(np.full((50, 50), 9, np.uint8)))
-    assert np.isnan(blockiness(np.zeros((20, 500), np.uint8)))
-
-
-def coded(pixels: np.ndarray, quality: int) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
-
-
-def test_blocks_of_8_px_are_seen_wherever_they_begin(astronaut):
-    box = np.array([150.0, 40, 300, 220])
-    found = [compression(coded(astronaut, quality), box) for quality in (95, 60, 30, 10)]
-    assert np.all(np.diff(found) > 0.03)
-    assert found[0] < 0.1 < 0.5 < found[-1]
-    shifted = np.ascontiguousarray(coded(astronaut, 10)[3:, 5:])
-    assert compression(shifted, box - (5, 3, 5, 3)) == pytest.approx(found[-1], abs=0.02)
-    smaller = cv2.resize(coded(astronaut, 10), None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
-    assert compression(smaller, box * 0.7) < 0.12  # a photo that was resized shows none
-    assert abs(compression(astronaut, box)) < 0.1
-    assert np.isnan(compression(astronaut, np.full(4, np.nan)))
-    assert np.isnan(compression(astronaut, box + 1000))
 
 
 def gradient() -> np.ndarray:

@@ -5,11 +5,13 @@ from facevalue.image.averageness import distinctiveness, distinctiveness_from, f
 from facevalue.image.dimorphism import dimorphism, principal_components
 from facevalue.image.geometry import Aligned, align, centroid_size, partial_distance
 from facevalue.image.landmark_noise import (
+    Noise,
     asymmetry_estimate,
     distinctiveness_estimate,
     landmark_covariance,
     noise_free_asymmetry,
     noise_free_distinctiveness,
+    reading_noise,
 )
 from facevalue.image.pose import mean_mesh
 from facevalue.image.proportions import frontal
@@ -113,7 +115,7 @@ def test_nan_stays_nan():
     for values in (
         asymmetry(points, MIRROR),
         object_symmetry(align(points).shapes, MIRROR).fluctuating,
-        asymmetry_estimate(points, MIRROR, sigma=1, level=0.9, seed=0).high,
+        asymmetry_estimate(points, MIRROR, Noise(1), level=0.9, seed=0).high,
     ):
         assert np.flatnonzero(np.isnan(values)).tolist() == [3]
 
@@ -138,7 +140,7 @@ def test_intervals_hold_the_true_asymmetry_as_often_as_they_say(sigma):
     truth = faces(150, spread=0.003)
     a = asymmetry(truth, MIRROR)
     noisy = truth + np.random.default_rng(1).normal(0, sigma, truth.shape)
-    found = asymmetry_estimate(noisy, MIRROR, sigma=sigma, level=0.9, seed=2)
+    found = asymmetry_estimate(noisy, MIRROR, Noise(sigma), level=0.9, seed=2)
     covered = ((found.low <= a) & (a <= found.high)).mean()
     assert 0.84 <= covered <= (0.96 if sigma < 1 else 1.0)
     assert (found.low <= found.value).all()
@@ -149,11 +151,11 @@ def test_intervals_hold_the_true_asymmetry_as_often_as_they_say(sigma):
 def test_of_symmetric_faces_one_cannot_tell():
     truth = even(60)
     noisy = truth + np.random.default_rng(1).normal(0, 4, truth.shape)
-    found = asymmetry_estimate(noisy, MIRROR, sigma=4.0, level=0.9, seed=0)
+    found = asymmetry_estimate(noisy, MIRROR, Noise(4.0), level=0.9, seed=0)
     assert asymmetry(noisy, MIRROR).min() > 0.03
     assert found.told.mean() <= 0.1
     crooked = asymmetry_estimate(
-        noisy + 6 * np.random.default_rng(2).normal(size=(132, 2)), MIRROR, sigma=4.0, level=0.9, seed=0
+        noisy + 6 * np.random.default_rng(2).normal(size=(132, 2)), MIRROR, Noise(4.0), level=0.9, seed=0
     )
     assert crooked.told.mean() > 0.95
 
@@ -162,7 +164,7 @@ def test_intervals_of_distinctiveness_hold_the_truth():
     truth = faces(200, spread=0.003)
     known = frozen(align(truth), scheme="frl132", name="made")
     noisy = truth + np.random.default_rng(1).normal(0, 1.0, truth.shape)
-    found = distinctiveness_estimate(noisy, known, sigma=np.full(200, 1.0), level=0.9, seed=2)
+    found = distinctiveness_estimate(noisy, known, Noise(np.full(200, 1.0)), level=0.9, seed=2)
     d = distinctiveness_from(truth, known)
     assert 0.85 <= ((found.low <= d) & (d <= found.high)).mean() <= 0.97
     np.testing.assert_allclose(found.value.mean(), d.mean(), rtol=0.01)
@@ -170,38 +172,81 @@ def test_intervals_of_distinctiveness_hold_the_truth():
 
 
 def test_a_covariance_does_what_a_sigma_does():
-    points = faces()
-    size = centroid_size(points)
-    one = asymmetry_estimate(points, MIRROR, sigma=3 * size / 1000, level=0.9, seed=0)
-    other = asymmetry_estimate(points, MIRROR, covariance=np.eye(264) * 0.003**2, level=0.9, seed=1)
+    points, sigma = faces(), np.full(len(faces()), 3.0)
+    one = asymmetry_estimate(points, MIRROR, Noise(sigma), level=0.9, seed=0)
+    other = asymmetry_estimate(points, MIRROR, Noise(sigma, np.eye(264)), level=0.9, seed=1)
     np.testing.assert_allclose(other.value, one.value, rtol=0.06)
     np.testing.assert_allclose(other.high, one.high, rtol=0.06)
-    shared_noise = np.ones((264, 264)) * 0.01  # of place alone: it costs nothing
-    free = asymmetry_estimate(points, MIRROR, covariance=shared_noise, level=0.9, seed=1)
+    shift = np.kron(np.ones((132, 132)), np.eye(2))  # of place alone: it costs nothing
+    free = asymmetry_estimate(points, MIRROR, Noise(sigma, shift), level=0.9, seed=1)
     np.testing.assert_allclose(free.high, asymmetry(points, MIRROR), rtol=1e-3)
 
 
-def test_the_covariance_of_readings_is_recovered():
+def read_again(truth, readings, seed, *, modes=6, together=2.0, alone=0.5):
+    """Return readings of faces whose points err together, in a few ways, and a little alone; twice as much in every second."""
+    draw = np.random.default_rng(seed)
+    ways = np.random.default_rng(99).normal(size=(modes, *truth.shape[1:])) * together / np.sqrt(modes)
+    some = np.einsum("rnk,kpx->rnpx", draw.normal(size=(readings, len(truth), modes)), ways)
+    noise = some + alone * draw.normal(size=some.shape)
+    return truth + noise * (1 + np.arange(len(truth)) % 2)[:, None, None]
+
+
+def test_the_noise_of_readings_is_recovered():
     sd = np.random.default_rng(0).uniform(0.5, 3, 264)
     truth = faces(40)
     readings = truth + np.random.default_rng(1).normal(size=(8, 40, 132, 2)) * sd.reshape(132, 2)
     found = landmark_covariance(readings)
-    np.testing.assert_allclose(np.sqrt(np.diag(found)), sd / centroid_size(truth).mean(), rtol=0.2)
+    np.testing.assert_allclose(reading_noise(readings).mean(), np.sqrt((sd**2).mean()), rtol=0.02)
+    np.testing.assert_allclose(np.sqrt(np.diag(found)), sd / np.sqrt((sd**2).mean()), rtol=0.2, atol=0.02)
     off = found - np.diag(np.diag(found))
-    assert np.abs(off).mean() < 0.1 * np.diag(found).mean()
-    with pytest.raises(ValueError, match="2 readings or more"):
-        landmark_covariance(readings[:1])
+    assert np.abs(off).mean() < 0.06 * np.diag(found).mean()  # by chance alone: sqrt(2 / pi) / sqrt(280) = .048
+    twice = reading_noise(read_again(truth, 8, 3))
+    np.testing.assert_allclose(twice[1::2].mean() / twice[::2].mean(), 2, rtol=0.15)
 
 
-def test_noise_is_given_once_and_fits():
+def test_points_that_err_together_are_found_to():
+    truth = faces(40)
+    many = landmark_covariance(read_again(truth, 400, 0)[:, :2])
+    few = landmark_covariance(read_again(truth, 6, 1))
+    assert np.linalg.norm(few - many) < 0.25 * np.linalg.norm(many)
+    assert np.linalg.eigvalsh(many)[-6:].sum() > 0.85 * 264
+
+
+@pytest.mark.parametrize("n", [4, 30])
+def test_intervals_of_the_mean_of_readings_hold_the_truth_where_points_err_together(n):
+    """Faces differ in the ways in which points err; there, independent noise of the same size gives bands far too narrow."""
+    hits, naive = [], []
+    for run in range(60 // n):
+        truth = read_again(even(n), 2, run + 50, together=8.0)[0]
+        readings = read_again(truth, 12, run)
+        a, sigma = asymmetry(truth, MIRROR), reading_noise(readings) / np.sqrt(12)
+        for noise, kept in ((Noise(sigma, landmark_covariance(readings)), hits), (Noise(sigma), naive)):
+            found = asymmetry_estimate(readings.mean(0), MIRROR, noise, level=0.9, seed=run)
+            kept.extend(((found.low <= a) & (a <= found.high)).tolist())
+    assert 0.8 <= np.mean(hits) <= 0.99
+    assert np.mean(naive) < 0.6
+
+
+def test_readings_that_say_nothing_of_noise_are_refused():
+    truth = faces(3)
+    for wrong in (truth[None], truth):
+        with pytest.raises(ValueError, match="2 readings or more"):
+            reading_noise(wrong)
+    with pytest.raises(ValueError, match="without NaN that differ; got 3 of 3 others"):
+        landmark_covariance(np.stack([truth, truth]))
+    gone = read_again(truth, 4, 0)
+    gone[1, 2, 5] = np.nan
+    assert np.isnan(reading_noise(gone)).tolist() == [False, False, True]
+    with pytest.raises(ValueError, match="got 1 of 3 others"):
+        landmark_covariance(gone)
+
+
+def test_noise_fits_the_points():
     points = faces(1)
-    for noise in ({}, {"sigma": 1.0, "covariance": np.eye(264)}):
-        with pytest.raises(ValueError, match="sigma or as covariance, one of the two"):
-            asymmetry_estimate(points, MIRROR, level=0.9, seed=0, **noise)
     with pytest.raises(ValueError, match=r"a covariance of shape \(264, 264\), got \(132, 132\)"):
-        asymmetry_estimate(points, MIRROR, level=0.9, seed=0, covariance=np.eye(132))
+        asymmetry_estimate(points, MIRROR, Noise(1.0, np.eye(132)), level=0.9, seed=0)
     with pytest.raises(ValueError, match="a level in"):
-        asymmetry_estimate(points, MIRROR, level=90, seed=0, sigma=1)
+        asymmetry_estimate(points, MIRROR, Noise(1), level=90, seed=0)
 
 
 @pytest.mark.shared

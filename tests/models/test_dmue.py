@@ -30,24 +30,28 @@ def crops() -> np.ndarray:
     return nets.patches(5, 2, SIDE)
 
 
-def test_target_branch_is_that_of_the_torch_net(net: torch.nn.Module, file: Path, crops: np.ndarray) -> None:
+@pytest.fixture(scope="module")
+def found(file: Path, crops: np.ndarray) -> np.ndarray:
+    return nets.measured("dmue", [file], crops)["expression"]
+
+
+def test_target_branch_is_that_of_the_torch_net(net: torch.nn.Module, found: np.ndarray, crops: np.ndarray) -> None:
     pixels = nets.normalised(crops, (127.5,) * 3, (127.5,) * 3)
     with torch.no_grad():
         stretched = functional.interpolate(pixels[..., slice(*COLUMNS)], (224, 224), mode="bilinear")
         expected = net(stretched).softmax(1)
-    found = nets.measured("dmue", [file], crops)["expression"]
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.ptp(found, axis=0).max() > 1e-3
 
 
 def test_converted_checkpoint_gives_the_same_numbers(
-    net: torch.nn.Module, file: Path, crops: np.ndarray, tmp_path: Path
+    net: torch.nn.Module, found: np.ndarray, crops: np.ndarray, tmp_path: Path
 ) -> None:
     tensors = target_branch({name: values.numpy() for name, values in net.state_dict().items()})
     converted = {name: torch.from_numpy(values) for name, values in tensors.items()} | {"base.fc.bias": torch.zeros(9)}
     torch.save(converted, tmp_path / "AffectNet_res18_acc0.6285.pth")
-    found = nets.measured("dmue", [tmp_path / "AffectNet_res18_acc0.6285.pth"], crops)
-    np.testing.assert_array_equal(found["expression"], nets.measured("dmue", [file], crops)["expression"])
+    same = nets.measured("dmue", [tmp_path / "AffectNet_res18_acc0.6285.pth"], crops)
+    np.testing.assert_array_equal(same["expression"], found)
 
 
 def test_no_other_branch_is_left(net: torch.nn.Module) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from facevalue.data.people import People, Roster
     from facevalue.report.quality import Result
 
-COMPONENTS = "Instruments or single columns, with commas: iso_quality, quality and the model's spread by default."
+COMPONENTS = (
+    "Instruments or single columns, with commas: iso_quality, iso_expression, quality, the model's spread and expected_error "
+    "by default."
+)
 SIGMA = "expected_error"
 
 
@@ -30,7 +33,7 @@ def quality(
     ] = None,
     components: Annotated[str | None, typer.Option(help=COMPONENTS, show_default=False)] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="File that `facevalue calibrate` wrote: its error to expect is a component.")
+        Path | None, typer.Option(help="File that `facevalue calibrate` wrote: expected_error is by it.")
     ] = None,
     threshold_fnmr: Annotated[
         float, typer.Option(help="Share of errors before any photo is left out.", min=1e-4, max=0.5)
@@ -58,11 +61,16 @@ def quality(
 
     roster, errors = _roster(people, out)
     model, found = embedder(model), _people.one(_people.detectors(roster, detector), "--detector")
-    words = _words(components, model, errors=errors)
-    measured, cards = _measured(roster, out, found, [*([model] if errors else []), *words], only_permissive, workers, quiet)
-    rated = study.components(measured.faces, model, words) | _sigma(measured, calibration)
-    notes = [*_people.notes(roster), *([] if errors else ["Nobody has two photos here: no errors can be counted."])]
+    words, notes = _words(components, model, errors=errors, permissive=only_permissive)
+    wanted = _wanted(words, model, errors=errors, calibrated=calibration is not None)
+    measured, cards = _measured(roster, out, found, wanted, only_permissive, workers, quiet)
+    rated = study.components(measured.faces, model, [word for word in words if word != SIGMA])
+    if SIGMA in words or calibration is not None:
+        error, told = _sigma(measured, model, found, calibration, seed=seed, asked=components is not None)
+        rated, notes = rated | error, [*notes, told]
+    notes = [*_people.notes(roster), *notes]
     if not errors:
+        notes.append("Nobody has two photos here: no errors can be counted.")
         dropped = to_drop(measured, share=drop)
         result = report.Result(measured, rated, list(rated), dropped, model, found, cards=cards, notes=notes)
     else:
@@ -98,25 +106,38 @@ def _roster(given: str, out: Path) -> tuple[Roster, bool]:
     return roster, max(Counter(who for who in roster.person.values() if who).values()) > 1
 
 
-def _words(components: str | None, model: str, *, errors: bool) -> list[str]:
+def _words(components: str | None, model: str, *, errors: bool, permissive: bool) -> tuple[list[str], list[str]]:
+    """Return what is asked for, and what is to be said of it."""
+    from facevalue import models
     from facevalue.cli import _people
-    from facevalue.models import SPREAD
 
     if components is not None:
-        return list(_people.listed(components, "--components"))
-    return ["iso_quality", "quality", *([f"{model}{SPREAD}"] if errors else [])]
+        return list(_people.listed(components, "--components")), []
+    words = ["iso_quality", "iso_expression", "quality", *([f"{model}{models.SPREAD}", SIGMA] if errors else [])]
+    if not permissive:
+        return words, []
+    words.remove("iso_expression")
+    return words, ["No expression neutrality: the data of `expression` forbid commercial use."]
+
+
+def _wanted(words: Sequence[str], model: str, *, errors: bool, calibrated: bool) -> list[str]:
+    """Return the instruments that what is asked for is made of."""
+    from facevalue.models import SPREAD
+
+    named = [word.partition(".")[0] for word in words if word != SIGMA]
+    made_of = [f"{model}{SPREAD}", "quality"] if SIGMA in words or calibrated else []
+    return list(dict.fromkeys([*([model] if errors else []), *named, *made_of]))
 
 
 def _measured(
-    roster: Roster, out: Path, detector: str, words: Sequence[str], permissive: bool, workers: int, quiet: bool
+    roster: Roster, out: Path, detector: str, wanted: Sequence[str], permissive: bool, workers: int, quiet: bool
 ) -> tuple[People, list[object]]:
-    """Return the photos with all columns that words name, and the cards of what measured them."""
+    """Return the photos with the columns of the instruments wanted, and the cards of what measured them."""
     from facevalue import models
     from facevalue.annotate import engine, instruments, run
     from facevalue.annotate.people import measure_people
     from facevalue.cli import _show
 
-    wanted = list(dict.fromkeys(word.partition(".")[0] for word in words))
     names = [name for name in (detector, *instruments.placed(wanted, detector)) if name != "unknown"]
     if permissive:
         models.permissive(names)
@@ -130,20 +151,23 @@ def _measured(
     return people, [models.card(name) for name in names]
 
 
-def _sigma(people: People, calibration: Path | None) -> dict[str, np.ndarray]:
-    """Return minus the error, in degrees, that a calibration expects of each face."""
-    import numpy as np
-
+def _sigma(
+    people: People, model: str, detector: str, calibration: Path | None, *, seed: int, asked: bool
+) -> tuple[dict[str, np.ndarray], str]:
+    """Return minus the error to expect of each face, deg, and where it comes from; only where asked for must it be there."""
     from facevalue.confidence.defaults import read_verifier
-    from facevalue.confidence.features import face_features
+    from facevalue.confidence.expected_error import default_error, expected_error
+    from facevalue.data.errors import NotCalibrated, SchemaError
 
-    if calibration is None:
-        return {}
-    verifier = read_verifier(calibration)
-    verifier.origin.check(people.faces)
-    known = np.isfinite(people.embedding(verifier.origin.model)).all(1)
-    features = face_features(people.faces, verifier.origin.model, verifier.references)
-    return {SIGMA: np.where(known, -verifier.embedding_band.sigma(features), np.nan)}
+    if calibration is not None:
+        return {SIGMA: -expected_error(people, read_verifier(calibration))}, f"{SIGMA}: by {calibration}."
+    try:
+        error, words = default_error(people, model, detector, seed=seed)
+    except (NotCalibrated, SchemaError) as missing:
+        if asked:
+            raise
+        return {}, f"No {SIGMA}: {missing}."
+    return {SIGMA: -error}, f"{SIGMA}: {words}."
 
 
 def _print(result: Result, files: Sequence[str], out: Path) -> None:

@@ -61,7 +61,8 @@ def shifted_coverage(
     without the family of the condition on which it is judged. The rows' `group` is the condition, "as they are" among them,
     their `measure`:
 
-    - coverage.BAND: the share of photos whose template lies in the cap, each person weighing the same; Wilson over people
+    - coverage.BAND: the share of photos whose template lies in the cap, each person weighing the same; Wilson over people,
+      the bands given: how much they would differ if made of other people is not in it
     - width.BAND_deg: the median radius
     - atypical: the share whose typicality among photos as they are has a p-value of .05 or less
 
@@ -102,17 +103,15 @@ def shifted_coverage(
     for split in range(splits):
         progress(split, splits)
         parts = np.split(draw.permutation(names), ends_of_parts(len(names), level))
-        fit, rest, test = (np.isin(table.person, part) for part in parts)
-        whole = np.isin(seen.person.astype(str), parts[0])
-        references = references_of(seen[whole], model, seed=int(draw.integers(2**31)))
+        whole, held = (seen[np.isin(seen.person.astype(str), part)] for part in parts[:2])
+        references = references_of(whole, model, seed=int(draw.integers(2**31)))
         x = face_features(table.people.faces, model, references)
-        known = Typicality().fit(seen.embedding(model)[whole], seen.person[whole])
-        held = np.isin(seen.person.astype(str), parts[1])
-        known = known.calibrate(seen.embedding(model)[held], seen.person[held])
+        known = Typicality().fit(whole.embedding(model), whole.person)
+        known = known.calibrate(held.embedding(model), held.person)
+        fit, rest, test = (np.isin(table.person, part) for part in parts)
         tally.flagged(test, known.p_values(table.people.embedding(model)[test]) <= ATYPICAL)
         for band, rows in table.bands(fit, draw):
-            scale = fit_scale(x[rows], table.angle[rows], table.person[rows], names=NAMES)
-            sigma = scale.predict(x)
+            sigma = fit_scale(x[rows], table.angle[rows], table.person[rows], names=NAMES).predict(x)
             judged = test & table.judged(band)
             factor = table.factor(table.angle / sigma, rest, band, level)
             tally.held(band.partition(" ")[0], judged, np.minimum(factor * sigma[judged], 180))

@@ -103,9 +103,11 @@ def _zoom(photo: np.ndarray, factor: float, middle: np.ndarray) -> np.ndarray:
 
 
 CORRUPTIONS = (
-    Corruption("defocus_blur", "out of focus, each point a disc", "eyes", (0.03, 0.06, 0.095, 0.14, 0.2), defocus_blur),
-    Corruption("gaussian_blur", "under a Gaussian", "eyes", (0.02, 0.04, 0.06, 0.09, 0.13), gaussian_blur),
-    Corruption("glass_blur", "behind rough glass", "eyes", (0.03, 0.06, 0.09, 0.14, 0.2), glass_blur),
-    Corruption("motion_blur", "moved while exposed", "eyes", (0.08, 0.16, 0.26, 0.38, 0.52), motion_blur),
+    Corruption(
+        "defocus_blur", "out of focus, each point a disc", "eye distances", (0.03, 0.06, 0.095, 0.14, 0.2), defocus_blur
+    ),
+    Corruption("gaussian_blur", "under a Gaussian", "eye distances", (0.02, 0.04, 0.06, 0.09, 0.13), gaussian_blur),
+    Corruption("glass_blur", "behind rough glass", "eye distances", (0.03, 0.06, 0.09, 0.14, 0.2), glass_blur),
+    Corruption("motion_blur", "moved while exposed", "eye distances", (0.08, 0.16, 0.26, 0.38, 0.52), motion_blur),
     Corruption("zoom_blur", "zoomed while exposed", "zoom", (0.05, 0.1, 0.18, 0.28, 0.4), zoom_blur),
 )

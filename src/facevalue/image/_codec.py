@@ -80,8 +80,8 @@ def _seen(points: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 CORRUPTIONS = (
     Corruption("contrast", "values drawn to their mean", "share left", (0.6, 0.4, 0.25, 0.14, 0.07), contrast),
-    Corruption("elastic", "the face in waves", "eyes", (0.03, 0.055, 0.085, 0.12, 0.16), elastic),
-    Corruption("pixelate", "squares of one colour", "eyes", (0.04, 0.07, 0.11, 0.15, 0.2), pixelate),
+    Corruption("elastic", "the face in waves", "eye distances", (0.03, 0.055, 0.085, 0.12, 0.16), elastic),
+    Corruption("pixelate", "squares of one colour", "eye distances", (0.04, 0.07, 0.11, 0.15, 0.2), pixelate),
     Corruption("jpeg", "coded as JPEG at 60 px between the eyes", "quality", (40.0, 20.0, 12.0, 7.0, 3.0), jpeg),
     Corruption("saturate", "colours too rich", "times", (1.5, 2.2, 3.5, 6.0, 12.0), saturate),
 )

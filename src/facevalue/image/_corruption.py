@@ -43,7 +43,8 @@ def eye_distance(view: View) -> float:
 
     Examples
     --------
-    >>> eye_distance(View(np.zeros((9, 9, 3), np.uint8), np.zeros((1, 4)), np.array([[[2, 3], [6, 3], [4, 5], [3, 7], [5, 7.0]]])))
+    >>> face = np.array([[[2, 3], [6, 3], [4, 5], [3, 7], [5, 7.0]]])
+    >>> eye_distance(View(np.zeros((9, 9, 3), np.uint8), np.zeros((1, 4)), face))
     4.0
     """
     eyes = inter_eye(view.landmarks)

@@ -21,8 +21,6 @@ HEAD = (1.75, 2.2)
 ZONE = 0.3
 DARK, BRIGHT = 25, 247
 BLUR = 11
-BLOCK = 8
-MOST = 512
 LINEAR = np.array([v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in np.arange(256) / 255], np.float32)
 TO_XYZ = np.array([[0.43605, 0.38508, 0.14309], [0.22249, 0.71689, 0.06062], [0.01393, 0.09710, 0.71419]])
 WHITE = np.array([0.964221, 1.0, 0.825211])
@@ -72,7 +70,8 @@ def face_light(photo: np.ndarray, points: Mapping[str, np.ndarray], mesh: np.nda
         illumination_uniformity: `sum_i min(l_i, r_i)`, the shares of the 256 luminances in a square below either eye;
         luminance_mean and luminance_variance of the face, of luminances in 0..1; under_exposure_prevention,
         over_exposure_prevention: shares of its px at most 25, at least 247 of 255; dynamic_range: entropy of its luminances,
-        bits; natural_colour: how far the cheeks' colour lies from that of skin, in CIELAB; sharpness: `blur_effect`;
+        bits; natural_colour: how far the cheeks' colour lies from that of skin, in CIELAB; sharpness: mean
+        `blur_effect` of the window and of it at half its size;
         background_uniformity: mean gradient behind the head. NaN where the photo does not show the part.
 
     References
@@ -99,7 +98,7 @@ def face_light(photo: np.ndarray, points: Mapping[str, np.ndarray], mesh: np.nda
     return (
         _exposure(luminance(crop)[mask])
         | _cheeks(crop, mask, eyes - low, mouth - low)
-        | {"sharpness": blur_effect(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), mask=mask)}
+        | {"sharpness": _blur(crop, mask)}
         | {"background_uniformity": background(photo, five[:2], mesh)}
     )
 
@@ -150,6 +149,14 @@ def _cheeks(crop: np.ndarray, mask: np.ndarray, eyes: np.ndarray, mouth: np.ndar
         "illumination_uniformity": float(alike),
         "natural_colour": skin_distance(np.concatenate(colours).mean(0)),
     }
+
+
+def _blur(crop: np.ndarray, mask: np.ndarray) -> float:
+    """Return the mean blur effect of the crop as it is and at half its size: one sees little blur, the other much."""
+    gray = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    half = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    smaller = cv2.resize(mask.astype(np.uint8), half.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
+    return float(np.mean([blur_effect(gray, mask=mask), blur_effect(half, mask=smaller)]))
 
 
 def chroma(colour: np.ndarray) -> tuple[float, float]:
@@ -240,62 +247,6 @@ def blur_effect(gray: np.ndarray, *, mask: np.ndarray | None = None) -> float:
         kept = total - float(np.maximum(before - after, 0).sum(dtype=np.float64))
         found.append(kept / total if total else np.nan)
     return float(np.max(found)) if np.isfinite(found).all() else float("nan")
-
-
-def blockiness(gray: np.ndarray) -> float:
-    """Return how much oftener a step is larger than its neighbours at one place in 8 than at the seven others.
-
-    Of the steps `d_x = |I_x+1 - I_x|`, a share s_k of those with `x = k mod 8` is larger than d_x-1 and d_x+1; the measure is
-    the mean over rows and columns of `max_k (s_k - mean of the other s)`. JPEG codes blocks of 8 px, whose edges stand out.
-
-    Parameters
-    ----------
-    gray : (h, w) uint8 or float
-        Px of the photo as it was coded; one that was resized since then has no blocks of 8 px.
-
-    Returns
-    -------
-    About 0 for no blocks; NaN below 32 px, or where nothing varies
-
-    References
-    ----------
-    After Wang, Bovik, Evans, Blind measurement of blocking artifacts in images, ICIP 2000; counted, not summed, so that
-    edges of the picture do not weigh.
-
-    Examples
-    --------
-    >>> noise = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.float32)
-    >>> blocks = np.kron(noise[:8, :8], np.ones((8, 8))) + noise / 50
-    >>> round(blockiness(noise), 1), round(blockiness(blocks), 1)
-    (0.0, 0.7)
-    """
-    image = np.asarray(gray, np.float32)
-    if min(image.shape) < 4 * BLOCK:
-        return float("nan")
-    return float(np.mean([_steps(image), _steps(image.T)]))
-
-
-def _steps(image: np.ndarray) -> float:
-    step = np.abs(np.diff(image, axis=1))
-    here, beside = step[:, 1:-1], np.maximum(step[:, :-2], step[:, 2:])
-    uneven, peak = (here != beside).sum(0), (here > beside).sum(0)
-    at = np.arange(len(peak)) % BLOCK
-    total, peaks = np.bincount(at, uneven), np.bincount(at, peak)
-    if (total == 0).any():
-        return float("nan")
-    others = (peaks.sum() - peaks) / (total.sum() - total)
-    return float((peaks / total - others).max())
-
-
-def compression(photo: np.ndarray, box: np.ndarray) -> float:
-    """Return the blockiness of a face's box, (4,) px, or of its middle 512 px, in the photo's own px; see `blockiness`."""
-    height, width = photo.shape[:2]
-    centre, half = (box[:2] + box[2:]) / 2, np.minimum((box[2:] - box[:2]) / 2, MOST / 2)
-    low, high = np.maximum(np.floor(centre - half), 0), np.minimum(np.ceil(centre + half), (width, height))
-    if not np.isfinite(box).all() or (high - low < 1).any():
-        return float("nan")
-    (x1, y1), (x2, y2) = low.astype(int), high.astype(int)
-    return blockiness(cv2.cvtColor(np.ascontiguousarray(photo[y1:y2, x1:x2]), cv2.COLOR_RGB2GRAY))
 
 
 def background(photo: np.ndarray, eyes: np.ndarray, mesh: np.ndarray) -> float:

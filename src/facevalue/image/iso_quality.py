@@ -14,6 +14,7 @@ LIDS = (((160, 144), (159, 145), (158, 153)), ((385, 380), (386, 374), (387, 373
 LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402))
 NOSE, MOUTH, CHIN = 4, (61, 291), 152
 STEEPEST = 80.0
+NATIVE = "_native"
 
 Score = Callable[[np.ndarray], np.ndarray]
 
@@ -99,8 +100,8 @@ def _variance_score(v: np.ndarray) -> np.ndarray:
     return whole(100 * np.sin(np.pi * 60 * v / (60 * v + 1)))
 
 
-# Our own two maps: 95 at the median of the London photos as they are (.48, .10), 50 at that of the same photos blurred by a
-# Gaussian of .015 eye distances (.74), and coded as JPEG of quality 30 (.55).
+# Our own two maps: 95 at the median of the London photos as they are (.50, .11), 50 at that of the same photos blurred by a
+# Gaussian of .015 eye distances (.67), and coded as JPEG of quality 30 (.56).
 SHAPE = "on the mesh instead of 98 landmarks"
 LOOK = "the face is what the mesh encloses, up to the hairline; nothing that covers it is left out"
 COMPONENTS: Mapping[str, Component] = {
@@ -128,16 +129,16 @@ COMPONENTS: Mapping[str, Component] = {
         Component(
             "sharpness",
             "1",
-            functools.partial(_falling, x0=0.74, w=0.088),
+            functools.partial(_falling, x0=0.67, w=0.058),
             "blurred",
-            "the blur effect of Crete et al. instead of a random forest",
+            "the blur effect of Crete et al. at two scales instead of a random forest",
         ),
         Component(
             "compression_artifacts",
             "1",
-            functools.partial(_falling, x0=0.55, w=0.153),
+            functools.partial(_falling, x0=0.56, w=0.153),
             "compressed too much",
-            "blockiness in steps of 8 px instead of a network",
+            "blockiness at the best of all periods of 5 to 32 px instead of a network",
         ),
         Component("natural_colour", "1", functools.partial(_falling, x0=0, w=10, h=200), "unnatural colour"),
         Component("single_face_present", "1", lambda x: whole(100 * (1 - np.asarray(x))), "another face in the photo"),
@@ -157,15 +158,15 @@ COMPONENTS: Mapping[str, Component] = {
         Component("pose_yaw", "deg", _turn_score, "head turned", "angles of `pose` instead of 3DDFA_V2"),
         Component("pose_pitch", "deg", _turn_score, "head tilted up or down", "angles of `pose` instead of 3DDFA_V2"),
         Component("pose_roll", "deg", _turn_score, "head tilted sideways", "angles of `pose` instead of 3DDFA_V2"),
-        Component(
-            "expression_neutrality",
-            "p",
-            lambda x: whole(100 * np.asarray(x)),
-            "not neutral",
-            "the share of raters' votes for neutral that `expression` expects, instead of three networks of OFIQ",
-        ),
     )
 }
+NEUTRALITY = Component(
+    "expression_neutrality",
+    "p",
+    lambda x: whole(100 * np.asarray(x)),
+    "not neutral",
+    "the share of raters' votes for neutral that `expression` expects, instead of three networks of OFIQ",
+)
 
 
 def shape_measures(mesh: np.ndarray, yaw: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:

@@ -15,9 +15,26 @@ from facevalue.image._shapes import check_points, to_points, turned, unit
 from facevalue.image.averageness import Reference, distinctiveness_from
 from facevalue.image.symmetry import asymmetry
 
-DRAWS = 400
+DRAWS, TOGETHER = 400, 0.99
 
 _Measure = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Noise:
+    """How far the landmarks of n faces lie from where they belong.
+
+    Parameters
+    ----------
+    sigma : float or (n,) float
+        Standard deviation of a coordinate, in the unit of the points; NaN where it is not known.
+    covariance : (2p, 2p) float
+        How the coordinates, x and y of the first point, of the second, ..., err together, in units of sigma squared: its trace
+        is 2p, as `landmark_covariance` gives it. None: each by itself, all alike.
+    """
+
+    sigma: float | np.ndarray
+    covariance: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,51 +116,90 @@ def _without(measure: np.ndarray, added: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(np.maximum(0, np.asarray(measure) ** 2 - added)))
 
 
-def landmark_covariance(readings: np.ndarray) -> np.ndarray:
-    """Return the covariance of landmark noise, from readings of the same faces: within faces, after turning them together.
+def reading_noise(readings: np.ndarray) -> np.ndarray:
+    """Return the noise of one reading of each face: the standard deviation of its coordinates from reading to reading.
+
+    Of the readings z of a face, turned together and of unit size: `sigma = CS sqrt(sum |z - mean z|^2 / (2 p (r - 1)))`.
 
     Parameters
     ----------
     readings : (r, n, p, 2) float
-        Two readings a face or more, as of slightly moved crops, any unit.
+        Two readings a face or more, as of slightly moved crops; NaN gives NaN.
 
     Returns
     -------
-    (2p, 2p) float
-        Of x and y of the first point, of the second, ..., in units of squared centroid size. Of one reading: the mean of
-        r readings has an r-th of it. What all readings of a face have wrong in common is not in it.
+    (n,) float
+        In the unit of the points. The mean of r readings has `sigma / sqrt(r)`. What all readings of a face have wrong in
+        common is not in it.
 
     Raises
     ------
     ValueError
-        With one reading, or with NaN.
+        With one reading.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(0, 2, (2000, 1, 4, 2))
+    >>> square = 100 * np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]])
+    >>> reading_noise(square + noise).round(1)  # of eight coordinates four are place, turn and size: 2 sqrt(4 / 8)
+    array([1.4])
+    """
+    apart, size = _apart(readings)
+    return np.asarray(size * np.sqrt((apart**2).sum((0, 2)) / (apart.shape[2] * (len(apart) - 1))))
+
+
+def landmark_covariance(readings: np.ndarray) -> np.ndarray:
+    """Return how the coordinates of landmarks err together, from readings of the same faces.
+
+    The covariance within faces, `sum (z - mean z)(z - mean z)' / (n (r - 1))`, after turning the readings z of each together,
+    each face in units of its own `reading_noise`. It is not shrunk: noise is drawn from it, it is not inverted, and of every
+    direction of shape its variance is right on average, however few the faces; shrinking would take some away.
+
+    Parameters
+    ----------
+    readings : (r, n, p, 2) float
+        Two readings a face or more, of upright faces, any unit.
+
+    Returns
+    -------
+    (2p, 2p) float
+        Of x and y of the first point, of the second, ...; its trace is 2p.
+
+    Raises
+    ------
+    ValueError
+        With one reading, with NaN, or where all readings are the same.
 
     Examples
     --------
     >>> noise = np.random.default_rng(0).normal(0, 0.02, (50, 1, 4, 2))
     >>> square = np.array([[0, 0], [1, 0], [1, 1], [0, 1.0]])
-    >>> float(np.trace(landmark_covariance(square + noise)).round(4))  # 4 of 8 coordinates are left, 2 is the size's square
-    0.0008
+    >>> found = landmark_covariance(square + noise)
+    >>> found.shape, float(np.trace(found).round(6))
+    ((8, 8), 8.0)
     """
-    if readings.ndim != 4 or len(readings) < 2 or not np.isfinite(readings).all():
-        raise ValueError(f"expected 2 readings or more of faces, (r, n, p, 2) without NaN; got {readings.shape}")
+    apart, _ = _apart(readings)
+    r, n, wide = apart.shape
+    own = np.sqrt((apart**2).sum((0, 2)) / (wide * (r - 1)))
+    if not (own > 0).all():
+        raise ValueError(f"expected readings of faces without NaN that differ; got {int((~(own > 0)).sum())} of {n} others")
+    rows = (apart / own[:, None]).reshape(-1, wide)
+    return np.asarray(rows.T @ rows / (n * (r - 1)))
+
+
+def _apart(readings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far each reading lies from the mean of its face's, (r, n, 2p) of unit size, and the sizes, (n,)."""
+    if readings.ndim != 4 or len(readings) < 2:
+        raise ValueError(f"expected 2 readings or more of faces, (r, n, p, 2); got {readings.shape}")
     r, n, p, _ = readings.shape
     check_points(readings.reshape(-1, p, 2))
-    z = unit(readings.reshape(-1, p, 2))[0].reshape(r, n, p)
-    z = turned(z, turned(z, z[0]).mean(0))
-    apart = to_points(z - z.mean(0)).reshape(-1, 2 * p)
-    return np.asarray(apart.T @ apart / (n * (r - 1)))
+    z, size = unit(readings.reshape(-1, p, 2))
+    z = z.reshape(r, n, p)
+    z = turned(z, turned(z, z.mean(0)).mean(0))
+    return to_points(z - z.mean(0)).reshape(r, n, 2 * p), size.reshape(r, n).mean(0)
 
 
-def asymmetry_estimate(
-    points: np.ndarray,
-    mirror: np.ndarray,
-    *,
-    level: float,
-    seed: int,
-    sigma: float | np.ndarray | None = None,
-    covariance: np.ndarray | None = None,
-) -> Estimate:
+def asymmetry_estimate(points: np.ndarray, mirror: np.ndarray, noise: Noise, *, level: float, seed: int) -> Estimate:
     """Return the asymmetry of each face without what landmark noise adds, and its interval.
 
     The landmarks are drawn anew about the given ones. With `a*` of a draw, noise adds `N = mean a*^2 - a^2`; the value is
@@ -155,14 +211,12 @@ def asymmetry_estimate(
         px; NaN gives NaN.
     mirror : (p,) int
         For each point the one that a mirror puts in its place.
+    noise
+        Of the landmarks; of upright faces where it has a covariance.
     level
         Nominal coverage, in (0, 1). The interval is on the safe side where noise is as large as the asymmetry.
     seed
         Of the draws.
-    sigma
-        Standard deviation of the noise in each coordinate, independent, px: one, or one a face.
-    covariance : (2p, 2p) float
-        Instead: in units of squared centroid size, of upright faces, from `landmark_covariance`.
 
     Returns
     -------
@@ -171,7 +225,7 @@ def asymmetry_estimate(
     Raises
     ------
     ValueError
-        When not one of sigma and covariance is given, or as `asymmetry`.
+        When the noise does not fit the points, or as `asymmetry`.
 
     References
     ----------
@@ -181,22 +235,14 @@ def asymmetry_estimate(
     Examples
     --------
     >>> face = np.array([[[-2, 0], [2, 0], [0, 3.0], [0, 4]]]) + [[[0, 0], [0, 0], [0.4, 0], [0.3, 0]]]
-    >>> found = asymmetry_estimate(face, np.array([1, 0, 2, 3]), sigma=0.01, level=0.9, seed=0)
+    >>> found = asymmetry_estimate(face, np.array([1, 0, 2, 3]), Noise(0.01), level=0.9, seed=0)
     >>> found.value.round(3), found.low.round(3), found.high.round(3), found.told
     (array([0.054]), array([0.05]), array([0.057]), array([ True]))
     """
-    return _estimate(lambda x: asymmetry(x, mirror), points, _Noise(sigma, covariance), level, seed)
+    return _estimate(lambda x: asymmetry(x, mirror), points, noise, level, seed)
 
 
-def distinctiveness_estimate(
-    points: np.ndarray,
-    reference: Reference,
-    *,
-    level: float,
-    seed: int,
-    sigma: float | np.ndarray | None = None,
-    covariance: np.ndarray | None = None,
-) -> Estimate:
+def distinctiveness_estimate(points: np.ndarray, reference: Reference, noise: Noise, *, level: float, seed: int) -> Estimate:
     """Return the distinctiveness of each face from a reference without what landmark noise adds, and its interval.
 
     As `asymmetry_estimate`; the reference, a mean of many faces, is taken as known.
@@ -207,7 +253,7 @@ def distinctiveness_estimate(
         px; NaN gives NaN.
     reference
         Of the same landmarks.
-    level, seed, sigma, covariance
+    noise, level, seed
         As in `asymmetry_estimate`.
 
     Returns
@@ -217,51 +263,45 @@ def distinctiveness_estimate(
     Raises
     ------
     ValueError
-        When not one of sigma and covariance is given, or as `distinctiveness_from`.
+        When the noise does not fit the points, or as `distinctiveness_from`.
 
     Examples
     --------
     >>> square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 8**0.5
     >>> known = Reference(square, 0.1, "four", "a square")
     >>> face = 100 * square[None] + [[9, 0], [0, 0], [0, 0], [0, 0]]
-    >>> found = distinctiveness_estimate(face, known, sigma=1, level=0.9, seed=0)
+    >>> found = distinctiveness_estimate(face, known, Noise(1), level=0.9, seed=0)
     >>> found.value.round(3), found.told
     (array([0.062]), array([ True]))
     """
-    return _estimate(lambda x: distinctiveness_from(x, reference), points, _Noise(sigma, covariance), level, seed)
+    return _estimate(lambda x: distinctiveness_from(x, reference), points, noise, level, seed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Noise:
-    sigma: float | np.ndarray | None
-    covariance: np.ndarray | None
-
-    def draws(self, points: np.ndarray, size: np.ndarray, draw: np.random.Generator) -> Callable[[], np.ndarray]:
-        """Return what gives one draw of noise, (n, p, 2) px, at a time."""
-        if (self.sigma is None) == (self.covariance is None):
-            raise ValueError("expected the noise of the landmarks as sigma or as covariance, one of the two")
-        if self.sigma is not None:
-            scale = np.broadcast_to(np.asarray(self.sigma, np.float64), size.shape)[:, None, None]
-            return lambda: scale * draw.standard_normal(points.shape)
-        wide, covariance = 2 * points.shape[1], np.asarray(self.covariance, np.float64)
-        if covariance.shape != (wide, wide):
-            raise ValueError(f"expected a covariance of shape {(wide, wide)}, got {covariance.shape}")
-        values, axes = np.linalg.eigh(covariance)
-        large = values > max(float(values[-1]), 0) * 1e-10
-        root = axes[:, large] * np.sqrt(values[large])
-        scale = size[:, None, None]
-        return lambda: scale * (draw.standard_normal((len(points), root.shape[1])) @ root.T).reshape(points.shape)
-
-
-def _estimate(measure: _Measure, points: np.ndarray, noise: _Noise, level: float, seed: int) -> Estimate:
+def _estimate(measure: _Measure, points: np.ndarray, noise: Noise, level: float, seed: int) -> Estimate:
     if not 0 < level < 1:
         raise ValueError(f"expected a level in (0, 1), got {level}")
     check_points(points)
     given = measure(points) ** 2
-    drawn = noise.draws(points, unit(points)[1], np.random.default_rng(seed))
+    drawn = _draws(noise, points.shape, np.random.default_rng(seed))
     squares = np.stack([measure(points + drawn()) ** 2 for _ in range(DRAWS)])
     middle = squares.mean(0)
     value = 2 * given - middle
     ends = np.quantile(squares - middle, [(1 + level) / 2, (1 - level) / 2], axis=0)
     roots = np.sqrt(np.maximum(0, np.stack([value, value - ends[0], value - ends[1]])))
     return Estimate(*roots)
+
+
+def _draws(noise: Noise, shape: tuple[int, ...], draw: np.random.Generator) -> Callable[[], np.ndarray]:
+    """Return what gives one draw of noise, (n, p, 2) in the unit of sigma, at a time."""
+    n, p, _ = shape
+    sigma = np.broadcast_to(np.asarray(noise.sigma, np.float64), n)[:, None, None]
+    if noise.covariance is None:
+        return lambda: sigma * draw.standard_normal(shape)
+    if noise.covariance.shape != (2 * p, 2 * p):
+        raise ValueError(f"expected a covariance of shape {(2 * p, 2 * p)}, got {noise.covariance.shape}")
+    values, axes = np.linalg.eigh(noise.covariance)
+    rest = np.cumsum(values) > (1 - TOGETHER) * values.sum()  # the largest come last
+    root = axes[:, rest] * np.sqrt(np.maximum(values[rest], 0))
+    alone = np.sqrt(np.maximum(np.diag(noise.covariance) - (root**2).sum(1), 0))
+    count = root.shape[1]
+    return lambda: sigma * (draw.standard_normal((n, count)) @ root.T + alone * draw.standard_normal((n, 2 * p))).reshape(shape)

@@ -12,6 +12,7 @@ import numpy as np
 from facevalue.data.files import replacing, write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
+from facevalue.image.iso_quality import NATIVE
 from facevalue.report import plots
 from facevalue.report.page import render
 from facevalue.report.people import counted, interval, measures, outcome_table, outcomes, sentences, write_table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
-DRAWN, LISTED, NATIVE = 6, 50, "_native"
+DRAWN, LISTED = 6, 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 
-from facevalue.data.faces import Faces
 from facevalue.data.people import NO_PERSON, People
-from facevalue.image.iso_quality import COMPONENTS
+from facevalue.image.iso_quality import COMPONENTS, NEUTRALITY
 
 LOW, APART = 50, 10
+OF_SKIN = ("luminance_mean", "luminance_variance", "dynamic_range")
+RATED = {f"iso_quality.{name}": one for name, one in COMPONENTS.items()} | {f"iso_expression.{NEUTRALITY.name}": NEUTRALITY}
 
 
-def reasons(faces: Faces) -> list[str]:
+def reasons(people: People) -> list[str]:
     """Return what is wrong with each photo, in words, the worst first.
 
-    Said is what lies below 50, and 10 or more below the median of these photos.
+    Said is what lies below 50, and 10 or more below the median of these photos. The luminance of a face is its skin's as well
+    as the light's: of it is said what also lies 10 or more below the best of the person's photos.
 
     Parameters
     ----------
-    faces
-        n photos, with the columns of `iso_quality`, or without.
+    people
+        n photos, with the columns of `iso_quality` and `iso_expression`, or without.
     """
-    flaws = [list[tuple[float, str]]() for _ in range(len(faces))]
-    for name, one in COMPONENTS.items():
-        if (column := faces.columns.get(f"iso_quality.{name}")) is None or not np.isfinite(column.values).any():
+    flaws = [list[tuple[float, str]]() for _ in range(len(people))]
+    for name, one in RATED.items():
+        if (column := people.faces.columns.get(name)) is None or not np.isfinite(column.values).any():
             continue
-        for i in np.flatnonzero((column.values < LOW) & (column.values <= np.nanmedian(column.values) - APART)):
-            flaws[i].append((float(column.values[i]), f"{one.words} ({name} {column.values[i]:.0f})"))
+        values = column.values.astype(np.float64)
+        usual = _own_best(values, people.person) if one.name in OF_SKIN else np.inf
+        low = (values < LOW) & (values <= np.minimum(np.nanmedian(values), usual) - APART)
+        for i in np.flatnonzero(low):
+            flaws[i].append((float(values[i]), f"{one.words} ({one.name} {values[i]:.0f})"))
     return ["; ".join(words for _, words in sorted(each)) for each in flaws]
+
+
+def _own_best(values: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Return the largest value among the photos of each photo's person, (n,); of nobody's photo, its own."""
+    _, at = np.unique(person.astype(str), return_inverse=True)
+    best = np.full(at.max() + 1, -np.inf)
+    np.maximum.at(best, at, np.nan_to_num(values, nan=-np.inf))
+    return np.where(person == "", values, best[at])
 
 
 def to_drop(
@@ -46,7 +59,7 @@ def to_drop(
     share
         So many of the photos at most, in (0, 1].
     """
-    words = reasons(people.faces)
+    words = reasons(people)
     faceless = ~np.isfinite(people.faces.box).all(1)
     words = ["no face" if gone else text for text, gone in zip(words, faceless, strict=True)]
     rated = np.where(faceless, -np.inf, [-(text.count(";") + 1.0) if text else 0.0 for text in words])

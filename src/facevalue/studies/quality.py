@@ -13,6 +13,7 @@ from facevalue.data.faces import Faces
 from facevalue.data.findings import Findings, concatenate
 from facevalue.data.pairs import compare_all
 from facevalue.data.people import People
+from facevalue.image.iso_quality import NATIVE
 from facevalue.stats.bootstrap import people_interval
 from facevalue.stats.calibration import check_level
 from facevalue.stats.discard import (
@@ -32,7 +33,6 @@ STUDY = "quality"
 MOST = 0.2
 MEASURES = ("gain@0.20", "area@0.20", "excess@0.20", "fnmr@0.10", "fnmr@0.20", "aurc", "excess_aurc", "spearman")
 RESAMPLES, PAIRS = 1000, 20_000
-NATIVE = "_native"
 FALLING = (".flip", ".jitter", "quality.dark", "quality.bright")
 NEITHER = ("quality.luminance",)
 
