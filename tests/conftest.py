@@ -1,7 +1,14 @@
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+from facevalue.data.judgments import read_judgments
+from facevalue.data.triplets import Triplets
+
+if TYPE_CHECKING:
+    from facevalue.data.people import People
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -22,8 +29,29 @@ def mirror(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cfd36(shared: Path) -> Triplets:
+    """Return all answers of 39 people about 36 faces, as published."""
+    return read_judgments(shared / "data/judgments/cfd36/cfd36_triplets_individual.csv", format="triplets")
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> np.ndarray:
     """Return NASA's portrait of Eileen Collins, (512, 512, 3) uint8 RGB, public domain."""
     from skimage import data
 
     return data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def london(shared: Path) -> "People":
+    """Return a neutral and a smiling photo each of 102 people, measured as `facevalue calibrate` does."""
+    from facevalue.annotate.memory import annotate
+    from facevalue.annotate.verify import wanted
+    from facevalue.data.people import People, read_table
+
+    photos = [shared / f"data/london/photos/{folder}" for folder in ("neutral", "smiling")]
+    faces = annotate(photos, instruments=wanted("dlib_resnet"), detector="centerface")
+    person = np.array([path.partition("_")[0] for path in faces.path], object)
+    rows = {row["face_id"]: row for row in read_table(shared / "data/london/london_info.csv")}
+    groups = {name: np.array([rows[who][name] for who in person], object) for name in ("face_gender", "face_eth")}
+    return People(faces, person, np.zeros(len(faces), int), groups)

@@ -73,10 +73,10 @@ def test_labels_are_permuted_as_scipy_does():
 
 
 def test_no_difference_is_rarely_found_where_groups_vary_unequally():
-    """Of 200 samples in which a small group varies most; without the standard error a test of 10 % rejects 35 %."""
+    """Of 120 samples in which a small group varies most; without the standard error a test of 10 % rejects 35 %."""
     draw, found = np.random.default_rng(6), []
     at = np.repeat([0, 1], [12, 60])
-    for seed in range(200):
+    for seed in range(120):
         y = draw.normal(0, np.where(at == 0, 3.0, 1.0))
         found.append(labels_test(y, np.ones(72), at, seed=seed, permutations=99)[1][0])
     assert 0.06 < np.mean(np.array(found) <= 0.1) < 0.14
@@ -95,7 +95,7 @@ def pairs_of(people, draw, *, homophily=0.0, effect=0.0):
 def test_pairs_that_share_people_do_not_feign_a_difference(homophily):
     """Also where both groups' own pairs are more alike than pairs across, which permuted labels mix up."""
     draw, found = np.random.default_rng(7), []
-    for seed in range(120):
+    for seed in range(80):
         given = pairs_of(36, draw, homophily=homophily)
         found.append(pair_labels_test(*given, seed=seed, permutations=99)[1][0])
     assert 0.05 < np.mean(np.array(found) <= 0.1) < 0.16

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from facevalue.confidence.verdict import Verifier
     from facevalue.data.people import People, Roster
     from facevalue.report.disparity import Result
-    from facevalue.studies.disparity import Sample
+    from facevalue.studies.sample import Sample
 
-SHORT = ("pose", "quality")
+INSTRUMENTS = ("pose", "quality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Asked:
 def of_pairs(given: Path, asked: Asked) -> tuple[Sample, list[str]]:
     """Return the sample of a table of scored pairs, and notes on it."""
     from facevalue.data.scored import read_scored
-    from facevalue.studies.group_sample import sample_of_pairs
+    from facevalue.studies.sample import columns_of, sample_of_pairs
 
-    scored = read_scored(given, list(dict.fromkeys((*asked.by, *asked.adjust))))
+    scored = read_scored(given, list(dict.fromkeys((*columns_of(asked.by), *asked.adjust))))
     if strange := _named(asked.measures):
         raise typer.BadParameter(f"--measures: expected verification and calibration of a table of pairs; got {strange[0]}")
     alone = "Nobody is named in the table: each pair counts as though it shared its people with no other."
@@ -59,19 +59,18 @@ def of_people(
     from facevalue import models
     from facevalue.cli import _people
     from facevalue.data.scored import with_info
-    from facevalue.studies.group_sample import sample_of_people, tellable
+    from facevalue.studies.sample import columns_of, sample_of_people, tellable
 
     roster = _people.roster(given, out)
     roster = roster if info is None else with_info(roster, info)
     detector = _people.one(_people.detectors(roster, asked.detector), "--detector")
-    by, adjust, told = (
-        tuple(_column(name, roster) for name in names) for names in (asked.by, asked.adjust, _named(asked.measures))
-    )
-    people = _measured(roster, out, detector, asked, (*by, *adjust, *told), verifier is not None)
+    by = tuple("*".join(_column(name, roster) for name in columns_of([word])) for word in asked.by)
+    adjust, told = (tuple(_column(name, roster) for name in names) for names in (asked.adjust, _named(asked.measures)))
+    people = _measured(roster, out, detector, asked, (*columns_of(by), *adjust, *told), verifier is not None)
     pairs = asked.wants("verification") or asked.wants("calibration") or asked.wants("failures")
     columns = told
     if asked.wants("columns"):
-        every = tellable(people, but=by)
+        every = tellable(people, but=columns_of(by))
         known = every if roster.faces is not None else [name for name in every if name in (*roster.columns, *adjust)]
         columns = tuple(dict.fromkeys((*told, *known)))
     sample = sample_of_people(
@@ -85,10 +84,12 @@ def of_people(
         chance=None if verifier is None else _chance(verifier, people, asked),
     )
     notes = [*_people.notes(roster), "The largest face of a photo is compared."]
+    if pairs and asked.metric != "cosine":
+        notes.append(f"Scores are the {asked.metric} distance with its sign changed, so that higher is more alike.")
     if asked.wants("coverage"):
         sample, note = _covered(sample, people, asked)
         notes.append(note)
-    used = dict.fromkeys((detector, *(name.partition(".")[0] for name in (*by, *adjust, f"{asked.model}."))))
+    used = dict.fromkeys((detector, *(name.partition(".")[0] for name in (*columns_of(by), *adjust, f"{asked.model}."))))
     return sample, notes, [models.card(name) for name in used if name in models.names()]
 
 
@@ -104,7 +105,7 @@ def _column(name: str, roster: Roster) -> str:
 
     if name in roster.columns or "." in name:
         return name
-    known = [column for one in SHORT for column in instruments.columns(one)]
+    known = [column for one in INSTRUMENTS for column in instruments.columns(one)]
     found = next((column for column in known if column.partition(".")[2] == name), None)
     if found is None:
         there = ", ".join([*roster.columns, *(column.partition(".")[2] for column in known)])
@@ -192,12 +193,12 @@ def show(result: Result, files: Sequence[str], out: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from facevalue.report.disparity import CHIEF, digest
+    from facevalue.report.disparity import SHORT, digest
 
     console, found = Console(highlight=False, soft_wrap=True), digest(result)
     for part in found["groupings"]:
-        chief = [name for name in CHIEF if name in part["measures"]]
-        table = Table("group", "people", *(escape(name) for name in chief), title=escape(part["title"]), title_justify="left")
+        chief = [name for name in SHORT if name in part["measures"]]
+        table = Table("group", "people", *(SHORT[name] for name in chief), title=escape(part["title"]), title_justify="left")
         for group in part["groups"]:
             cells = [part["cells"].get((name, group["name"])) for name in chief]
             words = ["" if cell is None else f"{cell['told']}\n{cell['interval']}".strip() for cell in cells]

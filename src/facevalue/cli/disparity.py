@@ -15,7 +15,9 @@ GIVEN = (
 
 def disparity(
     given: Annotated[str, typer.Argument(metavar="FACES|PAIRS", help=GIVEN)],
-    by: Annotated[str, typer.Option(help="Columns that group people, with commas: of the table, or as attributes.race.")],
+    by: Annotated[
+        str, typer.Option(help="Columns that group people: of the table, or as attributes.race; sex*age crosses two.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
     info: Annotated[Path | None, typer.Option(help="A .csv with facts by person or path.", dir_okay=False, exists=True)] = None,
     adjust: Annotated[str, typer.Option(help="Numbers to make groups alike in: yaw,luminance,sharpness,inter_eye.")] = "",

@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CHIEF = ("fmr", "fnmr", "failure_to_acquire", "calibration_in_the_large", "coverage.embedding")
+CHIEF = ("fmr", "fnmr", "failure_to_acquire", "calibration_error", "calibration_in_the_large", "coverage.embedding")
+SHORT = {
+    "fmr": "FMR",
+    "fnmr": "FNMR",
+    "failure_to_acquire": "FTA",
+    "calibration_error": "ECE",
+    "coverage.embedding": "coverage",
+}
 LABELS = {
     "fmr": "false match rate",
     "fnmr": "false non-match rate",
     "fmr_cross": "false match rate, with other groups",
     "failure_to_acquire": "failure to acquire",
+    "calibration_error": "calibration error (ECE)",
     "calibration_in_the_large": "mean P(same) less 1/2",
     "coverage.embedding": "coverage of bands",
     "width.embedding_deg": "width of bands, deg",
@@ -32,7 +40,7 @@ LABELS = {
     "garbe": "GARBE (0 is alike)",
 }
 SPREADS = {"max_min": "largest over smallest", "max_mean": "largest over geometric mean", "range": "largest less smallest"}
-BALANCED, REFUSED = " balanced", ("too few", "no overlap")
+BALANCED, REFUSED, FEW = " balanced", ("too few", "no overlap"), "too few groups"
 OWN = ("people", "people_unknown")
 
 
@@ -99,7 +107,8 @@ def digest(result: Result) -> dict[str, Any]:
     -------
     dict
         `groupings`: of each its `name`, `title`, `groups` (name, people), `measures`, `cells` by measure and group, `spreads`,
-        `differences`, `balance`, `chief` in sentences, `drawn`. `sentences`: threshold and refusals. `refused`, `all`: cells.
+        what is `lost`, `differences`, `balance`, `chief` in sentences, `drawn`. `sentences`: threshold and refusals.
+        `refused`, `all`: cells.
         `demonstration`: why these data are none to judge groups by, "" where they are.
     """
     rows = [_texts(row) for row in result.findings.to_rows()]
@@ -164,6 +173,8 @@ def _grouping(name: str, view: str, rows: Sequence[dict[str, Any]]) -> dict[str,
     measures = list(dict.fromkeys(measure for measure, _ in cells))
     own = [row for row in rows if row["group"] == name]
     spreads = [row | {"label": label(row["measure"])} for row in own if _is_spread(row["measure"])]
+    lost = [row for row in spreads if row["method"].startswith(FEW)]
+    spreads = [row for row in spreads if row not in lost]
     unknown = next((int(row["value"]) for row in own if row["measure"] == "people_unknown"), 0)
     return {
         "name": name,
@@ -175,10 +186,11 @@ def _grouping(name: str, view: str, rows: Sequence[dict[str, Any]]) -> dict[str,
         "labels": {measure: label(measure) for measure in measures},
         "cells": cells,
         "spreads": spreads,
+        "lost": f"{len(lost)} of these measures are {_refused(lost)} people." if lost else "",
         "differences": list(_differences(of_groups, measures)),
         "balance": [row for row in own if row["measure"].startswith(("overlap ", "apart "))],
-        "drawn": [measure for measure in CHIEF if measure in measures],
-        "chief": list(_sentences(name, spreads)),
+        "drawn": [measure for measure in CHIEF if any(c["value"] is not None for (m, _), c in cells.items() if m == measure)],
+        "chief": list(_sentences(name, spreads, lost)),
     }
 
 
@@ -213,13 +225,21 @@ def _p(value: float) -> str:
     return "below 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _sentences(name: str, spreads: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield what is to be said of the errors on the terminal."""
+def _sentences(name: str, spreads: Sequence[dict[str, Any]], lost: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield what is to be said on the terminal of how far groups lie apart."""
     for row in spreads:
-        if row["measure"] in ("max_min fmr", "max_min fnmr", "discrepancy_rate", "garbe"):
+        if row["measure"] in ("max_min fmr", "max_min fnmr", "discrepancy_rate", "garbe", "range calibration_error"):
             ends = f" ({row['interval']})" if row["interval"] else ""
             why = f"; {row['why']}" if row["why"] else ""
             yield f"{name}, {row['label']}: {row['told']}{ends}{why}"
+    if lost:
+        more = counted(len(lost), "more measure" if spreads else "measure")
+        yield f"{name}, how far groups lie apart, {more}: {_refused(lost)}"
+
+
+def _refused(lost: Sequence[dict[str, Any]]) -> str:
+    methods = {row["method"] for row in lost}
+    return f"refused; {methods.pop()}" if len(methods) == 1 else "refused; too few groups have enough"
 
 
 def _threshold(overall: Mapping[str, dict[str, Any]]) -> Iterator[str]:

@@ -61,7 +61,7 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """
     design = np.asarray(logits, np.float64)[..., None]
     shares = to_shares(targets, design.shape[1])
-    inverse = float(_least_cross_entropy(design, shares, np.ones(1), ridge=0.0)[0])
+    inverse = float(least_cross_entropy(design, shares, np.ones(1), ridge=0.0)[0])
     if inverse <= 0 or _cross_entropy(design[..., 0] * inverse, shares) < 1e-9:
         flaw = "contradict" if inverse <= 0 else "separate without error"
         raise ValueError(f"no temperature is best: the logits {flaw} the {len(shares)} targets; give more held-out faces")
@@ -110,14 +110,36 @@ def vector_scaling(logits: np.ndarray, targets: np.ndarray, *, ridge: float = 1e
     n, k = z.shape
     centre = np.concatenate([np.full(k, 1 / temperature(z, targets)), np.zeros(k)])
     design = np.concatenate([z[:, :, None] * np.eye(k), np.broadcast_to(np.eye(k), (n, k, k))], axis=2)
-    best = _least_cross_entropy(design, to_shares(targets, k), centre, ridge=ridge)
+    best = least_cross_entropy(design, to_shares(targets, k), centre, ridge=ridge)
     return VectorScaling(best[:k], best[k:])
 
 
-def _least_cross_entropy(design: np.ndarray, shares: np.ndarray, centre: np.ndarray, *, ridge: float) -> np.ndarray:
-    """Minimise the mean cross-entropy of softmax(design @ x), design (n, k, d), plus a ridge about the centre, (d,).
+def least_cross_entropy(design: np.ndarray, shares: np.ndarray, centre: np.ndarray, *, ridge: float) -> np.ndarray:
+    """Return the x of least mean cross-entropy of `softmax(design @ x)` plus `ridge / 2 |x - centre|^2`.
 
     Newton steps, halved until the loss falls enough; it is convex.
+
+    Parameters
+    ----------
+    design : (n, k, d) float
+    shares : (n, k) float
+        Of sum 1.
+    centre : (d,) float
+    ridge
+        0 or more.
+
+    Raises
+    ------
+    ValueError
+        When it does not converge: labels that are told apart without error, and no ridge.
+
+    Examples
+    --------
+    One number for all faces, of which three of four have label 1: its logit is log 3.
+
+    >>> design = np.tile([[[0.0], [1.0]]], (4, 1, 1))
+    >>> least_cross_entropy(design, np.eye(2)[[0, 1, 1, 1]], np.zeros(1), ridge=0.0).round(3)
+    array([1.099])
     """
 
     def loss(x: np.ndarray) -> float:

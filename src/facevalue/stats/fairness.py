@@ -51,7 +51,7 @@ def max_min_ratio(rates: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    Grother, Demographic differentials in face recognition algorithms, NISTIR 8429, 2022.
+    Grother, Face recognition vendor test, part 8: summarizing demographic differentials, NIST IR 8429, 2022.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def max_mean_ratio(rates: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    Grother, Demographic differentials in face recognition algorithms, NISTIR 8429, 2022.
+    As `max_min_ratio`.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def gini(rates: np.ndarray) -> np.ndarray:
     References
     ----------
     Howard, Laird, Sirotin, Rubin, Tipton, Vemury, Evaluating proposed fairness models for face recognition algorithms, ICPR
-    workshops 2022.
+    workshops 2022, arXiv 2203.05051.
 
     Examples
     --------
@@ -184,8 +184,7 @@ def garbe(fmr: np.ndarray, fnmr: np.ndarray, *, alpha: float = 0.5) -> np.ndarra
 
     References
     ----------
-    Howard, Laird, Sirotin, Rubin, Tipton, Vemury, Evaluating proposed fairness models for face recognition algorithms, ICPR
-    workshops 2022.
+    As `gini`.
 
     Examples
     --------
@@ -240,9 +239,12 @@ def ratio_spread(rates: np.ndarray, draws: np.ndarray, *, level: float, floor: n
     value = float(max_min_ratio(rates) if to == "min" else max_mean_ratio(rates))
     if np.isnan(value):
         return Spread(np.nan, np.nan, np.nan)
-    logs, drawn = (np.log(np.maximum(part, floor)) for part in (rates, _told(draws)))
-    pick = _apart if to == "min" else _centred
-    centre, reach = _simultaneous(pick(logs), pick(drawn), level, len(draws))
+    logs, drawn = (np.log(np.maximum(part, floor)) for part in (rates, *_told(draws)))
+    if to == "min":
+        logs, drawn = _apart(logs), _apart(drawn)
+    else:
+        logs, drawn = (part - part.mean(-1, keepdims=True) for part in (logs, drawn))
+    centre, reach = _simultaneous(logs, drawn, level, len(draws))
     if to == "min":
         centre = np.abs(centre)
     low = float(np.exp(max((centre - reach).max(), 0)))
@@ -274,7 +276,7 @@ def range_spread(values: np.ndarray, draws: np.ndarray, *, level: float) -> Spre
     """
     check_level(level)
     values = np.asarray(values, np.float64)
-    least, most = _ends(_apart(values), _apart(_told(draws)), level, len(draws))
+    least, most = _ends(_apart(values), _apart(*_told(draws)), level, len(draws))
     return Spread(float(np.ptp(values)), float(least.max()), float(most.max()))
 
 
@@ -308,7 +310,7 @@ def discrepancy_spread(
     (0.94, 0.92, 0.96)
     """
     value, kinds = float(discrepancy_rate(*rates, alpha=alpha)), [_apart(np.asarray(part, np.float64)) for part in rates]
-    drawn = np.concatenate([_apart(part) for part in _told_both(draws)], axis=-1)
+    drawn = np.concatenate([_apart(part) for part in _told(*draws)], axis=-1)
     ends = _ends(np.concatenate(kinds), drawn, level, len(draws[0]))
     least, most = (alpha * end[: len(kinds[0])].max() + (1 - alpha) * end[len(kinds[0]) :].max() for end in ends)
     return Spread(value, float(max(1 - most, 0)), float(1 - least))
@@ -341,7 +343,7 @@ def garbe_spread(
     if np.isnan(value):
         return Spread(np.nan, np.nan, np.nan)
     g = len(rates[0])
-    told = [_relative(part) for part in _told_both(draws)]
+    told = [_relative(part) for part in _told(*draws)]
     kept = np.isfinite(told[0]).all(1) & np.isfinite(told[1]).all(1)
     values = [_relative(np.asarray(part, np.float64)) for part in rates]
     drawn = np.concatenate([part[kept] for part in told], axis=1)
@@ -369,34 +371,26 @@ def _apart(rates: np.ndarray) -> np.ndarray:
     return np.asarray(rates[..., i] - rates[..., j])
 
 
-def _centred(logs: np.ndarray) -> np.ndarray:
-    return np.asarray(logs - logs.mean(-1, keepdims=True))
-
-
 def _relative(rates: np.ndarray) -> np.ndarray:
     """Return the differences of every two groups over the mean of all."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(_apart(rates) / rates.mean(-1, keepdims=True))
 
 
-def _told(draws: np.ndarray) -> np.ndarray:
-    draws = np.asarray(draws, np.float64)
-    return np.asarray(draws[~np.isnan(draws).any(1)])
-
-
-def _told_both(draws: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    kept = ~(np.isnan(draws[0]).any(1) | np.isnan(draws[1]).any(1))
-    return draws[0][kept], draws[1][kept]
+def _told(*draws: np.ndarray) -> list[np.ndarray]:
+    """Return the resamples in which all groups were drawn."""
+    kept = ~np.any([np.isnan(part).any(1) for part in draws], axis=0)
+    return [np.asarray(part, np.float64)[kept] for part in draws]
 
 
 def _simultaneous(values: np.ndarray, draws: np.ndarray, level: float, resamples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return c contrasts and how far their simultaneous intervals reach; NaN where over 5 % of the resamples cannot tell."""
+    """Return contrasts and how far their simultaneous intervals reach; NaN where over 5 % of the resamples cannot tell."""
     if len(draws) < (1 - UNTOLD) * resamples or not len(draws):
         return values, np.full(len(values), np.nan)
     spread = draws.std(0)
     varies = spread > 0
     if not varies.any():
-        return values, np.zeros(len(values))
+        return values, spread
     largest = (np.abs(draws - values)[:, varies] / spread[varies]).max(1)
     return values, float(np.quantile(largest, level)) * spread
 

@@ -155,9 +155,10 @@ def label_predictions(
     x, y = np.asarray(x, np.float64), np.asarray(y)
     names, at = np.unique(np.asarray(folds), return_inverse=True)
     if x.ndim != 2 or not len(x) == len(y) == len(at) or len(names) < 3 or np.isnan(x).any():
-        raise ValueError(f"expected x (n, d) without NaN, y (n,) and three folds or more; got {x.shape}, {len(y)}, {len(names)}")
-    given = isinstance(penalties, np.ndarray)
-    chosen = np.asarray(penalties, np.float64) if given else np.array(penalties)[_losses(x, y, at, k, penalties).argmin(1)]
+        raise ValueError(
+            f"expected x (n, d) without NaN, y (n,) and three folds or more; got {x.shape}, {len(y)}, {len(names)}"
+        )
+    chosen = penalties if isinstance(penalties, np.ndarray) else np.array(penalties)[_losses(x, y, at, k, penalties).argmin(1)]
     p, prior = np.empty((2, len(x), k))
     for fold, penalty in enumerate(chosen):
         inside = at == fold

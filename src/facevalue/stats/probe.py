@@ -104,7 +104,6 @@ def ridge_predictions(
     folds: np.ndarray,
     *,
     extra: np.ndarray | None = None,
-    rank: int | None = None,
     penalties: Sequence[float] = PENALTIES,
 ) -> Predicted:
     """Return the predictions of each fold by a ridge regression on the others, whose penalty was chosen within those.
@@ -121,8 +120,6 @@ def ridge_predictions(
         Three or more. Nothing else says which rows depend on each other: see `person_folds`.
     extra : (n, e) float, optional
         Further columns, on a scale of their own.
-    rank
-        Only so many principal components of the standardised rows are used; None for all.
     penalties
         To choose from.
 
@@ -148,26 +145,24 @@ def ridge_predictions(
         scales = [np.repeat([1.0, factor], [x.shape[1], np.shape(extra)[1]]) for factor in FACTORS]
         x = np.hstack([x, _checked(extra, y, folds)[0]])
     values, mean = np.empty((2, *y.shape))
-    squares = _squares(x, y, at, scales, rank, penalties)
+    squares = _squares(x, y, at, scales, penalties)
     for fold, square in enumerate(squares):
         inside, best = at == fold, square.reshape(-1, y.shape[1]).argmin(0)
         mean[inside] = y[~inside].mean(0)
-        for number, guess in enumerate(_guesses(x, y, ~inside, inside, scales, rank, penalties)):
+        for number, guess in enumerate(_guesses(x, y, ~inside, inside, scales, penalties)):
             taken = best == number
             values[np.ix_(inside, taken)] = guess[:, taken]
     return Predicted(values, mean)
 
 
-def _squares(
-    x: np.ndarray, y: np.ndarray, at: np.ndarray, scales: list[np.ndarray], rank: int | None, penalties: Sequence[float]
-) -> np.ndarray:
+def _squares(x: np.ndarray, y: np.ndarray, at: np.ndarray, scales: list[np.ndarray], penalties: Sequence[float]) -> np.ndarray:
     """Return the squared errors that choose for each fold, (folds, candidates, k): of the others, each left out in turn."""
     folds = int(at.max()) + 1
     squares = np.zeros((folds, len(scales) * len(penalties), y.shape[1]))
     for one, other in combinations(range(folds), 2):
         outside = (at == one) | (at == other)
         of_one = (at == one)[outside]
-        for number, guess in enumerate(_guesses(x, y, ~outside, outside, scales, rank, penalties)):
+        for number, guess in enumerate(_guesses(x, y, ~outside, outside, scales, penalties)):
             square = (y[outside] - guess) ** 2
             squares[one, number] += square[~of_one].sum(0)
             squares[other, number] += square[of_one].sum(0)
@@ -180,21 +175,18 @@ def _guesses(
     inside: np.ndarray,
     outside: np.ndarray,
     scales: list[np.ndarray],
-    rank: int | None,
     penalties: Sequence[float],
 ) -> Iterator[np.ndarray]:
     """Give the predictions of the rows outside by those inside, (m, k), for each scale of the columns and each penalty."""
     z, rest = standardised(x[inside], x[outside])
     centre = y[inside].mean(0)
     for scale in scales:
-        w, along, turned = _principal(z * scale, y[inside] - centre, rest * scale, rank)
+        w, along, turned = _principal(z * scale, y[inside] - centre, rest * scale)
         for penalty in penalties:
             yield centre + (turned / (w + len(z) * penalty)) @ along
 
 
-def _principal(
-    z: np.ndarray, y: np.ndarray, rest: np.ndarray, rank: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _principal(z: np.ndarray, y: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return w (r,), A (r, k), B (m, r) such that a ridge of penalty q predicts `B diag(1 / (w + q)) A`."""
     if len(z) > z.shape[1]:
         w, v = np.linalg.eigh(z.T @ z)
@@ -202,8 +194,7 @@ def _principal(
     else:
         w, v = np.linalg.eigh(z @ z.T)
         along, turned = v.T @ y, rest @ (z.T @ v)
-    last = slice(-rank if rank else None, None)
-    return np.maximum(w[last], 0), along[last], turned[:, last]
+    return np.maximum(w, 0), along, turned
 
 
 def ridge_learnt(
@@ -239,12 +230,12 @@ def ridge_learnt(
     square, ones = np.zeros((len(penalties), y.shape[1])), [np.ones(x.shape[1])]
     for fold in np.unique(folds):
         left = folds == fold
-        for number, guess in enumerate(_guesses(x, y, ~left, left, ones, None, penalties)):
+        for number, guess in enumerate(_guesses(x, y, ~left, left, ones, penalties)):
             square[number] += ((y[left] - guess) ** 2).sum(0)
     best, found = square.argmin(0), np.empty((len(rest), y.shape[1]))
     both, inside = np.vstack([x, rest]), np.arange(len(x) + len(rest)) < len(x)
     padded = np.vstack([y, np.zeros((len(rest), y.shape[1]))])
-    for number, guess in enumerate(_guesses(both, padded, inside, ~inside, ones, None, penalties)):
+    for number, guess in enumerate(_guesses(both, padded, inside, ~inside, ones, penalties)):
         found[:, best == number] = guess[:, best == number]
     return found, np.sqrt(square.min(0) / len(x))
 
@@ -329,10 +320,10 @@ def control_targets(
     Examples
     --------
     >>> control_targets(np.array([1, 1, 2, 2]), np.array(list("aabb")), draws=3, seed=0)
-    array([[2, 2, 1],
-           [2, 2, 1],
-           [1, 1, 2],
-           [1, 1, 2]])
+    array([[2, 1, 2],
+           [2, 1, 2],
+           [1, 2, 1],
+           [1, 2, 1]])
     """
     draw, (at, first, rows) = np.random.default_rng(seed), _people(person)
     kinds = np.zeros(len(first), int) if strata is None else np.unique(np.asarray(strata)[first], return_inverse=True)[1]

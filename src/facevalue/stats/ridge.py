@@ -82,19 +82,16 @@ def ridge(x: np.ndarray, y: np.ndarray, *, penalties: tuple[float, ...] = PENALT
 def _chosen(u: np.ndarray, s: np.ndarray, y: np.ndarray, penalties: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the best penalty of each column of y, (k,), and the errors of rows left out under it, (n, k)."""
     best, least, kept = np.empty(y.shape[1]), np.full(y.shape[1], np.inf), np.empty(y.shape)
+    about = y - y.mean(0)
+    along, squared = u.T @ about, u**2
     for penalty in penalties:
-        errors = _left_out(u, s, y, len(y) * penalty)
+        shrink = s**2 / (s**2 + len(y) * penalty)
+        leverage = 1 / len(y) + squared @ shrink
+        errors = (about - u @ (shrink[:, None] * along)) / np.maximum(1 - leverage, 1e-9)[:, None]
         square = (errors**2).mean(0)
         better = square < least
         best[better], least[better], kept[:, better] = penalty, square[better], errors[:, better]
     return best, kept
-
-
-def _left_out(u: np.ndarray, s: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
-    """Return the errors of rows by the line that was fitted without them, (n, k)."""
-    shrink = s**2 / (s**2 + penalty)
-    errors = y - y.mean(0) - u @ (shrink[:, None] * (u.T @ (y - y.mean(0))))
-    return np.asarray(errors / np.maximum(1 - 1 / len(y) - (u**2 @ shrink), 1e-9)[:, None])
 
 
 def held_out(x: np.ndarray, y: np.ndarray, folds: np.ndarray) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""Weights that make groups alike in what confounds them: light, pose, quality."""
+"""Weights and regressions that make groups alike in what confounds them: light, pose, quality."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from facevalue.stats.calibration import _least_cross_entropy, softmax
+from facevalue.stats.calibration import least_cross_entropy, softmax
 
 RIDGE, FAR = 1e-5, 3.0
 
@@ -71,6 +72,56 @@ def overlap_weights(covariates: np.ndarray, groups: np.ndarray) -> Balance:
     return Balance(weights, _overlap(p, at, g), _differences(z, at, g), _differences(z, at, g, weights))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Balanced:
+    """The balance of those of n rows that can be balanced.
+
+    Parameters
+    ----------
+    balance
+        Of the rows that have all covariates and are of a group that is kept.
+    rows : (n,) bool
+        Which these are.
+    """
+
+    balance: Balance
+    rows: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weight of every row, (n,); 0 of those that are not in it."""
+        weights = np.zeros(len(self.rows))
+        weights[self.rows] = self.balance.weights
+        return weights
+
+
+def balanced(covariates: Mapping[str, np.ndarray], code: np.ndarray, kept: np.ndarray) -> Balanced | None:
+    """Return weights of rows under which the kept groups are alike; None where there are not two, or no covariates.
+
+    Parameters
+    ----------
+    covariates : (n,) float each
+        NaN where missing.
+    code : (n,) int
+        Groups of 0 to g - 1, -1 of none.
+    kept : (g,) bool
+        Groups that are balanced.
+
+    Examples
+    --------
+    >>> found = balanced({"light": np.array([0.1, 0.2, np.nan, 0.2, 0.1])}, np.array([0, 0, 0, 1, 1]), np.array([True, True]))
+    >>> found.rows.tolist(), found.weights.round(2).tolist()
+    ([True, True, False, True, True], [1.0, 1.0, 0.0, 1.0, 1.0])
+    """
+    if not covariates or kept.sum() < 2:
+        return None
+    x = np.stack([np.asarray(column, np.float64) for column in covariates.values()], 1)
+    rows = np.isfinite(x).all(1) & (code >= 0) & kept[code]
+    if len(np.unique(code[rows])) < kept.sum():
+        return None
+    return Balanced(overlap_weights(x[rows], code[rows]), rows)
+
+
 def effective_number(weights: np.ndarray) -> float:
     """Return `(sum w)^2 / sum w^2`, how many rows of equal weight say as much; 0 of none.
 
@@ -89,6 +140,55 @@ def effective_number(weights: np.ndarray) -> float:
     """
     square = float((np.asarray(weights, np.float64) ** 2).sum())
     return float(np.sum(weights)) ** 2 / square if square else 0.0
+
+
+def difference_to_rest(hits: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Return `h_g / n_g - sum_{f != g} h_f / sum_{f != g} n_f`, each group against all others together.
+
+    Parameters
+    ----------
+    hits, n : (..., g) float
+
+    Returns
+    -------
+    (..., g) float64
+        NaN where a group or the rest has nothing.
+
+    Examples
+    --------
+    >>> difference_to_rest(np.array([1.0, 4, 0]), np.array([10.0, 10, 0])).round(3)
+    array([-0.3,  0.3,  nan])
+    """
+    rest = [part.sum(-1, keepdims=True) - part for part in (hits, n)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where((n > 0) & (rest[1] > 0), hits / n - rest[0] / rest[1], np.nan))
+
+
+def regression_difference(x: np.ndarray, code: np.ndarray, y: np.ndarray, weights: np.ndarray, g: int) -> np.ndarray:
+    """Return `difference_to_rest` of the group means m_g of `y = m_g + x b`, fitted by weighted least squares, (g,).
+
+    Parameters
+    ----------
+    x : (n, c) float
+    code : (n,) int
+        Groups of 0 to g - 1; one without a row is NaN.
+    y : (n,) float or bool
+    weights : (n,) float
+        0 or more.
+    g
+        Groups.
+
+    Examples
+    --------
+    >>> x, code = np.array([[0.0], [1], [1], [2]]), np.array([0, 0, 1, 1])
+    >>> regression_difference(x, code, 3 * x[:, 0] + code, np.ones(4), 2).round(6)
+    array([-1.,  1.])
+    """
+    design = np.column_stack([np.eye(g)[code], x - x.mean(0) if len(x) else x])
+    weighted = design * weights[:, None]
+    n = weighted[:, :g].sum(0)
+    means = np.linalg.lstsq(weighted.T @ design, weighted.T @ y.astype(np.float64), rcond=1e-10)[0][:g]
+    return difference_to_rest(means * n, n)
 
 
 def _checked(covariates: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
@@ -121,7 +221,7 @@ def _probabilities(features: np.ndarray, at: np.ndarray, g: int) -> np.ndarray:
     design = np.zeros((n, g, (g - 1) * d))
     for j in range(1, g):
         design[:, j, (j - 1) * d : j * d] = features
-    best = _least_cross_entropy(design, np.eye(g)[at], np.zeros((g - 1) * d), ridge=RIDGE)
+    best = least_cross_entropy(design, np.eye(g)[at], np.zeros((g - 1) * d), ridge=RIDGE)
     return softmax(design @ best)
 
 

@@ -1,16 +1,20 @@
-"""Groupings: which group each photo's person is of, by a fact about people or as an instrument perceives them."""
+"""Groupings: which group each photo's person is of, by facts or as instruments perceive them, and when one is too small."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.faces import Column
+from facevalue.stats.weighting import Balance
 
 THIRDS, DISTINCT = 3, 8
 UNKNOWN = ("", "na", "n/a", "nan", "none", "null")
+ERRORS, OVERLAP, APART = 30, 0.1, 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,14 +84,88 @@ def grouping(name: str, values: np.ndarray | Column, person: np.ndarray) -> Grou
         found = _thirds(name, numbers, who, values.source if isinstance(values, Column) else "")
     else:
         found = _worded(name, np.asarray(values, object), who, person)
-    code = np.where(person == "", -1, found.code)
-    there = [j for j in range(len(found.groups)) if (code == j).any()]
+    return _there(Grouping(name, found.groups, np.where(person == "", -1, found.code), found.view))
+
+
+def crossed(parts: Sequence[Grouping]) -> Grouping:
+    """Return the groups of people who are of one group of each part: women of up to 29, say.
+
+    Parameters
+    ----------
+    parts
+        Groupings of the same photos.
+
+    Raises
+    ------
+    SchemaError
+        Fewer than two groups have a person.
+
+    Examples
+    --------
+    >>> sex = Grouping("sex", ("f", "m"), np.array([0, 0, 1, -1]))
+    >>> found = crossed([sex, Grouping("age", ("young", "old"), np.array([1, 0, 1, 1]))])
+    >>> found.name, found.groups, found.code.tolist()
+    ('sex*age', ('f, young', 'f, old', 'm, old'), [1, 0, 2, -1])
+    """
+    groups, code = [""], np.zeros(len(parts[0].code), int)
+    for part in parts:
+        code = np.where((code < 0) | (part.code < 0), -1, code * len(part.groups) + part.code)
+        groups = [f"{one}, {other}" if one else other for one in groups for other in part.groups]
+    view = "; ".join(f"{part.name} {part.view}" for part in parts if part.view)
+    return _there(Grouping("*".join(part.name for part in parts), tuple(groups), code, view))
+
+
+def _there(found: Grouping) -> Grouping:
+    """Return the grouping without the groups that nobody is of; raise where fewer than two are left."""
+    there = [j for j in range(len(found.groups)) if (found.code == j).any()]
     if len(there) < 2:
         told = ", ".join(found.groups[j] for j in there) or "none"
-        raise SchemaError(f"{name}: expected two groups of people or more; got {told}")
+        raise SchemaError(f"{found.name}: expected two groups of people or more; got {told}")
     place = np.full(len(found.groups) + 1, -1)
     place[there] = np.arange(len(there))
-    return Grouping(name, tuple(found.groups[j] for j in there), place[code], found.view)
+    return Grouping(found.name, tuple(found.groups[j] for j in there), place[found.code], found.view)
+
+
+def too_few_people(people: float, least: int) -> str:
+    """Return what to say of too few people, "" of people enough.
+
+    Examples
+    --------
+    >>> too_few_people(13, 30), too_few_people(30, 30)
+    ('too few: 13 people, 30 needed: 17 more people', '')
+    """
+    if people >= least - 1e-9:
+        return ""
+    more = math.ceil(least - people - 1e-9)
+    told = f"{people:.0f}" if float(people).is_integer() else f"in effect {people:.1f}"
+    words = ["person" if n == 1 else "people" for n in (people, more)]
+    return f"too few: {told} {words[0]}, {least} needed: {more} more {words[1]}"
+
+
+def too_few_pairs(people: float, pairs: float, rate: float, *, named: bool = True) -> str:
+    """Return what to say of pairs of people among whom 30 false matches cannot be expected, "" of pairs enough.
+
+    Examples
+    --------
+    >>> too_few_pairs(49, 1176, 0.01)
+    'too few: 1,176 pairs of people, 3,000 needed: 29 more people'
+    """
+    if not rate > 0:
+        return ""
+    needed = math.ceil(ERRORS / rate * (1 - 1e-12))
+    if pairs >= needed - 1e-9:
+        return ""
+    wanted = math.ceil((1 + math.sqrt(1 + 8 * needed)) / 2 - 1e-9)
+    more = f"{wanted - math.floor(people):,} more people" if named and wanted > people else f"{needed - pairs:,.0f} more pairs"
+    return f"too few: {pairs:,.0f} pairs of people, {needed:,} needed: {more}"
+
+
+def no_overlap(balance: Balance) -> str:
+    """Return what to say of groups that cannot be made alike, "" of those that can."""
+    worst = float(balance.after.max())
+    if balance.overlap >= OVERLAP and worst <= APART:
+        return ""
+    return f"no overlap: groups share {balance.overlap:.0%} and stay {worst:.1f} standard deviations apart when weighted"
 
 
 def unknown(cell: object) -> bool:
