@@ -10,6 +10,8 @@ from facevalue.studies import geometry as study
 from ..studies.made_shapes import made, meshed, rated
 from .test_similarity import inside
 
+ENDS = (("high", 1), ("low", -1))
+
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
@@ -130,3 +132,19 @@ def test_london_templates_give_the_published_figures(shared, tmp_path):
             assert float(rows[face][name]) == pytest.approx(value, rel=6e-3, abs=6e-5)
     assert max(rows, key=lambda face: float(rows[face]["asymmetry"])) == golden["most_asymmetric_face"]
     assert "on the side of their sex" in (tmp_path / "geometry.html").read_text()
+
+
+@pytest.mark.shared
+def test_photos_are_read_many_times_and_an_annotate_result_once(shared, mirror, tmp_path):
+    for name in ("001_03", "002_03", "003_03"):
+        (tmp_path / f"{name}.jpg").write_bytes((shared / f"data/london/photos/neutral/{name}.jpg").read_bytes())
+    again = inside("geometry", tmp_path, "--out", tmp_path / "out", "--workers", 1)
+    assert again.returncode == 0, again.stderr
+    assert "the mean of 12 readings" in again.stdout
+    once = inside("geometry", tmp_path / "out/faces", "--out", tmp_path / "once")
+    assert "the bands are far too narrow" in once.stdout
+    wide, narrow = (
+        sum(float(row[f"asymmetry_noise_free.{end}"]) * sign for row in table(folder / "geometry.csv") for end, sign in ENDS)
+        for folder in (tmp_path / "out", tmp_path / "once")
+    )
+    assert wide > 1.2 * narrow

@@ -303,8 +303,8 @@ def test_every_format_has_its_suffixes():
 
 
 @pytest.mark.shared
-def test_cfd36_is_read_whole(shared):
-    answers = read_judgments(shared / "data/judgments/cfd36/cfd36_triplets_individual.csv")
+def test_cfd36_is_read_whole(cfd36):
+    answers = cfd36
     columns = {
         name: dict(zip(*np.unique(answers.columns[name].astype(str), return_counts=True), strict=True))
         for name in ("split", "purpose", "place")

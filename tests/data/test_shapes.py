@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
-from facevalue.data.shapes import Shapes, read_shapes
+from facevalue.data.shapes import Shapes, holds_landmarks, read_shapes
 
 TEM = "3\n10 20\n30.5\t20\n20 40\n1\n0\n2\n0 1\n"
 TPS = """LM=3
@@ -38,6 +38,29 @@ def test_a_folder_in_the_order_of_its_names_and_what_else_is_in_it(tmp_path):
     assert found.names.tolist() == ["D", "a", "b", "c"]
     assert found[found.names == "D"].points[0, 0].tolist() == [11, 20]
     assert len(found[1:]) == 3
+
+
+def test_a_table_about_the_faces_may_lie_beside_their_templates(tmp_path):
+    (tmp_path / "ratings.csv").write_text("face,rater,rating\nb,r1,3\n")
+    assert not holds_landmarks(tmp_path)
+    (tmp_path / "b.tem").write_text(TEM)
+    assert holds_landmarks(tmp_path)
+    assert read_shapes(tmp_path).names.tolist() == ["b"]
+
+
+def test_a_folder_of_tables_of_landmarks_is_one(tmp_path):
+    (tmp_path / "wide.csv").write_text("name,x0,y0\nann,1,2\n")
+    (tmp_path / "long.csv").write_text("name,point,x,y\nbo,0,5,6\n")
+    assert holds_landmarks(tmp_path)
+    assert read_shapes(tmp_path).names.tolist() == ["bo", "ann"]
+    assert [holds_landmarks(tmp_path / name) for name in ("wide.csv", "gone.csv", "a.TPS", "a.jpg")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    (tmp_path / "photos.csv").write_text("path\na.jpg\n")
+    assert not holds_landmarks(tmp_path)
 
 
 def test_tps_has_y_up_names_and_scales(tmp_path):

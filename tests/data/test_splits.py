@@ -95,10 +95,8 @@ def test_leaks_go_by_the_names_of_faces_not_by_their_rows():
 
 
 @pytest.mark.shared
-def test_three_of_four_answers_of_the_published_test_split_repeat_a_query_of_train(shared):
-    from facevalue.data.judgments import read_judgments
-
-    answers = read_judgments(shared / "data" / "judgments" / "cfd36" / "cfd36_triplets_individual.csv", format="triplets")
+def test_three_of_four_answers_of_the_published_test_split_repeat_a_query_of_train(cfd36):
+    answers = cfd36
     train, test = (answers[answers.columns["split"] == name] for name in ("train", "test"))
     assert (len(train), len(test)) == (29_657, 7_577)
     assert leaks(test, train).query.sum() == 5_627

@@ -170,9 +170,8 @@ def test_avfs_with_and_without_repeated_queries(tmp_path):
 
 
 @pytest.mark.shared
-def test_the_annotators_of_cfd36(shared):
-    answers = read_judgments(shared / "data/judgments/cfd36/cfd36_triplets_individual.csv")
-    findings = annotators(answers, level=0.9, seed=0, resamples=100)
+def test_the_annotators_of_cfd36(cfd36):
+    findings = annotators(cfd36, level=0.9, seed=0, resamples=100)
     row = findings[(findings.measure == "agreement") & (findings.group == "purpose random")]
     assert (round(row.value[0], 4), row.n[0]) == (0.6576, 30_819)
     assert values(findings, "rater_blind_bound", "purpose random") == pytest.approx(0.7807, abs=5e-5)

@@ -23,7 +23,7 @@ def test_the_first_severity_below_the_limit_is_told_and_none_where_there_is_none
     assert (values["fog / a"], values["fog / b"]) == (2, 3)
     assert math.isnan(values["snow / a"])
     assert set(told.measure) == {"first_severity_below 0.95 tar"}
-    assert set(told.n) == {3}
+    assert dict(zip(told.group, told.n.tolist(), strict=True)) == {"fog / a": 3, "snow / a": 3, "fog / b": 2}
     assert not len(breaking_points(found, SEVERITIES, {"coverage": 0.85}))
 
 
@@ -36,3 +36,24 @@ def test_errors_beside_the_first_are_those_of_the_definition():
     assert values["all / b"] == pytest.approx(0.5)
     assert told.n[told.measure == "mean_corruption_error"].tolist() == [1]
     assert not len(mean_corruption_errors(found, SEVERITIES, "tar", ["a"]))
+
+
+def test_what_was_never_measured_does_not_hold():
+    found = curves(
+        {
+            "fog / a": (None, None, None),
+            "fog / b": (0.9, 0.8, None),
+            "snow / a": (0.5, 0.5, 0.5),
+            "snow / b": (None, None, None),
+        }
+    )
+    assert set(breaking_points(found, SEVERITIES, {"tar": 0.95}).group) == {"fog / b", "snow / a"}
+    told = mean_corruption_errors(found, SEVERITIES, "tar", ["a", "b"])
+    assert all(math.isnan(value) for value in told.value)
+    assert set(told.method[told.measure == "corruption_error"]) == {"not measured"}
+
+
+def test_errors_are_summed_over_severities_that_both_have():
+    found = curves({"fog / a": (0.9, 0.8, 0.6), "fog / b": (0.95, None, 0.8)})
+    told = mean_corruption_errors(found, SEVERITIES, "tar", ["a", "b"])
+    assert told.value[told.group == "fog / b"].tolist() == pytest.approx([0.25 / 0.5])

@@ -10,10 +10,10 @@ from facevalue.data.findings import Findings
 from facevalue.data.pairs import compare_all
 from facevalue.data.scored import Scored
 from facevalue.stats.calibration import wilson_interval
+from facevalue.stats.weighting import balanced, regression_difference
 from facevalue.studies.disparity import Sample, Terms, disparity
-from facevalue.studies.group_counts import balanced, regression_difference
-from facevalue.studies.group_told import no_overlap, too_few_pairs, too_few_people
-from facevalue.studies.grouping import grouping
+from facevalue.studies.grouping import grouping, no_overlap, too_few_pairs, too_few_people
+from facevalue.studies.sample import sample_of_people
 
 TERMS = Terms(fmr=0.05, least=20, resamples=100, permutations=199)
 
@@ -98,27 +98,27 @@ def test_a_given_threshold_is_taken_and_sets_the_rate_to_be_counted():
 
 
 def test_intervals_of_rates_and_ratios_hold_the_truth():
-    """Of 60 samples of 60 people whose two groups are alike: rates of 20 % and ratios of 1, at 90 %."""
-    held = np.zeros(3)
-    for seed in range(60):
-        rows = table(disparity(crowd(60, seed=seed), replace(TERMS, fmr=0.2, permutations=1), level=0.9, seed=seed))
+    """Of 36 samples of 44 people whose two groups are alike: rates of 20 % and ratios of 1, at 90 %."""
+    held, terms = np.zeros(3), replace(TERMS, fmr=0.2, resamples=50, permutations=1)
+    for seed in range(36):
+        rows = table(disparity(crowd(44, seed=seed), terms, level=0.9, seed=seed))
         fmr, ratio, gap = rows["fmr", "sex: f"], rows["max_min fmr", "sex"], rows["difference fmr", "sex: f"]
         held += [fmr["low"] <= 0.2 <= fmr["high"], ratio["low"] <= 1 <= ratio["high"], gap["low"] <= 0 <= gap["high"]]
-    assert (held / 60 >= 0.8).all()
+    assert (held / 36 >= 0.8).all()
 
 
 def test_a_difference_by_light_alone_vanishes_where_light_is_balanced():
     raw, even, line, refused = [], [], [], 0
-    terms = replace(TERMS, resamples=20, permutations=1)
-    for seed in range(6):
-        rows = table(disparity(crowd(160, seed=seed, dark=1.0, cost=1.2), terms, level=0.9, seed=seed))
+    terms = replace(TERMS, resamples=10, permutations=1)
+    for seed in range(5):
+        rows = table(disparity(crowd(140, seed=seed, dark=1.0, cost=1.2), terms, level=0.9, seed=seed))
         names = ("difference fnmr", "difference fnmr balanced", "difference fnmr adjusted")
         found = [rows[name, "sex: f"] for name in names]
         raw.append(found[0]["value"])
         even.append(found[1]["value"])
         line.append(found[2]["value"])
         assert rows["apart verification after: light", "sex"]["value"] < 0.1 < rows["overlap verification", "sex"]["value"]
-        assert rows["fnmr balanced", "sex: f"]["n"] <= 80
+        assert rows["fnmr balanced", "sex: f"]["n"] <= 70
         refused += rows["fnmr balanced", "sex: f"]["value"] is None
     assert refused == 0
     assert np.mean(raw) > 0.1
@@ -191,10 +191,30 @@ def test_calibration_tells_where_a_group_is_taken_for_one_person_too_often():
         within = (code[pairs.a] == j) & (code[pairs.b] == j)
         expected = (p[within & pairs.same].mean() + p[within & ~pairs.same].mean()) / 2 - 0.5
         assert rows["calibration_in_the_large", f"sex: {word}"]["value"] == pytest.approx(expected)
-    assert rows["range calibration_in_the_large", "sex"]["low"] > 0
+        weights = np.where(pairs.same, 0.5 / (within & pairs.same).sum(), 0.5 / (within & ~pairs.same).sum())
+        bins = [within & (p > b / 15) & (p <= (b + 1) / 15) for b in range(15)]
+        error = sum(abs((weights * (p - pairs.same))[b].sum()) for b in bins)
+        assert rows["calibration_error", f"sex: {word}"]["value"] == pytest.approx(error)
     assert ("max_min calibration_in_the_large", "sex") not in rows
+    assert rows["calibration_error", "sex: f"]["low"] > 0
+    assert rows["range calibration_in_the_large", "sex"]["low"] > 0
+    gap = rows["range calibration_error", "sex"]
+    assert 0 < gap["low"] < gap["value"] < gap["high"]
     alone = table(disparity(sample, replace(TERMS, measures=("verification",)), level=0.9, seed=0))
     assert not [name for name, _ in alone if "calibration" in name]
+
+
+def test_few_people_of_two_photos_cannot_tell_calibration():
+    sample = crowd(80)
+    pairs, code = sample.pairs, sample.groupings[0].code
+    lost = pairs.same & (code[pairs.a] == 0) & (np.cumsum(pairs.same & (code[pairs.a] == 0)) > 12)
+    parts = {name: getattr(pairs, name)[~lost] for name in ("a", "b", "same", "scores")}
+    pairs = replace(pairs, **parts, probability=1 / (1 + np.exp(-parts["scores"])))
+    rows = table(disparity(replace(sample, pairs=pairs), TERMS, level=0.9, seed=0))
+    for measure in ("fnmr", "calibration_error", "calibration_in_the_large"):
+        assert rows[measure, "sex: f"]["method"] == "too few: 12 people, 20 needed: 8 more people"
+        assert rows[measure, "sex: m"]["value"] is not None
+    assert rows["fmr", "sex: f"]["value"] is not None
 
 
 def test_coverage_of_bands_by_group_and_its_gap():
@@ -270,8 +290,8 @@ def test_nothing_is_balanced_that_cannot_be():
     assert balanced({"x": np.arange(40.0)}, code, np.array([True, False])) is None
     assert balanced({"x": np.where(code == 0, np.nan, 1.0)}, code, np.array([True, True])) is None
     found = balanced({"x": np.tile(np.arange(20.0), 2)}, code, np.array([True, True]))
-    assert no_overlap(found) == ""
-    assert found.weights().shape == (40,)
+    assert no_overlap(found.balance) == ""
+    assert found.weights.shape == (40,)
 
 
 def test_no_error_in_any_group_is_not_taken_for_no_difference():
@@ -284,3 +304,25 @@ def test_no_error_in_any_group_is_not_taken_for_no_difference():
     ends = rows["difference fnmr", "sex: f"]
     assert ends["low"] < 0 < ends["high"]
     assert rows["discrepancy_rate", "sex"]["low"] < 1 - bound / 2 < rows["discrepancy_rate", "sex"]["high"]
+
+
+@pytest.mark.shared
+def test_london_is_a_demonstration_with_refusals(london):
+    """Rates by plain loops over all pairs of photos; most groups are too small."""
+    given = sample_of_people(london, "dlib_resnet", by=("face_gender", "face_eth"), seed=0)
+    rows = table(disparity(given, Terms(fmr=0.03, resamples=50, permutations=19), level=0.9, seed=0))
+    x, person, sex = london.faces["dlib_resnet.embedding"].values, london.person, london.columns["face_gender"]
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    cells = [(float(x[i] @ x[j]), i, j) for i in range(len(x)) for j in range(i)]
+    impostor = sorted((cell for cell in cells if person[cell[1]] != person[cell[2]]), reverse=True)
+    threshold = impostor[int(0.03 * len(impostor)) - 1][0]
+    assert rows["threshold", "all"]["value"] == pytest.approx(threshold, abs=1e-5)
+    for word in ("female", "male"):
+        own = [score >= threshold for score, i, j in impostor if sex[i] == sex[j] == word]
+        assert rows["fmr", f"face_gender: {word}"]["value"] == pytest.approx(np.mean(own), abs=1e-3)
+    assert rows["max_min fmr", "face_gender"]["low"] > 1
+    sizes = {"white": 69, "black": 13, "west_asian": 10, "east_asian": 9, "east_asian/white": 1}
+    assert {word: rows["people", f"face_eth: {word}"]["value"] for word in sizes} == sizes
+    assert rows["fmr", "face_eth: black"]["method"] == "too few: 13 people, 30 needed: 17 more people"
+    assert rows["max_min fmr", "face_eth"]["method"] == "too few groups: 1 of 5 have enough"
+    assert rows["fnmr", "face_eth: white"]["value"] == pytest.approx(0, abs=0.02)

@@ -3,7 +3,7 @@ import pytest
 
 from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.faces import Column
-from facevalue.studies.grouping import grouping, person_means
+from facevalue.studies.grouping import crossed, grouping, person_means
 
 PERSON = np.array(["ann", "ann", "bo", "bo", "cy", ""], object)
 
@@ -50,6 +50,19 @@ def test_what_is_not_known_is_no_group():
 
 def test_a_few_numbers_are_words():
     assert grouping("score", np.array(["1", "1", "2", "2", "", ""], object), PERSON).groups == ("1", "2")
+
+
+def test_crossed_groups_are_those_that_somebody_is_of():
+    sex = grouping("sex", np.array(["f", "f", "m", "m", "m", ""], object), PERSON)
+    eth = grouping("eth", np.array(["x", "x", "x", "x", "y", ""], object), PERSON)
+    found = crossed([sex, eth])
+    assert (found.name, found.groups) == ("sex*eth", ("f, x", "m, x", "m, y"))
+    assert found.code.tolist() == [0, 0, 1, 1, 2, -1]
+    again = crossed([eth, sex])
+    words = [", ".join(reversed(word.split(", "))) for word in again.words]
+    assert words == found.words.tolist()
+    with pytest.raises(SchemaError, match=r"sex\*eth: expected two groups of people or more; got m, y"):
+        crossed([sex, grouping("eth", np.array(["", "", "", "", "y", "x"], object), np.array([*PERSON[:5], "di"], object))])
 
 
 def test_means_are_of_the_photos_that_have_a_number():

@@ -7,7 +7,6 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, log_loss
 
 from facevalue.data.errors import SchemaError
-from facevalue.data.judgments import read_judgments
 from facevalue.data.similarities import Similarities, human_similarity
 from facevalue.data.triplets import Triplets
 from facevalue.stats.agreement import agreement, noise_ceiling, rater_blind_bound
@@ -352,8 +351,8 @@ def test_answers_that_no_model_can_be_judged_by_are_refused():
 
 
 @pytest.mark.shared
-def test_cfd36_has_the_published_agreement_leak_and_bound(shared):
-    answers = read_judgments(shared / "data" / "judgments" / "cfd36" / "cfd36_triplets_individual.csv", format="triplets")
+def test_cfd36_has_the_published_agreement_leak_and_bound(cfd36):
+    answers = cfd36
     model = replace(made_model(n=36, masks=False), items=answers.names)
     train, test = (answers[answers.columns["split"] == name] for name in ("train", "test"))
     findings = evaluate(model, test, level=0.9, seed=0, train=train)

@@ -113,7 +113,7 @@ def test_findings_hold_a_row_an_annotator_and_dimension(model):
 def test_the_interval_covers_the_masks_of_a_population(model):
     hits, draw = [], np.random.default_rng(3)
     known = replace(model, labels=np.empty(0, object), masks=np.empty((0, D), np.float32), members={})
-    masks = PRIOR.masks(weights(draw, PRIOR, 80))
+    masks = PRIOR.masks(weights(draw, PRIOR, 50))
     found = new_rater(known, made_answers(known, masks, 20), level=0.9, seed=0)
     at = [int(rater.annotator.removeprefix("new ")) for rater in found.raters]
     for rater, mask in zip(found.raters, masks[at], strict=True):

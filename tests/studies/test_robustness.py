@@ -8,6 +8,8 @@ import pytest
 from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.faces import Column
 from facevalue.data.people import People
+from facevalue.stats.bootstrap import people_interval
+from facevalue.studies import robustness as studied
 from facevalue.studies.robustness import Condition, clean_threshold, robustness
 
 from .made import crowd, people_of, row
@@ -83,7 +85,8 @@ def test_more_noise_is_worse_on_every_count():
         assert (np.diff(values) * sign > 0).all()
 
 
-def test_intervals_of_true_matches_hold_in_repeated_samples():
+def test_intervals_of_true_matches_hold_in_repeated_samples(monkeypatch):
+    monkeypatch.setattr(studied, "RESAMPLES", 2)  # those of the other measures, which are not looked at
     held = 0
     for seed in range(60):
         people = album(60, seed=seed)
@@ -145,3 +148,55 @@ def test_what_does_not_fit_is_refused():
     nobody = replace(people, person=np.full(8, "", object))
     with pytest.raises(RunError, match="got none of 8"):
         robustness(nobody, {}, "m", threshold=0.5, fmr=0.1, level=0.9, seed=0)
+
+
+def test_intervals_of_shares_are_wilsons_over_people():
+    from scipy.stats import binomtest
+
+    people = album()
+    found = row(judged(people, {"noise 1": under(people, 0.8, lost=3)}), "detection_rate", "noise 1")
+    low, high = binomtest(37, 40).proportion_ci(0.9, method="wilson")
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_false_matches_vary_as_pairs_drawn_by_both_people_do():
+    people = album(25, noise=0.9)
+    condition = under(people, 1.0, lost=4)
+    threshold = clean_threshold(people, "m", fmr=0.05)[0]
+    found = row(judged(people, {"n": condition}), "fmr@fmr=0.05", "n")
+    clean, now = (
+        x / np.linalg.norm(x, axis=1, keepdims=True) for x in (people.embedding("m"), condition.people.embedding("m"))
+    )
+    rate = (now[4:] @ clean.T >= threshold).reshape(21, 25, 2).mean(2)
+    probe, reference = np.nonzero(np.arange(4, 25)[:, None] != np.arange(25))
+    rates = rate[probe, reference]
+    assert found["value"] == pytest.approx(rates.mean())
+    ends = people_interval(lambda w: w @ rates / w.sum(), probe + 4, reference, level=0.9, seed=0, resamples=4000)
+    width = float(ends[1] - ends[0])
+    assert (found["low"], found["high"]) == pytest.approx(tuple(map(float, ends)), abs=0.12 * width)
+
+
+def test_photos_without_a_face_count_among_those_as_they_are_too():
+    people = album(10)
+    values = people.embedding("m").copy()
+    values[0] = np.nan
+    why = np.where(np.isnan(values).any(1), "no_face", "").astype(object)
+    box = people.faces.box.copy()
+    box[0] = np.nan
+    faces = replace(people.faces, box=box, columns={"m.embedding": Column(values, "1", "m@1", why=why)})
+    found = judged(replace(people, faces=faces), {})
+    assert row(found, "detection_rate", "as they are")["value"] == pytest.approx(9.5 / 10)
+    # the person's other photo has none to be held against, and the lost one is a miss
+    assert row(found, "tar@fmr=0.05", "as they are")["value"] == pytest.approx(
+        row(found, "tar_of_found@fmr=0.05", "as they are")["value"] * 9 / 10
+    )
+    assert row(found, "tar@fmr=0.05", "as they are")["n"] == 10
+
+
+def test_the_spread_of_an_embedding_is_no_answer():
+    people = album(4)
+    faces = people.faces.with_column("m_spread.flip", Column(np.ones(8), "deg", "m@1"))
+    faces = faces.with_column("pose.yaw", Column(np.zeros(8), "deg", "pose@1"))
+    people = replace(people, faces=faces)
+    found = judged(people, {"n": Condition(people, people.faces)})
+    assert {name for name in found.measure if "mean_change" in name} == {"pose.yaw.mean_change_deg"}

@@ -417,7 +417,7 @@ def test_rubbish_is_refused_in_one_line(tmp_path, monkeypatch, words, message):
 def test_pose_on_portraits_is_stable_and_both_detectors_agree(shared, tmp_path):
     out = tmp_path / "out"
     photos = shared / "data/london/photos/neutral"
-    done = facevalue(photos, "-o", out, "-q", "--instruments", "pose", "--most", "4")
+    done = here("stability", photos, "-o", out, "-q", "--instruments", "pose", "--most", "4")
     assert done.returncode == 0, done.stderr
     findings = read_findings(out / "stability.csv")
     rows = {(m, g): v for m, g, v in zip(findings.measure, findings.group, findings.value, strict=True)}

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from facevalue.studies.shapes import About, Measured
 
 FACES = "A folder of photos, the result of annotate, or landmarks: a .tem, .tps or .csv file, or a folder of them."
-MARKS = (".tem", ".tps")
+READ_ONCE = (
+    "The faces are those of an earlier run, read once; nothing was measured anew. The noise is how far the mesh's readings of "
+    "a photo and of its mirror image differ, taken as independent from point to point; neighbours err together, and the bands "
+    "are far too narrow. Give the photos themselves: then each face is read 12 times."
+)
+READ_AGAIN = (
+    "Each face is the mean of 12 readings of the mesh on moved crops; the noise is that of this mean. What another photo of "
+    "the person would change, expression above all, is not in the bands."
+)
 
 
 def geometry(
@@ -59,7 +67,7 @@ def geometry(
     from facevalue.studies.shapes import measure
 
     known = None if reference is None else named_reference(reference)
-    shapes, about, notes, names = _shapes(faces, out, detector, workers=workers, quiet=quiet)
+    shapes, about, notes, names = _shapes(faces, out, detector, seed=seed, workers=workers, quiet=quiet)
     about = _about(shapes, about, info, sex, noise)
     rated = None if ratings is None else read_trait_ratings(ratings, names=shapes.names)
     measured = measure(shapes, about, level=level, seed=seed, reference=known, max_yaw=max_yaw)
@@ -79,42 +87,26 @@ def geometry(
 
 
 def _shapes(
-    given: Path, out: Path, detector: str, *, workers: int, quiet: bool
+    given: Path, out: Path, detector: str, *, seed: int, workers: int, quiet: bool
 ) -> tuple[Shapes, About, list[str], tuple[str, ...]]:
     """Return shapes, what is known of them, notes, and the names of the instruments that placed the points."""
     from facevalue.data.files import read_faces
-    from facevalue.data.shapes import read_shapes
+    from facevalue.data.shapes import holds_landmarks, read_shapes
     from facevalue.studies.shapes import About, mesh_shapes
 
-    if _are_landmarks(given):
+    if holds_landmarks(given):
         shapes = read_shapes(given)
         return shapes, About.unknown(len(shapes)), [], ()
-    notes, names = list[str](), ["mesh", "pose"]
     if (given / "faces.parquet").is_file() or given.suffix == ".parquet":
         faces = read_faces(given)
-        notes.append("The faces are those of an earlier run; nothing was measured anew.")
+        shapes, about = mesh_shapes(faces)
+        notes, names = [READ_ONCE], ["mesh", "pose"]
     else:
-        names.insert(0, detector)
         faces = _annotated(given, out / "faces", detector, workers=workers, quiet=quiet)
-    shapes, about = mesh_shapes(faces)
-    if len(shapes) < len(faces):
-        notes.append("Of photos with several faces the largest counts.")
-    notes.append(
-        "The noise is how far the mesh's readings of a photo and of its mirror image differ, taken as independent from point "
-        "to point; neighbours err together, and the bands are rather too narrow."
-    )
+        shapes, about = _read_again(faces, given, seed=seed, workers=workers, quiet=quiet)
+        notes, names = [READ_AGAIN], [detector, "mesh", "pose"]
+    notes += ["Of photos with several faces the largest counts."] * (len(shapes) < len(faces))
     return shapes, about, notes, tuple(names)
-
-
-def _are_landmarks(given: Path) -> bool:
-    """Return whether a path is of landmarks: by its suffix, by the head of a table, by what lies in the folder."""
-    if given.is_dir():
-        return any(file.suffix.lower() in MARKS for file in given.iterdir())
-    if given.suffix.lower() != ".csv" or not given.is_file():
-        return given.suffix.lower() in MARKS
-    with given.open(encoding="utf-8-sig", errors="replace") as file:
-        heads = {word.strip().lower() for word in file.readline().split(",")}
-    return "x0" in heads or {"point", "x", "y"} <= heads
 
 
 def _annotated(given: Path, out: Path, detector: str, *, workers: int, quiet: bool) -> Faces:
@@ -130,6 +122,16 @@ def _annotated(given: Path, out: Path, detector: str, *, workers: int, quiet: bo
     with _show.progress(f"measuring with {detector}", "photos", quiet=quiet) as progress:
         run.run([given], out, Settings(detector, names), options=options, progress=progress)
     return read_faces(out)
+
+
+def _read_again(faces: Faces, given: Path, *, seed: int, workers: int, quiet: bool) -> tuple[Shapes, About]:
+    """Read the mesh of each face again and again, with a bar."""
+    from facevalue.annotate import engine
+    from facevalue.annotate.readings import mesh_readings
+    from facevalue.cli import _show
+
+    with _show.progress("reading the mesh again", "photos", quiet=quiet) as progress:
+        return mesh_readings(faces, [given], seed=seed, workers=workers or engine.cores(), progress=progress)
 
 
 def _about(shapes: Shapes, about: About, info: Path | None, sex: str | None, noise: float | None) -> About:
@@ -149,7 +151,7 @@ def _about(shapes: Shapes, about: About, info: Path | None, sex: str | None, noi
             if yaws is None or sex is not None:
                 raise
         about = about if yaws is None else replace(about, yaw=np.where(np.isnan(yaws), about.yaw, yaws))
-    return about if noise is None else replace(about, noise=np.full(len(shapes), noise))
+    return about if noise is None else replace(about, noise=np.full(len(shapes), noise), covariance=None)
 
 
 def _result(measured: Measured, findings: Findings, cards: Sequence[Any], notes: Sequence[str]) -> Result:
@@ -189,6 +191,8 @@ def _print(result: Result, files: list[str], out: Path) -> None:
         cells = zip(found["groups"], row["cells"], strict=True)
         told = "   ".join(f"{group} {_number(cell['mean'], row['digits'])}" for group, cell in cells if cell["mean"])
         console.print(f"mean {row['name']:38} {told}", markup=False)
+    for row in found["turned"]:
+        console.print(f"rank correlation of {row['name']} with the turn of the head: {_number(row, 2)}", markup=False)
     for trait in found["traits"]:
         for one in trait["correlations"]:
             what = f"{one['name']} with {trait['trait']}, {trait['group']}"

@@ -17,7 +17,8 @@ RATER_COLUMNS = ("rater", "rater_id", "user_id", "user", "participant", "partici
 TRAIT_COLUMNS = ("trait", "scale", "dimension", "question")
 RATING_COLUMNS = ("rating", "score", "value", "response", "dv")
 SEX_COLUMNS = ("sex", "face_sex", "face_gender", "gender")
-SEXES = {
+SEXES = ("female", "male")
+SEX_WORDS = {
     word: sex for sex, words in (("female", "female f woman w women"), ("male", "male m man men")) for word in words.split()
 }
 BLANK = ("", "na", "nan", "none", "null")
@@ -239,7 +240,7 @@ def read_sexes(path: str | Path, names: Sequence[str] | np.ndarray, *, column: s
         raise UnknownName(wanted, rows[0], what=f"column of {path}")
     sexes = np.full(len(names), "", object)
     for row, place in zip(rows, said, strict=True):
-        sex = SEXES.get(row[wanted].strip().lower(), "")
+        sex = SEX_WORDS.get(row[wanted].strip().lower(), "")
         if place >= 0 and sexes[place] not in ("", sex):
             raise SchemaError(f"{path}: expected one sex a face; {names[place]} has {sexes[place]} and {sex}")
         if place >= 0:

@@ -14,6 +14,8 @@ from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
 
 # image.landmarks has what they are
 SCHEMES = {68: "ibug68", 98: "wflw98", 106: "insightface106", 132: "frl132", 189: "frl189", 468: "mesh468", 478: "mesh478"}
+# how the names of measures end from which the noise of landmarks is taken off
+NOISE_FREE = "_noise_free"
 
 _Named = list[tuple[str, np.ndarray]]
 
@@ -70,7 +72,7 @@ def read_shapes(path: str | Path) -> Shapes:
         the points are multiplied. Its y is taken to grow upwards, as tpsDig writes it, and is turned round: since a tps file
         does not tell the height of the picture, y comes out at or below 0. The name is IMAGE without suffix, or ID.
         `*.csv`, with a line of names: name, x0, y0, x1, y1, ... or name, point, x, y; points count from 0, y down.
-        Of a folder, the files with these suffixes, in the order of their names.
+        Of a folder, the templates and tps files, in the order of their names; where there is neither, the tables.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def read_shapes(path: str | Path) -> Shapes:
     (['ann'], [[10.0, 20.0], [30.0, 20.0], [20.0, 40.0]], '')
     """
     path = Path(path)
-    files = sorted(file for file in path.iterdir() if _suffix(file) in _READERS) if path.is_dir() else [path]
+    files = _inside(path) if path.is_dir() else [path]
     if not files or _suffix(files[0]) not in _READERS:
         found = "a folder without one" if path.is_dir() else repr(path.name)
         raise SchemaError(f"{path}: expected landmarks in files called *{', *'.join(_READERS)}; got {found}")
@@ -115,6 +117,28 @@ def read_shapes(path: str | Path) -> Shapes:
         raise SchemaError(f"{path}: expected each face once; {twice[0]!r} stands {names.count(twice[0])} times")
     points = np.stack([points for _, points in named])
     return Shapes(np.array(names, object), points, SCHEMES.get(points.shape[1], ""))
+
+
+def holds_landmarks(path: str | Path) -> bool:
+    """Return whether a path is of landmarks: by its suffix, by the head of a table, by what lies in the folder.
+
+    A folder of tables alone is one if each of them has such a head.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = _inside(path)
+        return bool(files) and all(holds_landmarks(file) for file in files)
+    if _suffix(path) != ".csv" or not path.is_file():
+        return _suffix(path) in _READERS
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        heads = {word.strip().lower() for word in file.readline().split(",")}
+    return "x0" in heads or {"point", "x", "y"} <= heads
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the templates and tps files of a folder, its tables where there is neither: of others one cannot know."""
+    files = sorted(file for file in folder.iterdir() if _suffix(file) in _READERS)
+    return [file for file in files if _suffix(file) != ".csv"] or files
 
 
 def _suffix(file: Path) -> str:

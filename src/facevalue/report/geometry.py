@@ -13,12 +13,14 @@ import numpy as np
 from facevalue.data.faces import Column
 from facevalue.data.files import replacing, write_findings
 from facevalue.data.findings import Findings
+from facevalue.data.ratings import SEXES
+from facevalue.data.shapes import NOISE_FREE
 from facevalue.image.averageness import Reference
 from facevalue.image.dimorphism import Components
 from facevalue.report import plots
 from facevalue.report.page import render
 from facevalue.report.people import counted, measures, write_table
-from facevalue.report.shapes import SEXES, WITHOUT, best, components, forest, mean_face, scatter, told
+from facevalue.report.shapes import best, components, forest, mean_face, scatter, told
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,8 +159,8 @@ def worded(name: str) -> str:
     >>> worded("asymmetry_noise_free"), worded("yaw")
     ('asymmetry, noise taken off', 'yaw (deg)')
     """
-    known = WORDS.get(name.removesuffix(WITHOUT), name)
-    return f"{known}, noise taken off" if name.endswith(WITHOUT) else known
+    known = WORDS.get(name.removesuffix(NOISE_FREE), name)
+    return f"{known}, noise taken off" if name.endswith(NOISE_FREE) else known
 
 
 def _sentences(result: Result, counts: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -229,7 +231,7 @@ def _ends(column: Column, i: int) -> tuple[float, float] | None:
 
 def _untold(result: Result) -> tuple[int, int] | None:
     """Return of how many faces, out of how many, the interval of asymmetry holds 0."""
-    column = result.columns.get(f"asymmetry{WITHOUT}")
+    column = result.columns.get(f"asymmetry{NOISE_FREE}")
     if column is None or column.low is None:
         return None
     known = np.isfinite(column.low)

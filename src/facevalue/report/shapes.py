@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facevalue.data.faces import Column
+from facevalue.data.ratings import SEXES
+from facevalue.data.shapes import NOISE_FREE
 from facevalue.image.dimorphism import Components
 from facevalue.report import plots
 from facevalue.report.plots import COLOURS, INK, LINE
@@ -17,13 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN, STEP = 3, 2.0
-SEXES = ("female", "male")
-WITHOUT = "_noise_free"
 
 
 def best(columns: Mapping[str, Column], name: str) -> Column:
     """Return a measure without noise where that is known, or as it was taken."""
-    return columns.get(f"{name}{WITHOUT}", columns[name])
+    return columns.get(f"{name}{NOISE_FREE}", columns[name])
 
 
 def _bare(axes: Axes) -> None:

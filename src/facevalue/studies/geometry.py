@@ -15,7 +15,8 @@ import numpy as np
 
 from facevalue.data.errors import SchemaError
 from facevalue.data.findings import Findings, concatenate
-from facevalue.data.ratings import TraitRatings, face_places
+from facevalue.data.ratings import SEXES, TraitRatings, face_places
+from facevalue.data.shapes import NOISE_FREE
 from facevalue.stats.association import rank_correlations
 from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
@@ -31,10 +32,9 @@ from facevalue.stats.reliability import (
     raters_needed,
 )
 from facevalue.studies.dimensions import tabled
-from facevalue.studies.shapes import WITHOUT, Measured
+from facevalue.studies.shapes import Measured
 
 STUDY = "geometry"
-SEXES = ("female", "male")
 RESAMPLES, WANTED, POWER = 1000, 0.9, 0.8
 LOADED = ("asymmetry", "fluctuating_asymmetry", "distinctiveness")
 
@@ -92,7 +92,7 @@ def correlated(measured: Measured) -> tuple[str, ...]:
     Distinctiveness is averageness with its sign turned; of the scores of dimorphism that counts in which a face has no part.
     """
     known = measured.columns
-    names = [f"{name}{WITHOUT}" if f"{name}{WITHOUT}" in known else name for name in ("asymmetry", "averageness")]
+    names = [f"{name}{NOISE_FREE}" if f"{name}{NOISE_FREE}" in known else name for name in ("asymmetry", "averageness")]
     names.insert(1, "fluctuating_asymmetry")
     names += [name for name in ("dimorphism_left_out", "dimorphism") if name in known][:1]
     return tuple(name for name in names if np.isfinite(known[name].values).any())

@@ -11,12 +11,12 @@ import numpy as np
 from facevalue.data.errors import RunError, SchemaError, WrongShape
 from facevalue.data.faces import Column, Faces
 from facevalue.data.people import main_faces
-from facevalue.data.shapes import Shapes
+from facevalue.data.shapes import NOISE_FREE, Shapes
 from facevalue.image import landmarks
 from facevalue.image.averageness import MARGIN, Reference, averageness_from, distinctiveness_from, frozen
 from facevalue.image.dimorphism import Components, dimorphism, dimorphism_left_out, principal_components
 from facevalue.image.geometry import Aligned, align
-from facevalue.image.landmark_noise import asymmetry_estimate, distinctiveness_estimate
+from facevalue.image.landmark_noise import Estimate, Noise, asymmetry_estimate, distinctiveness_estimate
 from facevalue.image.symmetry import asymmetry, object_symmetry
 from facevalue.stats.calibration import check_level
 
@@ -29,9 +29,8 @@ REASONS = {
 }
 MAX_YAW, FEW, LEFT_OUT_MOST = 10.0, 3, 300
 PRESENCE = 0.5
-WITHOUT = "_noise_free"
 MEASURES = ("asymmetry", "fluctuating_asymmetry", "distinctiveness", "averageness", "dimorphism", "dimorphism_left_out")
-ORDER = (*(f"{name}{end}" for name in MEASURES for end in ("", WITHOUT)), "yaw", "size")
+ORDER = (*(f"{name}{end}" for name in MEASURES for end in ("", NOISE_FREE)), "yaw", "size")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,17 +47,20 @@ class About:
         Standard deviation of the landmarks in each coordinate, in the unit of the points; NaN where it is not known.
     why : (n,) str
         Why a face has no points; "" where it has.
+    covariance : (2p, 2p) float
+        How the points of upright faces err together, as `image.landmark_noise.Noise` has it; None: each by itself.
 
     Raises
     ------
     WrongShape
-        The four are not as long as each other.
+        The first four are not as long as each other.
     """
 
     sex: np.ndarray
     yaw: np.ndarray
     noise: np.ndarray
     why: np.ndarray
+    covariance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("sex", object), ("yaw", np.float64), ("noise", np.float64), ("why", object)):
@@ -208,7 +210,7 @@ def measure(
     source = f"geometry, {name}"
     columns = _of_mirror(points, aligned, scheme, why, source)
     columns |= _of_reference(points, known, why, source, alone=reference is None)
-    columns |= _noise_free(points, about.noise, scheme, known, source, level=level, seed=seed)
+    columns |= _noise_free(points, about, scheme, known, level=level, seed=seed)
     components = principal_components(aligned.shapes) if (why == "").sum() >= FEW else None
     columns |= _of_sex(aligned, components, about.sex, why, source)
     columns["yaw"] = Column(about.yaw, "deg", source, why=np.where(np.isnan(about.yaw), "not_measured", ""))
@@ -258,33 +260,23 @@ def _of_reference(points: np.ndarray, known: Reference, why: np.ndarray, source:
 
 
 def _noise_free(
-    points: np.ndarray,
-    noise: np.ndarray,
-    scheme: landmarks.Scheme | None,
-    known: Reference,
-    source: str,
-    *,
-    level: float,
-    seed: int,
+    points: np.ndarray, about: About, scheme: landmarks.Scheme | None, known: Reference, *, level: float, seed: int
 ) -> dict[str, Column]:
     """Return the measures without what landmark noise adds to them, with bands; none where no face's noise is known."""
-    if not np.isfinite(noise).any():
+    if not np.isfinite(about.noise).any():
         return {}
-    told = np.where(np.isnan(noise)[:, None, None], np.nan, points)
-    sigma = np.nan_to_num(noise)
-    why = np.where(np.isnan(told).any((1, 2)), "not_measured", "")
-    drawn: dict[str, Any] = {"level": level, "seed": seed, "sigma": sigma}
-    bands = {}
-    if scheme is not None:
-        found = asymmetry_estimate(told, scheme.mirror, **drawn)
-        bands["asymmetry"] = (found.value, found.low, found.high)
-    far = distinctiveness_estimate(told, known, **drawn)
-    bands["distinctiveness"] = (far.value, far.low, far.high)
+    told = np.where(np.isnan(about.noise)[:, None, None], np.nan, points)
+    noise = Noise(np.nan_to_num(about.noise), about.covariance)
+    far = distinctiveness_estimate(told, known, noise, level=level, seed=seed)
     near = MARGIN + known.furthest
-    bands["averageness"] = (near - far.value, near - far.high, near - far.low)
+    found = {"distinctiveness": far, "averageness": Estimate(near - far.value, near - far.high, near - far.low)}
+    if scheme is not None:
+        found["asymmetry"] = asymmetry_estimate(told, scheme.mirror, noise, level=level, seed=seed)
+    why = np.where(np.isnan(told).any((1, 2)), "not_measured", "")
+    ends: dict[str, Any] = {"level": level, "why": why}
     return {
-        f"{name}{WITHOUT}": Column(value, "1", source, low=low, high=high, level=level, why=why)
-        for name, (value, low, high) in bands.items()
+        f"{name}{NOISE_FREE}": Column(one.value, "1", f"geometry, {known.scheme}", low=one.low, high=one.high, **ends)
+        for name, one in found.items()
     }
 
 
