@@ -8,8 +8,8 @@ import pytest
 from facevalue.annotate import corrupted
 from facevalue.annotate.corrupted import Corrupting, Probe, key, measure_corrupted
 from facevalue.annotate.measure import Measured, PhotoRow
-from facevalue.annotate.robustness import drawn_probes, own_conditions
-from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.annotate.robustness import check_factor, drawn_probes, judged, own_conditions
+from facevalue.data.errors import MissingColumn, RunError, SchemaError
 from facevalue.data.people import Roster, find_people
 
 from .test_people import COLOURS, measured, photo
@@ -117,6 +117,7 @@ def test_a_photo_that_is_gone_says_so_of_every_condition(seen, tmp_path):
     found = again((lost, people), [SMALL], tmp_path / "out")
     assert np.isnan(found[SMALL].box).all()
     assert all(found[SMALL]["fake_embed.embedding"].why)
+    assert np.isfinite(again(seen, [SMALL], tmp_path / "out")[SMALL].box).all()  # it is there again
 
 
 def test_faces_measured_earlier_cannot_be_corrupted(seen, tmp_path):
@@ -131,6 +132,27 @@ def test_probes_are_drawn_by_person(seen):
     assert len(drawn_probes(people, "fake_embed", most=0, seed=0)) == 4
     drawn = {tuple(drawn_probes(people, "fake_embed", most=1, seed=seed).faces.path) for seed in range(20)}
     assert len(drawn) == 4
+
+
+def test_what_cannot_be_corrupted_is_not_drawn_and_nothing_at_all_is_told(seen):
+    people = seen[1]
+    landmarks = people.faces.landmarks.copy()
+    landmarks[:2] = np.nan
+    blind = replace(people, faces=replace(people.faces, landmarks=landmarks))
+    assert set(drawn_probes(blind, "fake_embed", most=0, seed=0).person) == {"bo"}
+    with pytest.raises(RunError, match=r"got none of 2 \(no eyes\)"):
+        drawn_probes(blind[:2], "fake_embed", most=0, seed=0)
+    nobody = replace(people, person=np.full(4, "", object))
+    with pytest.raises(RunError, match=r"got none of 4 \(4 no_person\)"):
+        drawn_probes(nobody, "fake_embed", most=0, seed=0)
+
+
+def test_photos_left_out_are_counted_in_the_notes(seen):
+    people = seen[1][[0, 1, 2, 3, 3]]
+    people = replace(people, person=np.array([*people.person[:4], ""], object))
+    _, notes = judged(people, {}, "fake_embed", "fake_detector", fmr=0.1, threshold=0.5, level=0.9, seed=0)
+    assert notes[0] == "fake_embed / fake_detector: photos as they are that cannot be compared: 1 no_person."
+    assert "the bands were not judged" in notes[1]
 
 
 def named(people, paths):
@@ -155,7 +177,31 @@ def test_a_column_can_be_the_factor_and_wrong_ones_are_told(seen):
     known, conditions = own_conditions(people, "pose", reference="front")
     assert len(known) == 2
     assert list(conditions) == ["side"]
-    with pytest.raises(SchemaError, match=r"level 'back' of pose and others, got front \(2\), side \(2\)"):
+    with pytest.raises(SchemaError, match=r"one of front \(2\), side \(2\); got back"):
         own_conditions(people, "pose", reference="back")
     with pytest.raises(MissingColumn, match="folder, outer-folder, pose; got hat"):
         own_conditions(people, "hat", reference=None)
+
+
+def test_a_factor_is_checked_before_anything_is_measured(seen):
+    person = {"ann/a.png": "ann", "ann/hat/b.png": "ann/hat", "bo/a.png": "bo"}
+    roster = Roster(person, columns={"light": dict.fromkeys(person, "dim"), "sex": {"bo/a.png": "m"}})
+    check_factor(roster, "folder", reference=None)
+    check_factor(roster, "folder", reference="none")
+    check_factor(roster, "folder", reference="hat")
+    for factor, reference, message in (
+        ("folder", "cap", r"expected a level of folder for reference, one of none \(2\), hat \(1\); got cap"),
+        ("outer-folder", None, r"expected people with photos of outer-folder ann and of another level, got none: ann"),
+        ("light", None, r"expected two levels or more of light, a word a photo; got dim \(3\)"),
+        ("sex", None, "expected people with photos of sex none and of another level"),
+        ("age", None, "folder, outer-folder, light, sex; got age"),
+    ):
+        with pytest.raises(SchemaError, match=message):
+            check_factor(roster, factor, reference=reference)
+
+
+def test_of_many_levels_the_first_dozen_is_told():
+    person = {f"{i}.png": "ann" for i in range(40)}
+    roster = Roster(person, columns={"day": {path: f"{i:02}" for i, path in enumerate(person)}})
+    with pytest.raises(SchemaError, match=r"10 \(1\), 11 \(1\) and 28 more; got monday"):
+        check_factor(roster, "day", reference="monday")

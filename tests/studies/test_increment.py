@@ -34,11 +34,11 @@ def test_what_is_added_is_found():
 
 def test_what_adds_nothing_seldom_seems_to():
     claims = np.zeros(3)
-    for seed in range(16):
+    for seed in range(10):
         rows = told(increment(*sample(30, 1, 3, seed=seed, extra=0.0), level=0.9, seed=seed, folds=3, repeats=3))
         names = ("delta_r_squared", "delta_r_squared_repeated", "partial_r_squared")
         claims += [rows[name]["low"] > 0 for name in names]
-    assert (claims <= 3).all()  # of 16, where 5 % claim at most: 4 come in 1 of 100 such sets
+    assert (claims <= 2).all()  # of 10, where 5 % claim at most: 3 come in 1 of 90 such sets
 
 
 def test_the_corrected_t_is_students_with_a_wider_variance():

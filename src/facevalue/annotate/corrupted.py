@@ -30,6 +30,8 @@ SOURCE = "corruption@1"
 # by name: the unit of each column that is added
 ADDED = {"drift": "eye distances", "mesh_drift": "eye distances", "turned": "deg", "largest": "p", "further": "1"}
 LEFT_OUT = ("mesh.landmarks", "mesh.rigid", "_spread.blind")
+# why there is no face, for good: a photo that could not be read, or ended its process, is tried again
+SETTLED = ("no_face", "other_face")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def key(condition: Condition) -> str:
 def _view(pixels: np.ndarray, before: Faces) -> View:
     """Return the photo, its face, and behind the five points the vertices of the mesh where there is one."""
     points = before.landmarks
-    if "mesh.landmarks" in before.columns:
+    if "mesh.landmarks" in before.columns and np.isfinite(before["mesh.landmarks"].values).all():
         points = np.concatenate([points, before["mesh.landmarks"].values[:, :, :2]], axis=1)
     return View(pixels, before.box.astype(np.float64), points.astype(np.float64))
 
@@ -223,8 +225,12 @@ def _digest(face: Faces, settings: Corrupting) -> str:
 
 
 def _known(place: Path) -> Faces | None:
-    """Return what an earlier run measured of a photo."""
-    return read_faces(place) if place.exists() else None
+    """Return what an earlier run settled of a photo."""
+    if not place.exists():
+        return None
+    faces = read_faces(place)
+    why = next(iter(faces.columns.values())).why
+    return faces if why is None else faces[np.isfinite(faces.box).all(1) | np.isin(why.astype(str), SETTLED)]
 
 
 def _by_condition(parts: Sequence[Faces], probes: People, conditions: Sequence[Condition]) -> dict[Condition, Faces]:

@@ -12,12 +12,21 @@ import typer
 from facevalue.cli.similarity import PEOPLE
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from facevalue.confidence.verdict import Verifier
     from facevalue.data.findings import Findings
     from facevalue.data.people import People, Roster
     from facevalue.report.robustness import Part, Result
     from facevalue.studies.robustness import Condition
 
+EVERY = "1,2,3,4,5"
+SHOWN = {
+    "detection_rate": "faces found",
+    "tar": "true matches",
+    "coverage.clean": "bands",
+    "coverage.widened": "widened bands",
+}
 FACTOR = (
     "Judge people's own photos instead: folder, of PERSON/LEVEL/photo; outer-folder, of LEVEL/PERSON/photo; or a column of "
     "the .csv."
@@ -32,7 +41,7 @@ def robustness(
         str | None, typer.Option(help="Names of detectors: centerface, or that of the earlier run.", show_default=False)
     ] = None,
     corruptions: Annotated[str, typer.Option(help="Names of corruptions, with commas: docs/robustness.md.")] = "all",
-    severities: Annotated[str, typer.Option(help="1 to 5, with commas.")] = "1,2,3,4,5",
+    severities: Annotated[str, typer.Option(help="1 to 5, with commas.")] = EVERY,
     instruments: Annotated[str, typer.Option(help="Whose answers are held against those on the photo as it is.")] = "default",
     factor: Annotated[str | None, typer.Option(help=FACTOR, show_default=False)] = None,
     reference: Annotated[
@@ -59,24 +68,22 @@ def robustness(
     people/ --corruptions fog,medical_mask --out results`, `facevalue robustness people/ --factor folder --out results`.
     """
     from facevalue import models
-    from facevalue.annotate import instruments as known
     from facevalue.annotate.people import embedder
-    from facevalue.annotate.verify import wanted as with_spread
     from facevalue.cli import _people, _show
     from facevalue.report import robustness as report
 
     names = [embedder(name) for name in _people.listed(model, "--model")]
-    measures = [*known.named(instruments.split(",")), *(part for name in names for part in with_spread(name))]
-    asked = _Asked(out, known.ordered(measures), _conditions(corruptions, severities), factor, reference, probes, seed, quiet)
-    roster = _people.roster(people, out)
+    conditions, roster = _conditions(corruptions, severities), _people.roster(people, out)
+    asked = _Asked(out, _wanted(roster, names, instruments), conditions, factor, reference, probes, seed, quiet)
+    _check_factor(roster, asked, (corruptions, severities))
     finders = _people.detectors(roster, detector)
     if only_permissive:
         models.permissive([name for name in (*finders, *asked.wanted) if name in models.names()])
     verifier, parts = _verifier(calibration, names, finders), list[report.Part]()
     for finder in finders:
         seen = _people.measured(roster, out, finder, asked.wanted, workers=workers, quiet=quiet)
-        photos, conditions = _under_conditions(roster, seen, finder, names[0], asked, workers=workers)
-        parts += [_judged(photos, conditions, name, finder, verifier, asked, fmr=fmr, level=level) for name in names]
+        photos, found = _under_conditions(roster, seen, finder, names[0], asked, workers=workers)
+        parts += [_judged(photos, found, name, finder, verifier, asked, fmr=fmr, level=level) for name in names]
     cards = [models.card(name) for name in (*finders, *asked.wanted) if name in models.names()]
     result = report.Result(parts, _breaking(parts, level), level, cards, [*_told(asked), *_people.notes(roster)])
     with _show.progress("drawing", "figures", quiet=quiet) as progress:
@@ -99,6 +106,18 @@ class _Asked:
     quiet: bool
 
 
+def _wanted(roster: Roster, names: Sequence[str], instruments: str) -> tuple[str, ...]:
+    """Return the models, what their bands need, and the instruments: those asked for, or those of the earlier run."""
+    from facevalue import models
+    from facevalue.annotate import instruments as known
+    from facevalue.annotate.verify import wanted
+
+    if roster.faces is not None:
+        there = {column.rpartition(".")[0] for column in roster.faces.columns}
+        return tuple(name for name in models.names() if name in {*names, *there} and models.card(name).kind != "detect")
+    return known.ordered([*known.named(instruments.split(",")), *(part for name in names for part in wanted(name))])
+
+
 def _conditions(corruptions: str, severities: str) -> list[tuple[str, int]]:
     """Return names of corruptions and severities."""
     from facevalue.cli import _people
@@ -114,6 +133,22 @@ def _conditions(corruptions: str, severities: str) -> list[tuple[str, int]]:
         if name not in CORRUPTIONS:
             raise UnknownName(name, list(CORRUPTIONS), what="corruption")
     return [(name, severity) for name in names for severity in sorted(map(int, words))]
+
+
+def _check_factor(roster: Roster, asked: _Asked, corrupting: tuple[str, str]) -> None:
+    """Raise, before anything is measured, what is wrong with a factor, or with options that go with none."""
+    from facevalue.annotate.robustness import check_factor
+    from facevalue.data.errors import SchemaError
+
+    if asked.factor is None:
+        if asked.reference is not None:
+            raise typer.BadParameter("--reference: expected --factor with it, got none")
+        if roster.photos is None:
+            raise SchemaError("expected photos to corrupt, got faces that were measured earlier: give the photos, or --factor")
+        return
+    if corrupting != ("all", EVERY):
+        raise typer.BadParameter("--factor: expected no --corruptions or --severities with it: people's own photos are judged")
+    check_factor(roster, asked.factor, reference=asked.reference)
 
 
 def _verifier(calibration: Path | None, names: Sequence[str], finders: Sequence[str]) -> Verifier | None:
@@ -199,9 +234,10 @@ def _told(asked: _Asked) -> list[str]:
     """Return what was done, in sentences."""
     if asked.factor is not None:
         return [f"The photos are people's own, by {asked.factor}; they are held against the reference photos of each person."]
-    drawn = "All photos" if not asked.probes else f"At most {asked.probes} photo{'s' * (asked.probes != 1)} of each person"
+    drawn = {0: "All photos", 1: "One photo of each person"}.get(asked.probes, f"At most {asked.probes} photos of each person")
     return [
-        f"{drawn} that can be compared were corrupted, each by itself, and held against the person's other photos as they are.",
+        f"{drawn}, of those that can be compared, {'was' if asked.probes == 1 else 'were'} corrupted and held against the "
+        "person's other photos as they are.",
         f"Severities are in units of the distance between the eyes. Seed {asked.seed}.",
     ]
 
@@ -209,33 +245,33 @@ def _told(asked: _Asked) -> list[str]:
 def _print(result: Result, files: Sequence[str], out: Path) -> None:
     """Print where each corruption breaks what, or each level of a factor, and where the files are."""
     from rich.console import Console
-    from rich.table import Table
 
     from facevalue.report import robustness as report
 
     console = Console(highlight=False)
+    for part in result.parts if result.families else ():
+        console.print(_table(part.name, [row for row in report.breaks(result) if row["part"] == part.name]))
     if result.families:
-        heads = {
-            "detection_rate": "faces found",
-            "tar": "true matches",
-            "coverage.clean": "bands",
-            "coverage.widened": "widened bands",
-        }
-        several = ["system"] if len(result.parts) > 1 else []
-        table = Table("corruption", *several, title="first severity of 1 to 5 at which it breaks")
-        for head in heads.values():
-            table.add_column(head, justify="right")
-        for row in report.breaks(result):
-            system = [row["part"]] if several else []
-            table.add_row(row["family"], *system, *(row[name] or "not judged" for name in heads))
-        console.print(table)
         limit = f"{result.level - report.ROOM:g}"
         told = f"broken: fewer than {report.KEPT:g} of faces found, or of true matches; bands that hold fewer than {limit}"
         console.print(told, soft_wrap=True)
     for part in result.parts if result.levels else ():
         for level, row in report.rows_of(part, part.rate).items():
             value = "no pair" if row["value"] is None else f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-            console.print(f"{level}: {value} of true matches, {row['n']} people", markup=False, soft_wrap=True)
-    notes = [note for part in result.parts for note in part.notes]
+            name = f"{level}, {part.name}" if len(result.parts) > 1 else level
+            console.print(f"{name}: {value} of true matches, {row['n']} people", markup=False, soft_wrap=True)
+    notes = [*report.errors(result), *report.failing(result), *(note for part in result.parts for note in part.notes)]
     for sentence in (*result.done, *notes, f"{', '.join(files)}: in {out}"):
         console.print(sentence, markup=False, soft_wrap=True)
+
+
+def _table(name: str, rows: Sequence[dict[str, str]]) -> Table:
+    """Return where each corruption breaks what for one model and detector."""
+    from rich.table import Table
+
+    table = Table("corruption", title=f"{name}: first severity of 1 to 5 at which it breaks")
+    for head in SHOWN.values():
+        table.add_column(head, justify="right")
+    for row in rows:
+        table.add_row(row["family"], *(row[key] or "not judged" for key in SHOWN))
+    return table

@@ -130,7 +130,8 @@ def write_robustness(
 def html(result: Result, drawn: Mapping[str, tuple[str, str]]) -> str:
     """Return the page with figures, by name a caption and a data URI; it stands alone."""
     tables = [(part, list(numbers(part, result.level))) for part in result.parts]
-    shown = {"breaks": breaks(result), "tables": tables, "errors": errors(result), "answers": list(answers(result))}
+    told = {"errors": errors(result), "failing": failing(result)}
+    shown = {"breaks": breaks(result), "tables": tables, "answers": list(answers(result)), **told}
     return render("robustness.html", result=result, cards=result.cards, drawn=drawn, kept=KEPT, heads=HEADS, **shown)
 
 
@@ -166,20 +167,38 @@ def breaks(result: Result) -> list[dict[str, Any]]:
     return rows
 
 
-def errors(result: Result) -> list[dict[str, Any]]:
-    """Return the mean corruption errors."""
-    return [row for row in result.breaking.to_rows() if row["measure"] == "mean_corruption_error"]
+def errors(result: Result) -> list[str]:
+    """Return the mean corruption errors, a sentence each."""
+    rows = [row for row in result.breaking.to_rows() if row["measure"] == "mean_corruption_error"]
+    over = {row["group"]: f"{row['n']} corruption{'s' * (row['n'] != 1)}" for row in rows}
+    return [
+        f"{row['group'].removeprefix('all / ')}: mean corruption error "
+        + ("none" if row["value"] is None else f"{row['value']:.3f}")
+        + f" {row['method']}, over {over[row['group']]} on which that errs; below 1 it errs less."
+        for row in rows
+    ]
+
+
+def failing(result: Result) -> list[str]:
+    """Return, a sentence each, the measures that lie below their limit on photos as they are already."""
+    found = []
+    for part in result.parts:
+        for measure, limit in part.limits(result.level).items():
+            row = rows_of(part, measure).get(CLEAN)
+            if row is not None and row["value"] is not None and row["value"] < limit:
+                found.append(f"{part.name}: {measure} is {row['value']:.3f} on photos as they are, below {limit:g} already.")
+    return found
 
 
 HEADS = {
     "detection_rate": "found",
-    "tar": "true matches",
-    "fmr": "false matches",
-    "angle_to_clean_deg": "moved by, deg",
-    "landmark_drift_eyes": "points off, eye distances",
-    "coverage.clean": "held, as they are",
-    "coverage.widened": "held, widened",
-    "width.widened_deg": "radius, deg",
+    "tar": "true\nmatches",
+    "fmr": "false\nmatches",
+    "angle_to_clean_deg": "moved by,\ndeg",
+    "landmark_drift_eyes": "points off,\neye distances",
+    "coverage.clean": "held,\nas they are",
+    "coverage.widened": "held,\nwidened",
+    "width.widened_deg": "radius,\ndeg",
     "atypical": "atypical",
 }
 
@@ -236,19 +255,19 @@ def figures(result: Result) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
         yield "levels", caption, lambda: forest(result)
     if not result.families:
         return
-    told = f"lines are means over people, shades intervals at {100 * result.level:g} %, 0 is the photo as it is."
+    told = f"means over people, shaded intervals at {100 * result.level:g} %; severity 0 is the photo as it is."
     measures = {
-        "detection": ("detection_rate", "Share of faces found", (0, 1.02)),
+        "detection": ("detection_rate", "Share of faces found, from 1 on of those found in the photo as it is", (0, 1.02)),
         "tar": (result.parts[0].rate, "Share of true matches, faces not found among the misses", (0, 1.02)),
         "angle": ("angle_to_clean_deg", "Degrees by which the embedding has moved", None),
         "atypical": ("atypical", "Share of faces that are flagged as atypical", (0, 1.02)),
     }
     for name, (measure, caption, ends) in measures.items():
-        if any((part.findings.measure == measure).any() for part in result.parts):
+        if any(_told(part, measure) for part in result.parts):
             lines = {part.name: (part, measure) for part in result.parts}
             yield name, f"{caption}; {told}", lambda lines=lines, ends=ends: small_multiples(result, lines, ends)  # type: ignore[misc]
     for number, part in enumerate(result.parts):
-        known = {word: (part, measure) for measure, word in BANDS.items() if (part.findings.measure == measure).any()}
+        known = {word: (part, measure) for measure, word in BANDS.items() if _told(part, measure)}
         if known:
             mark = "" if len(result.parts) == 1 else f"_{number + 1}"
             caption = f"{part.name}: share of photos whose person's template lies in the band; {told}"
@@ -256,6 +275,11 @@ def figures(result: Result) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
             widths = {word: (part, f"width.{m.partition('.')[2]}_deg") for word, (_, m) in known.items()}
             caption = f"{part.name}: median radius of the bands, degrees; {told}"
             yield f"width{mark}", caption, lambda widths=widths: small_multiples(result, widths, None)  # type: ignore[misc]
+
+
+def _told(part: Part, measure: str) -> bool:
+    """Return whether a measure has a value under any condition."""
+    return bool(np.isfinite(part.findings.value[part.findings.measure == measure]).any())
 
 
 @plots._house_style()
@@ -271,27 +295,22 @@ def small_multiples(result: Result, lines: Mapping[str, tuple[Part, str]], ends:
     ends
         Of the vertical axis, None to fit.
     """
-    from matplotlib.figure import Figure
-
-    families = result.families
-    columns = min(COLUMNS, len(families))
-    rows = -(-len(families) // columns)
-    figure = Figure(figsize=(1.55 * columns + 0.8, 1.35 * rows + 0.7), layout="constrained")
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    families, several = result.families, len(lines) > 1
+    rows, columns = -(-len(families) // COLUMNS), min(COLUMNS, len(families))
+    curves = {name: {f: curve(part, measure, f) for f in families} for name, (part, measure) in lines.items()}
+    part, measure = next(iter(lines.values()))
+    limit, ends = part.limits(result.level).get(measure), ends or (0, 1.05 * _highest(curves))
+    figure, panels = _grid(rows, columns, ends, room=0.25 * several)
     for panel, family in zip(panels.flat, families, strict=False):
         panel.set_title(family.replace("_", " "), fontsize=8)
-        for number, (name, (part, measure)) in enumerate(lines.items()):
-            _line(panel, number, curve(part, measure, family), name if family == families[0] else "")
-            limit = part.limits(result.level).get(measure)
-            if limit is not None and number == 0:
-                panel.axhline(limit, color=plots.LINE, linewidth=0.8, linestyle=":")
-        panel.set_xticks(range(6))
+        for number, (name, points) in enumerate(curves.items()):
+            _line(panel, number, points[family], name if family == families[0] else "")
+        if limit is not None:
+            panel.axhline(limit, color=plots.LINE, linewidth=0.8, linestyle=":")
     for panel in panels.flat[len(families) :]:
         panel.set_visible(False)
-    panels[0, 0].set(xlim=(-0.2, 5.2), ylim=ends or (0, None))
-    figure.supxlabel("severity", fontsize=9)
-    if len(lines) > 1:
-        plots._legend(figure)
+    if several:
+        figure.legend(loc="lower left", ncols=2, frameon=False, fontsize=8, handlelength=3.5)
     return figure
 
 
@@ -308,6 +327,27 @@ def _line(panel: Axes, number: int, points: Sequence[tuple[int, Mapping[str, Any
     )
 
 
+def _highest(curves: Mapping[str, Mapping[str, Sequence[tuple[int, Mapping[str, Any]]]]]) -> float:
+    """Return the highest value or end of an interval in any panel."""
+    rows = [row for points in curves.values() for curve in points.values() for _, row in curve]
+    return max((row[end] for row in rows for end in ("value", "high") if row[end] is not None), default=1.0) or 1.0
+
+
+def _grid(rows: int, columns: int, ends: tuple[float, float], *, room: float) -> tuple[Figure, np.ndarray]:
+    """Return panels that lie fixed, which is several times as fast as a layout: room, inches, is left for a legend of lines."""
+    from matplotlib.figure import Figure
+
+    wide, high, below = 1.4 * columns + 0.6, 1.3 * rows + 0.65 + 2 * room, 0.45 + 2 * room
+    figure = Figure(figsize=(wide, high))
+    panels = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(0.5 / wide, below / high, 1 - 0.1 / wide, 1 - 0.25 / high, wspace=0.12, hspace=0.35)
+    for (row, column), panel in np.ndenumerate(panels):
+        panel.set(xlim=(-0.2, 5.2), ylim=ends, xticks=range(6))
+        panel.tick_params(labelbottom=row == rows - 1, labelleft=column == 0)
+    figure.text(0.5, (2 * room + 0.05) / high, "severity", ha="center", fontsize=9)
+    return figure, panels
+
+
 @plots._house_style()
 def forest(result: Result) -> Figure:
     """Return a row a level of the factor, and a column each for true matches, coverage and the embedding's angle."""
@@ -319,7 +359,7 @@ def forest(result: Result) -> Figure:
         "coverage.clean": "held by bands made\nof reference photos",
         "angle_to_others_deg": "degrees from the\nreference photos",
     }
-    known = {name: word for name, word in shown.items() if (part.findings.measure == name).any()}
+    known = {name: word for name, word in shown.items() if _told(part, name)}
     figure = Figure(figsize=(8.4, 1.4 + 0.3 * len(levels)), layout="constrained")
     panels = figure.subplots(1, len(known), sharey=True, squeeze=False)[0]
     for panel, (measure, word) in zip(panels, known.items(), strict=True):

@@ -19,7 +19,7 @@ def breaking_points(findings: Findings, severities: Mapping[str, tuple[str, int]
 
     The rows' `measure` is "first_severity_below LIMIT MEASURE", their `group` the family and what follows the condition's name
     in the group ("fog / dlib_resnet / centerface"), the value the severity, NaN where no severity lies below; `n` is how many
-    severities were looked at.
+    severities were measured. The value of the measure decides, not its interval. Where none was measured there is no row.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def breaking_points(findings: Findings, severities: Mapping[str, tuple[str, int]
     rows = list[dict[str, Any]]()
     for measure, limit in limits.items():
         for group, curve in _curves(findings, severities, measure).items():
-            below = [severity for severity, row in curve if row["value"] is not None and row["value"] < limit]
+            below = [severity for severity, row in curve if row["value"] < limit]
             ends: dict[str, Any] = dict.fromkeys(("low", "high"), math.nan) | {"level": curve[0][1]["level"]}
             known = {"study": STUDY, "measure": f"{BREAKS} {limit:g} {measure}", "group": group, "n": len(curve)}
             told = {"method": "first of the severities looked at", "run": curve[0][1]["run"]}
@@ -53,9 +53,9 @@ def breaking_points(findings: Findings, severities: Mapping[str, tuple[str, int]
 def _curves(
     findings: Findings, severities: Mapping[str, tuple[str, int]], measure: str
 ) -> dict[str, list[tuple[int, dict[str, Any]]]]:
-    """Return the rows of a measure with their severities, rising, by family and system."""
+    """Return the measured rows of a measure with their severities, rising, by family and system."""
     found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for row in findings[findings.measure == measure].to_rows():
+    for row in findings[(findings.measure == measure) & np.isfinite(findings.value)].to_rows():
         condition, slash, system = row["group"].partition(" / ")
         if condition in severities and severities[condition][1]:
             family, severity = severities[condition]
@@ -68,7 +68,8 @@ def mean_corruption_errors(
 ) -> Findings:
     """Return how much each system errs beside the first: `CE_c = sum_s e_cs / sum_s e_cs of the first`, and mCE, their mean.
 
-    The error e is one less the measure. A family on which the first does not err at all has no CE.
+    The error e is one less the measure; severities count at which both were measured. A family on which the first does not
+    err at all has no CE.
 
     Parameters
     ----------
@@ -96,15 +97,12 @@ def _errors(
 ) -> Iterator[dict[str, Any]]:
     ratios = list[float]()
     for family in families:
-        pair = [curves.get(f"{family} / {name}", []) for name in (system, first)]
-        own, other = map(_error, pair)
-        ratios += [own / other] if other > 0 else []
-        told = f"beside {first}" if other > 0 else f"{first} does not err"
-        row = {"measure": "corruption_error", "group": f"{family} / {system}", "method": told, "run": "", "n": len(pair[0])}
-        yield row | {"value": own / other if other > 0 else math.nan}
+        own, other = (dict(curves.get(f"{family} / {name}", [])) for name in (system, first))
+        both = sorted(own.keys() & other.keys())
+        error, peer = (sum(1 - curve[severity]["value"] for severity in both) for curve in (own, other))
+        ratios += [error / peer] if peer > 0 else []
+        told = f"beside {first}" if peer > 0 else f"{first} does not err" if both else "not measured"
+        row = {"measure": "corruption_error", "group": f"{family} / {system}", "method": told, "run": "", "n": len(both)}
+        yield row | {"value": error / peer if peer > 0 else math.nan}
     row = {"measure": "mean_corruption_error", "group": f"all / {system}", "method": f"beside {first}", "run": ""}
     yield row | {"value": float(np.mean(ratios)) if ratios else math.nan, "n": len(ratios)}
-
-
-def _error(curve: Sequence[tuple[int, Mapping[str, Any]]]) -> float:
-    return float(sum(1 - row["value"] for _, row in curve if row["value"] is not None))

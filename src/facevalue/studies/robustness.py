@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from facevalue.studies.answers import MEAN, answer_changes, answers
 
 STUDY, CLEAN = "robustness", "as they are"
 MEANS = {"drift": "landmark_drift_eyes", "mesh_drift": "mesh_drift_eyes"}
+NO_ANSWER = re.compile(r"^corruption\.|_spread\.")
 BLOCK, RESAMPLES = 2000, 1000
 
 
@@ -57,7 +59,8 @@ def robustness(
 ) -> Findings:
     """Return what a model makes of people's photos under each condition, a row a measure; the condition is the `group`.
 
-    - photos, detection_rate: how many there are, and the share in which the detector finds the face
+    - photos, detection_rate: how many there are, and the share in which the detector finds the face; of photos as they are all
+      that show someone count, those that cannot be compared too
     - other_face_larger: the share of those in which another face is larger, and would be taken for the person
     - landmark_drift_eyes, mesh_drift_eyes: root mean square distance of the five points, and of the mesh, from where the
       condition took them, in distances of the eyes
@@ -101,9 +104,10 @@ def robustness(
     known = reference[reference.usable(model)]
     if not len(known):
         raise RunError(f"expected photos as they are that {model} can compare, got none of {len(reference)}")
-    own = {CLEAN: Condition(known, known.faces)} | dict(conditions)
+    named = reference[reference.person != ""]
+    own = {CLEAN: Condition(named, named.faces)} | dict(conditions)
     against, rows = _Against.of(known, model, threshold, fmr), list[dict[str, Any]]()
-    columns = [name for name in answers(known.faces) if not name.startswith("corruption.")] if _answers(known.faces) else []
+    columns = _answers(known.faces)
     for done, (name, condition) in enumerate(own.items()):
         progress(done, len(own))
         if len(condition.before) != len(condition.people):
@@ -147,8 +151,10 @@ def _different(person: np.ndarray) -> int:
     return int((len(person) ** 2 - (counts**2).sum()) // 2)
 
 
-def _answers(faces: Faces) -> bool:
-    return any(column.labels or column.unit in ("years", "deg") for column in faces.columns.values())
+def _answers(faces: Faces) -> list[str]:
+    """Return the columns that answer a question about a face: neither the spread of an embedding nor what is corrupted."""
+    told = [name for name, column in faces.columns.items() if column.labels or column.unit in ("years", "deg")]
+    return [name for name in (answers(faces) if told else ()) if not NO_ANSWER.search(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,80 +226,96 @@ def _answers_changed(condition: Condition, columns: Sequence[str], told: _Told) 
 
 @dataclass(frozen=True, slots=True)
 class _Against:
-    """Reference photos, against which those under conditions are held."""
+    """Reference photos, against which those under conditions are held; `number`, (n,), is the place of each one's person."""
 
     model: str
     threshold: float
     fmr: float
-    people: People
     unit: np.ndarray
     names: np.ndarray
     number: np.ndarray
+    row: Mapping[str, int]
 
     @classmethod
     def of(cls, known: People, model: str, threshold: float, fmr: float) -> _Against:
         names, number = np.unique(known.person.astype(str), return_inverse=True)
-        return cls(model, threshold, fmr, known, unit(known.embedding(model)), names, number)
+        row = {path: i for i, path in enumerate(known.faces.path)}
+        return cls(model, threshold, fmr, unit(known.embedding(model)), names, number, row)
 
     def rows(self, condition: Condition, told: _Told) -> Iterator[dict[str, Any]]:
         """Yield the rows of the embedding: angles, true matches, false matches."""
         usable = np.flatnonzero(condition.people.usable(self.model))
         u = unit(condition.people.embedding(self.model)[usable])
-        was = condition.before[f"{self.model}.embedding"].values[usable]
-        paths = condition.people.faces.path[usable]
-        same = told.person[usable, None] == self.people.person.astype(str)
-        other = same & (paths[:, None] != self.people.faces.path)
-        cosine = u @ self.unit.T
-        if condition.people is not self.people:
+        who, own = self._whose(condition.people)
+        same = who[usable, None] == self.number
+        other, itself = same.copy(), np.flatnonzero(own[usable] >= 0)
+        other[itself, own[usable][itself]] = False
+        if condition.people.faces is not condition.before:
+            was = condition.before[f"{self.model}.embedding"].values[usable]
             yield told.mean("angle_to_clean_deg", _degrees(u, unit(was)), usable)
         others = other.astype(np.float64) @ self.unit
         yield told.mean("angle_to_others_deg", np.where(other.any(1), _degrees(u, others), np.nan), usable)
-        hits = (cosine >= self.threshold) & other
-        with np.errstate(invalid="ignore"):
-            matched = np.where(other.any(1), hits.sum(1) / other.sum(1), np.nan)
-        yield from self._matches(condition, told, usable, matched)
-        yield self._false(told, usable, cosine, same)
-
-    def _matches(self, condition: Condition, told: _Told, usable: np.ndarray, matched: np.ndarray) -> Iterator[dict[str, Any]]:
-        share = np.zeros(len(condition.people))
-        share[usable] = matched
-        several = np.array([self._has_other(person, path) for person, path in _names(condition.people)], bool)
-        kept, seen = np.flatnonzero(several), usable[np.isfinite(matched)]
-        yield told.share(f"tar@fmr={self.fmr:g}", np.nan_to_num(share[kept]), kept)
+        match = u @ self.unit.T >= self.threshold
+        share = np.zeros(len(who))
+        share[usable] = (match & other).sum(1) / np.maximum(other.sum(1), 1)
+        several = np.append(np.bincount(self.number), 0)[who] > (own >= 0)
+        seen = usable[several[usable]]
+        yield told.share(f"tar@fmr={self.fmr:g}", share[several], np.flatnonzero(several))
         yield told.share(f"tar_of_found@fmr={self.fmr:g}", share[seen], seen)
+        yield self._false(told, usable, match, same)
 
-    def _has_other(self, person: str, path: str) -> bool:
-        own = self.people.person == person
-        return bool((own & (self.people.faces.path != path)).any())
+    def _whose(self, people: People) -> tuple[np.ndarray, np.ndarray]:
+        """Return the place of each photo's person among the names, and its own row, (m,) int each; -1 for none."""
+        place = {name: i for i, name in enumerate(self.names)}
+        found = [
+            (place.get(str(p), -1), self.row.get(path, -1)) for p, path in zip(people.person, people.faces.path, strict=True)
+        ]
+        who, own = np.array(found, int).reshape(-1, 2).T
+        return who, own
 
-    def _false(self, told: _Told, usable: np.ndarray, cosine: np.ndarray, same: np.ndarray) -> dict[str, Any]:
+    def _false(self, told: _Told, usable: np.ndarray, match: np.ndarray, same: np.ndarray) -> dict[str, Any]:
         """Return the row of false matches: each pair of people weighs the same, and both people are drawn."""
         measure = f"fmr@fmr={self.fmr:g}"
         probes, at = np.unique(told.person[usable], return_inverse=True)
         if not len(probes) or len(self.names) < 2:
             return _nothing(measure)
-        shape = len(probes), len(self.names)
-        sums, counts = np.zeros(shape), np.zeros(shape)
-        places = np.broadcast_arrays(at[:, None], self.number)
-        np.add.at(sums, places, (cosine >= self.threshold) & ~same)
-        np.add.at(counts, places, ~same)
-        rates = np.where(counts > 0, sums / np.maximum(counts, 1), 0.0)
-        pairs = counts > 0
+        sums, pairs = (self._by_people(at, len(probes), part) for part in (match & ~same, ~same))
+        rates = np.divide(sums, pairs, out=np.zeros_like(sums), where=pairs > 0)
+        pairs = pairs > 0
         value, n = float(rates[pairs].mean()), int(pairs.sum())
-        draw = np.random.default_rng(told.seed)
-        every = np.union1d(probes, self.names)
-        drawn = draw.multinomial(len(every), np.full(len(every), 1 / len(every)), size=RESAMPLES).astype(np.float64)
-        one, two = (drawn[:, np.searchsorted(every, names)] for names in (probes, self.names))
-        weights, hits = ((one @ table * two).sum(1) for table in (pairs.astype(np.float64), rates))
-        ends = np.quantile((hits / np.maximum(weights, 1e-12))[weights > 0], [(1 - told.level) / 2, (1 + told.level) / 2])
-        unordered = min(n, len(every) * (len(every) - 1) // 2)
+        low, high = _both_drawn(rates, pairs, (probes, self.names), level=told.level, seed=told.seed)
+        every = len(np.union1d(probes, self.names))
+        unordered = min(n, every * (every - 1) // 2)
         bound = error_bound(math.ceil(value * unordered - 1e-9), unordered, (1 + told.level) / 2)
-        found = {"value": value, "low": float(ends[0]), "high": max(float(ends[1]), bound), "n": n}
-        return {"measure": measure, "method": "bootstrap over people"} | found
+        return {
+            "measure": measure,
+            "method": "bootstrap over people",
+            "value": value,
+            "low": low,
+            "high": max(high, bound),
+            "n": n,
+        }
+
+    def _by_people(self, at: np.ndarray, probes: int, hits: np.ndarray) -> np.ndarray:
+        """Return sums of hits, (m, n) bool, by the person of the probe and of the reference photo."""
+        order, starts = np.argsort(self.number, kind="stable"), np.flatnonzero(np.diff(np.sort(self.number), prepend=-1))
+        found = np.zeros((probes, len(self.names)))
+        np.add.at(found, at, np.add.reduceat(hits[:, order], starts, axis=1, dtype=np.float64))
+        return found
 
 
-def _names(people: People) -> Iterator[tuple[str, str]]:
-    yield from zip(people.person, people.faces.path, strict=True)
+def _both_drawn(
+    rates: np.ndarray, pairs: np.ndarray, names: tuple[np.ndarray, np.ndarray], *, level: float, seed: int
+) -> tuple[float, float]:
+    """Return the interval of the mean of a table of two kinds of people: `people_interval`, as products of matrices."""
+    every = np.union1d(*names)
+    draw = np.random.default_rng(seed)
+    drawn = draw.multinomial(len(every), np.full(len(every), 1 / len(every)), size=RESAMPLES).astype(np.float64)
+    one, two = (drawn[:, np.searchsorted(every, own)] for own in names)
+    hits, weights = ((one @ table * two).sum(1) for table in (rates * pairs, pairs.astype(np.float64)))
+    some = weights > 0
+    low, high = np.quantile(hits[some] / weights[some], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def _degrees(u: np.ndarray, v: np.ndarray) -> np.ndarray:
