@@ -18,6 +18,7 @@ from facevalue.cli import (
     judgments,
     models,
     perceive,
+    probe,
     quality,
     robustness,
     similarity,
@@ -44,6 +45,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
 app.command("geometry")(geometry.geometry)
+app.command("probe")(probe.probe)
 app.command("quality")(quality.quality)
 app.command("robustness")(robustness.robustness)
 app.command("similarity")(similarity.similarity)

@@ -94,7 +94,7 @@ def probing(
     >>> x = draw.normal(size=(30, 4))[person] + 0.1 * draw.normal(size=(60, 4))
     >>> found = probing({"m": x}, {"first": x[:, 0] + 0.5 * draw.normal(size=60)}, person, level=0.9, seed=0)
     >>> {row["measure"]: round(row["value"], 1) for row in found.to_rows() if row["measure"][:3] in ("r_s", "sel")}
-    {'r_squared': 0.8, 'r_squared_control': -0.1, 'selectivity': 0.9, 'r_squared_leaky': 0.8, 'r_squared_control_leaky': 0.6}
+    {'r_squared': 0.8, 'r_squared_control': -0.1, 'selectivity': 0.8, 'r_squared_leaky': 0.8, 'r_squared_control_leaky': 0.0}
     """
     check_level(level)
     person = np.asarray(person, str)
@@ -214,7 +214,7 @@ def _labels(name: str, values: np.ndarray, usable: np.ndarray, person: np.ndarra
 def _enough(rows: np.ndarray, person: np.ndarray, name: str, folds: int) -> None:
     if (people := len(np.unique(person[rows]))) < 2 * folds:
         raise RunError(
-            f"{name}: expected {2 * folds} people or more with this target, two a fold; got {people}: use fewer folds or more people"
+            f"{name}: expected {2 * folds} people or more with this target, two a fold; got {people}: use fewer folds"
         )
 
 

@@ -169,4 +169,6 @@ def _balanced_accuracy(p: np.ndarray, y: np.ndarray) -> float:
 def _area(p: np.ndarray, y: np.ndarray) -> float:
     """Return the mean over labels of the area under the curve of each against the rest; of two labels both are the same."""
     there = [label for label in np.unique(y) if (y != label).any()]
-    return float(np.mean([area_under_curve(p[y == label, label], p[y != label, label]) for label in there])) if there else np.nan
+    return (
+        float(np.mean([area_under_curve(p[y == label, label], p[y != label, label]) for label in there])) if there else np.nan
+    )
