@@ -14,10 +14,10 @@ from facevalue.data.faces import Column, Faces
 from facevalue.data.shapes import read_shapes
 from facevalue.image.landmarks import scheme
 from facevalue.models import frl132
-from facevalue.models.frl132 import EYES_APART, HEIGHT, POINTS, WIDTH, across, descriptors, edges, frame, project, read, window
+from facevalue.models.frl132 import EYES_APART, HEIGHT, POINTS, WIDTH, across, descriptors, edges, frame, project, window
 
 # of face 001 of the London Set: pupils, chin, highest point of the hairline; px of the photo
-GOLDEN = {}
+GOLDEN = {0: (376.3, 420.8), 1: (518.6, 415.3), 108: (453.2, 662.6), 118: (443.3, 247.1)}
 
 
 def noise(seed: int) -> np.ndarray:
@@ -86,13 +86,12 @@ def test_the_mirrored_window_is_its_own_inverse_and_the_frame_is_upright():
 
 
 def test_a_mirrored_window_is_read_mirrored():
-    regression, picture = frl132.regression(), noise(5)
+    """It is learned from as many mirrored faces; a point's penalty may still differ from that of its mirror image."""
+    known, picture = frl132.regression(), cv2.GaussianBlur(noise(5), (0, 0), 4)
     mesh = frame() + np.random.default_rng(5).normal(0, 2, (468, 2))
-    own, spread = read(regression, picture, mesh)
-    twin, same = read(regression, np.ascontiguousarray(picture[:, ::-1]), across(mesh, scheme("mesh468").mirror))
-    np.testing.assert_allclose(across(twin, scheme("frl132").mirror), own, atol=1e-3)
-    assert spread == pytest.approx(same, abs=1e-5)
-    assert spread > 0
+    own, mirror = known(edges(picture), mesh), scheme("frl132").mirror
+    twin = known(edges(np.ascontiguousarray(picture[:, ::-1])), across(mesh, scheme("mesh468").mirror))
+    assert ((across(twin, mirror) - own) ** 2).mean() < 0.1**2 * ((own - known.begin(mesh)) ** 2).mean()
 
 
 def test_without_edges_to_go_by_the_points_come_from_mesh_and_means():
@@ -112,7 +111,6 @@ def test_points_move_with_the_photo_and_a_face_without_mesh_has_none():
     found = models.load("frl132").derive(photo, faces_of(meshes, [1, 1, 0.2]))
     assert list(found) == [output.name for output in models.card("frl132").outputs]
     assert np.isnan(found["landmarks"][1:]).all()
-    assert np.isnan(found["spread"][1:]).all()
     shifted = np.roll(photo, (11, 7), axis=(0, 1))
     again = models.load("frl132").derive(shifted, faces_of(moved[None], [1]))
     np.testing.assert_allclose(again["landmarks"][0], found["landmarks"][0] + [7, 11], atol=0.3)
@@ -144,7 +142,6 @@ def test_points_lie_where_people_placed_them(shared, mirror):
     apart = np.linalg.norm(found - points, axis=2) / np.linalg.norm(points[:, :1] - points[:, 1:2], axis=2)
     assert apart.mean() < 0.025
     assert apart.max() < 0.3
-    assert (faces["frl132.spread"].values < 0.04).all()
 
 
 @pytest.mark.index

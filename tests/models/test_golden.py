@@ -21,7 +21,7 @@ MADE = {"dmue", "fairface", "fairface4", "fairface_onnx", "tddfa_mb1"}
 MADE |= {"ssd", "retinaface", "retinaface_r50", "scrfd_10g", "scrfd_2g5", "scrfd_500m", "yolov8n_face", *FED}
 MADE |= set(models.names(kind="perceptual"))
 # Without weights: their numbers are checked against second implementations.
-WEIGHTLESS = {"fake", "fake_detector", "fake_embed", "iso_expression", "iso_quality", "pose", "quality"}
+WEIGHTLESS = {"fake", "fake_detector", "fake_embed", "frl132", "iso_expression", "iso_quality", "pose", "quality"}
 
 
 def golden(name: str) -> dict:

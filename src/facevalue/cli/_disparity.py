@@ -116,13 +116,9 @@ def _column(name: str, roster: Roster) -> str:
 
 def _measured(roster: Roster, out: Path, detector: str, asked: Asked, columns: Sequence[str], calibrated: bool) -> People:
     """Return the people, measured by the model and by the instruments whose columns are asked for."""
-    import sys
-
     from facevalue import models
-    from facevalue.annotate import engine, instruments, run
-    from facevalue.annotate.people import measure_people
     from facevalue.annotate.verify import wanted
-    from facevalue.cli import _show
+    from facevalue.cli import _people
 
     names = [name.partition(".")[0] for name in columns if name not in roster.columns]
     bands = calibrated or (asked.wants("coverage") and _enough(roster, asked.level))
@@ -130,13 +126,7 @@ def _measured(roster: Roster, out: Path, detector: str, asked: Asked, columns: S
     chosen = list(dict.fromkeys(name for name in names if name != detector))
     if asked.only_permissive:
         models.permissive([detector, *(name for name in chosen if name in models.names())])
-    if roster.faces is None:
-        _show.prepare([detector, *instruments.placed(chosen, detector)], quiet=asked.quiet)
-    options = run.Options(asked.workers or engine.cores(), gallery=False, command=tuple(sys.argv))
-    with _show.progress(f"measuring with {detector}", "photos", quiet=asked.quiet or roster.faces is not None) as progress:
-        return measure_people(
-            roster, out / "faces" / detector, detector=detector, wanted=chosen, options=options, progress=progress
-        )
+    return _people.measured(roster, out, detector, chosen, workers=asked.workers, quiet=asked.quiet)
 
 
 def _enough(roster: Roster, level: float) -> bool:

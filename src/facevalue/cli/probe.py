@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from facevalue.cli.similarity import PEOPLE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from facevalue.data.shapes import Shapes
     from facevalue.report.probing import Result
 
-PEOPLE = "A folder with a folder a person, a .csv of path,person, or the result of annotate."
 TARGETS = (
     "With commas: geometry, pose, age, brightness, sharpness, size, placed; columns such as attributes.gender, or of --table."
 )
@@ -70,7 +70,7 @@ def probe(
     used = looked_for.instruments_of(wanted, [*roster.columns, *(rows[0] if rows else ())])
     if only_permissive:
         models.permissive(name for name in (detector, *instruments.ordered([model, *used])) if name in models.names())
-    measured = _measured(roster, out, detector, [model, *used], workers=workers, quiet=quiet)
+    measured = _people.measured(roster, out, detector, [model, *used], workers=workers, quiet=quiet)
     columns = {name: looked_for.read_words(words.tolist()) for name, words in measured.columns.items()}
     columns |= looked_for.table_columns(measured, rows, where=str(table)) if rows else {}
     placed = _placed(landmarks)
@@ -103,20 +103,6 @@ def _placed(path: Path | None) -> Shapes | None:
     from facevalue.data.shapes import read_shapes
 
     return None if path is None else read_shapes(path)
-
-
-def _measured(roster: Roster, out: Path, detector: str, wanted: Sequence[str], *, workers: int, quiet: bool) -> People:
-    """Measure the photos by one detector, a model and instruments, with a bar; weights are fetched first."""
-    from facevalue.annotate import engine, instruments, run
-    from facevalue.annotate.people import measure_people
-    from facevalue.cli import _show
-
-    if roster.faces is None:
-        _show.prepare([detector, *instruments.placed(wanted, detector)], quiet=quiet)
-    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
-    with _show.progress(f"measuring with {detector}", "photos", quiet=quiet or roster.faces is not None) as progress:
-        folder = out / "faces" / detector
-        return measure_people(roster, folder, detector=detector, wanted=wanted, options=options, progress=progress)
 
 
 def _baselines(roster: Roster, people: People, *, seed: int, pixels: bool, quiet: bool) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -134,20 +133,13 @@ def _measured(
 ) -> tuple[People, list[object]]:
     """Return the photos with the columns of the instruments wanted, and the cards of what measured them."""
     from facevalue import models
-    from facevalue.annotate import engine, instruments, run
-    from facevalue.annotate.people import measure_people
-    from facevalue.cli import _show
+    from facevalue.annotate import instruments
+    from facevalue.cli import _people
 
     names = [name for name in (detector, *instruments.placed(wanted, detector)) if name != "unknown"]
     if permissive:
         models.permissive(names)
-    if roster.faces is None:
-        _show.prepare(names, quiet=quiet)
-    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
-    with _show.progress(f"measuring with {detector}", "photos", quiet=quiet or roster.faces is not None) as progress:
-        people = measure_people(
-            roster, out / "faces" / detector, detector=detector, wanted=wanted, options=options, progress=progress
-        )
+    people = _people.measured(roster, out, detector, wanted, workers=workers, quiet=quiet)
     return people, [models.card(name) for name in names]
 
 

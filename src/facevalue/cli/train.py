@@ -1,4 +1,4 @@
-"""`facevalue train`: attributes, expression."""
+"""`facevalue train`: attributes, expression, landmarks."""
 
 from __future__ import annotations
 
@@ -37,6 +37,24 @@ def expression(
 ) -> None:
     """Train the distribution of raters' votes over eight emotions; calibrate it; write ONNX, calibration and figures."""
     _train("expression", data, out, seed=seed, epochs=epochs)
+
+
+@app.command()
+def landmarks(
+    photos: Annotated[Path, typer.Option(help="Folder of photos, one face each.")],
+    templates: Annotated[Path, typer.Option(help="Folder of .tem files called as the photos are, with 189 or 132 points.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the weights and their figures.")],
+    scale: Annotated[float, typer.Option(help="px of a photo a px of a template.", min=0.001)] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the folds of people.", min=0)] = 0,
+) -> None:
+    """Learn where people place 132 points; write the regression and how it agrees with them on people held out."""
+    from facevalue.annotate.memory import annotate
+    from facevalue.cli import _show
+    from facevalue.data.shapes import read_shapes
+    from facevalue.train.landmarks import train
+
+    placed, faces = read_shapes(templates), annotate(photos, instruments=["mesh"])
+    _show.findings(train(faces, photos, placed, out, scale=scale, seed=seed))
 
 
 def _train(name: str, data: Path, out: Path, *, seed: int, epochs: int) -> None:

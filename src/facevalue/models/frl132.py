@@ -14,7 +14,6 @@ import numpy as np
 
 from facevalue.image.align import apply, cut, invert, similarity, usable
 from facevalue.image.averageness import reference
-from facevalue.image.landmarks import scheme
 from facevalue.models._card import Card, Output
 from facevalue.models.mesh import EYES, PRESENCE
 
@@ -32,13 +31,21 @@ CARDS = (
         name="frl132",
         kind="landmarks",
         about="132 points of the Face Research Lab's template, jaw and hairline among them, as people would place them",
-        outputs=(Output("landmarks", "px", (POINTS, 2)), Output("spread", "1")),
+        outputs=(Output("landmarks", "px", (POINTS, 2)),),
         needs=("mesh",),
         licence="CC BY 4.0 (learned from the Face Research Lab London Set: DeBruine & Jones 2017, "
         "doi 10.6084/m9.figshare.5047666.v5)",
         paper="facevalue's own: `facevalue train landmarks`; after Xiong, De la Torre, CVPR 2013 (points from gradients)",
         trained_on="102 neutral London photos, 132 points placed by hand on each, and their mirror images",
-        limits=(),
+        limits=(
+            "learned from 102 frontal, neutral, evenly lit adults before a plain wall, and tested on no others: held out, "
+            "a point is off by 2.8 % of the distance between the eyes (eyes 1.5, nose 1.8, mouth 2.1, brows 3.7, jaw 5.1, "
+            "cheek edge 5.9, hairline 6.4), averageness correlates .87 with that by hand, asymmetry .91",
+            "before a patterned background put behind these people the error is 3.4 %, the correlation of averageness .84",
+            "faces come out nearer to the mean than they are: distinctiveness is .063 on average, by hand .074",
+            "smiling, turned or bearded faces, and a hairline under a fringe or a hat, are guessed from what it learned",
+            "where the window reaches beyond the photo its border counts as an edge",
+        ),
     ),
 )
 
@@ -85,14 +92,28 @@ class Regression:
 
 @functools.cache
 def frame() -> np.ndarray:
-    """Return where the London Set's mean mesh lies in the window, (468, 2) px."""
+    """Return where the London Set's mean mesh lies in the window, (468, 2) px.
+
+    Examples
+    --------
+    >>> frame()[[33, 263]].round(), frame()[152].round()  # the outer corners of the eyes, the chin
+    (array([[ 70., 142.],
+           [185., 142.]]), array([129., 283.]))
+    """
     mean = reference("london_mesh468").mean
     left, right = (mean[list(eye)].mean(0) for eye in EYES)
     return np.asarray((mean - (left + right) / 2) * EYES_APART / np.linalg.norm(right - left) + EYES_AT)
 
 
 def window(photo: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the window on one face, (352, 256, 3) uint8, and the map from the photo to it, (1, 2, 3)."""
+    """Return the window on one face, (352, 256, 3) uint8, and the map from the photo to it, (1, 2, 3).
+
+    Parameters
+    ----------
+    photo : (h, w, 3) uint8
+    mesh : (468, 2 or 3) float
+        px of the photo.
+    """
     maps = similarity(mesh[None, :, :2], frame())
     return cut(photo, maps, (HEIGHT, WIDTH))[0], maps
 
@@ -151,27 +172,26 @@ def _sampled(level: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def project(told: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Return what a basis, (2, 128, c), keeps of descriptors, (..., 2, 128): (..., 2 c)."""
+    """Return what a basis, (2, 128, c), keeps of descriptors, (..., 2, 128): (..., 2 c).
+
+    Examples
+    --------
+    >>> project(np.array([[[1.0, 2], [3, 4]]]), np.array([[[1.0], [0]], [[0], [1]]]))
+    array([[1., 4.]])
+    """
     kept = np.einsum("...lf,lfc->...lc", told, basis, optimize=True)
     return np.asarray(kept.reshape(*kept.shape[:-2], -1))
 
 
 def across(points: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Return points, (..., p, 2), as they lie in the mirrored window."""
-    return np.asarray(np.array([WIDTH - 1, 0]) + points[..., mirror, :] * [-1, 1])
+    """Return points, (..., p, 2), as they lie in the mirrored window, under their own names.
 
-
-def read(regression: Regression, picture: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the points of a window, (132, 2) px, the mean of its reading and of its mirror image's, and the spread.
-
-    Spread is the root mean square distance of the two readings in units of the distance between the eyes.
+    Examples
+    --------
+    >>> across(np.array([[0, 5], [200, 6]]), np.array([1, 0])).tolist()
+    [[55, 6], [255, 5]]
     """
-    own, mesh_mirror = scheme("frl132").mirror, scheme("mesh468").mirror
-    twin = edges(np.ascontiguousarray(picture[:, ::-1]))
-    first = regression(edges(picture), mesh)
-    second = across(regression(twin, across(mesh, mesh_mirror)), own)
-    apart = np.sqrt(((first - second) ** 2).sum(1).mean())
-    return (first + second) / 2, float(apart / EYES_APART)
+    return np.asarray(np.array([WIDTH - 1, 0]) + points[..., mirror, :] * [-1, 1])
 
 
 @functools.cache
@@ -189,7 +209,7 @@ def read_regression(path: Path) -> Regression:
 
 
 def derive(photo: np.ndarray, faces: Faces) -> dict[str, np.ndarray]:
-    """Return landmarks (n, 132, 2), px of the photo, and spread (n,); NaN where there is no mesh.
+    """Return landmarks, (n, 132, 2), px of the photo; NaN where there is no mesh.
 
     Parameters
     ----------
@@ -204,9 +224,9 @@ def derive(photo: np.ndarray, faces: Faces) -> dict[str, np.ndarray]:
         When the mesh was not measured.
     """
     meshes, present = faces["mesh.landmarks"].values[:, :, :2].astype(np.float64), faces["mesh.presence"].values >= PRESENCE
-    landmarks, spread = np.full((len(faces), POINTS, 2), np.nan), np.full(len(faces), np.nan)
+    landmarks = np.full((len(faces), POINTS, 2), np.nan)
     for i in np.flatnonzero(present & usable(similarity(meshes, frame()))):
         picture, maps = window(photo, meshes[i])
-        points, spread[i] = read(regression(), picture, apply(maps, meshes[i : i + 1])[0])
+        points = regression()(edges(picture), apply(maps, meshes[i : i + 1])[0])
         landmarks[i] = apply(invert(maps), points[None])[0]
-    return {"landmarks": landmarks, "spread": spread}
+    return {"landmarks": landmarks}
