@@ -257,9 +257,11 @@ def _print(result: Result, files: Sequence[str], out: Path) -> None:
         console.print(told, soft_wrap=True)
     for part in result.parts if result.levels else ():
         for level, row in report.rows_of(part, part.rate).items():
-            value = "no pair" if row["value"] is None else f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
             name = f"{level}, {part.name}" if len(result.parts) > 1 else level
-            console.print(f"{name}: {value} of true matches, {row['n']} people", markup=False, soft_wrap=True)
+            told = "nobody has two such photos to match"
+            if row["value"] is not None:
+                told = f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}) of true matches, {row['n']} people"
+            console.print(f"{name}: {told}", markup=False, soft_wrap=True)
     notes = [*report.errors(result), *report.failing(result), *(note for part in result.parts for note in part.notes)]
     for sentence in (*result.done, *notes, f"{', '.join(files)}: in {out}"):
         console.print(sentence, markup=False, soft_wrap=True)

@@ -120,4 +120,4 @@ def interval(row: Mapping[str, Any], digits: int = 4) -> str:
     >>> interval({"low": 0.25, "high": 0.5}, 2), interval({"low": None, "high": None})
     ('0.25 to 0.50', '')
     """
-    return "" if row["low"] is None else f"{row['low']:.{digits}f} to {row['high']:.{digits}f}"
+    return "" if row["low"] is None else f"{row['low']:z.{digits}f} to {row['high']:z.{digits}f}"

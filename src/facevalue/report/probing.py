@@ -209,4 +209,4 @@ def told(row: Mapping[str, Any] | None, digits: int = 2) -> str:
     if row is None or row["value"] is None:
         return ""
     ends = interval(row, digits)
-    return f"{row['value']:.{digits}f}" + (f" ({ends})" if ends else "")
+    return f"{row['value']:z.{digits}f}" + (f" ({ends})" if ends else "")
