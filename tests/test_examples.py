@@ -8,6 +8,7 @@ import pytest
 from facevalue.data.sets.astronaut import fetch_astronaut
 
 ROOT = Path(__file__).parents[1]
+PAGES = ("disparity", "geometry", "perception", "robustness", "similarity")
 
 
 @pytest.mark.index
@@ -20,7 +21,7 @@ def test_the_example_says_which_photos_to_drop(tmp_path):
 
 
 @pytest.mark.index
-@pytest.mark.parametrize("page", ["README.md", "docs/perception.md", "docs/similarity.md"])
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
 def test_the_pages_run(page):
     fetch_astronaut()
     found = doctest.testfile(str(ROOT / page), module_relative=False)

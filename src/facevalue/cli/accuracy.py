@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facevalue.cli.similarity import PEOPLE
+from facevalue.cli._options import PEOPLE, Level, Out, Permissive, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +23,7 @@ PAIRS = "LFW's pairs.txt, or a .csv of a,b,same: the pairs to compare; PEOPLE is
 
 
 def accuracy(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     people: Annotated[str | None, typer.Argument(help=PEOPLE)] = None,
     pairs: Annotated[Path | None, typer.Option(help=PAIRS, dir_okay=False, exists=True)] = None,
     model: Annotated[str, typer.Option(help="Names of models that embed, with commas.")] = "dlib_resnet",
@@ -36,13 +36,11 @@ def accuracy(
         int, typer.Option(help="At most so many pairs of one person, and of two, drawn at random.", min=1)
     ] = 100_000,
     threshold: Annotated[str | None, typer.Option(help="deepface: judge its own thresholds too, for comparison.")] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
-    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.95,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Judge how well models, detectors and metrics tell whether two photos show one person.
 

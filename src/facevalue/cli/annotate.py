@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from facevalue.cli._options import Permissive, Quiet, Workers
+
 
 def annotate(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
@@ -16,15 +18,13 @@ def annotate(
     instruments: Annotated[str, typer.Option(help="Instruments, with commas: default,fsanet.")] = "default",
     detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
     level: Annotated[float, typer.Option(help="Nominal coverage of sets, intervals and bands.", min=0.01, max=0.999)] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
+    workers: Workers = 0,
     max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
     chips: Annotated[bool, typer.Option("--chips", help="Also save aligned faces to detected_faces/.")] = False,
     gallery: Annotated[bool, typer.Option(help="Show faces in the report.")] = True,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
+    only_permissive: Permissive = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a photo failed or has no face.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure every face in photos; say what could not be measured, and why.
 

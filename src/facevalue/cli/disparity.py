@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from facevalue.cli._options import Out, Permissive, Quiet, Seed, Workers
+
 GIVEN = (
     "A folder with a folder a person, a .csv of path,person and facts, the result of annotate; or a .csv of pairs: score, same "
     "and columns such as sex_a, sex_b."
@@ -18,7 +20,7 @@ def disparity(
     by: Annotated[
         str, typer.Option(help="Columns that group people: of the table, or as attributes.race; sex*age crosses two.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     info: Annotated[Path | None, typer.Option(help="A .csv with facts by person or path.", dir_okay=False, exists=True)] = None,
     adjust: Annotated[str, typer.Option(help="Numbers to make groups alike in: yaw,luminance,sharpness,inter_eye.")] = "",
     measures: Annotated[
@@ -38,13 +40,11 @@ def disparity(
     ] = None,
     least: Annotated[int, typer.Option(help="People in a group of which anything is claimed.", min=2)] = 30,
     alpha: Annotated[float, typer.Option(help="What false matches count in both-error measures.", min=0, max=1)] = 0.5,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.99)] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Count what groups of people differ in: errors at one threshold, bands, any measure; small groups are refused.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facevalue.cli._options import Level, Permissive, Quiet, Seed
+
 if TYPE_CHECKING:
     from facevalue.annotate.search import Match, Search
 
@@ -24,16 +26,14 @@ def find(
     ] = 0.01,
     model: Annotated[str, typer.Option(help="Name of a model that embeds.")] = "dlib_resnet",
     detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
-    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
+    level: Level = 0.9,
     index: Annotated[
         bool, typer.Option("--index", help="Search approximately, as it is done beyond a million faces; needs usearch.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File of the matches: .csv, .json or .parquet.")] = None,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the faces of a photo in a gallery, and say how often a stranger would score as high.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from facevalue.cli._options import Permissive
+
 app = typer.Typer(help="The instruments: what they are, where their weights come from.", no_args_is_help=True)
 
 
@@ -37,9 +39,7 @@ def show(name: Annotated[str, typer.Argument(help="A model's name.")]) -> None:
 @app.command()
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Models, or `default`.")],
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
+    only_permissive: Permissive = False,
 ) -> None:
     """Fetch and convert weights ahead of time."""
     from facevalue import models

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from facevalue.cli._options import Level, Out, Permissive, Quiet, Seed
+
 if TYPE_CHECKING:
     from facevalue.data.findings import Findings
     from facevalue.data.perception import Perception
@@ -20,15 +22,10 @@ Files = Annotated[
     list[Path], typer.Argument(help="Files of answers, see `facevalue judgments`, or one matrix of similarities.")
 ]
 Model = Annotated[str, typer.Argument(help="Folder of a fitted model, perceptual.NAME, or avfs_cph and the like.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)]
 Kind = Annotated[str | None, typer.Option(help="odd_one_out, anchor or ranking, where the file does not say it.")]
 Format = Annotated[str | None, typer.Option(help="Of the answers: avfs, triplets, things, rankings or facevalue.")]
-Level = Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)]
-Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
 Photos = Annotated[list[str] | None, typer.Option(help="Photos of the judged faces, named as the answers name them.")]
 Detector = Annotated[str, typer.Option(help="Name of the detector that finds the faces of photos.")]
-Permissive = Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")]
 Columns = Annotated[Path | None, typer.Option(help="A .csv of further facts a face, its first column the face.")]
 Annotators = Annotated[Path | None, typer.Option(help="What annotators say of themselves: AVFS's prescreener.json.")]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facevalue.cli.similarity import PEOPLE
+from facevalue.cli._options import PEOPLE, Level, Out, Permissive, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ TARGETS = (
 
 def probe(
     people: Annotated[str, typer.Argument(help=PEOPLE)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     targets: Annotated[str, typer.Option(help=TARGETS)] = "geometry,pose,brightness",
     model: Annotated[str, typer.Option(help="Name of a model that embeds: whose vectors are probed.")] = "dlib_resnet",
     detector: Annotated[
@@ -41,13 +41,11 @@ def probe(
     ] = None,
     pixels: Annotated[bool, typer.Option(help="Probe pixels and a random network too, to compare with.")] = True,
     folds: Annotated[int, typer.Option(help="Folds of people.", min=3, max=20)] = 5,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
-    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Tell what a model's vectors encode, and what of it is only the person; and whether landmarks add anything.
 

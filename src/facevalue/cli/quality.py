@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facevalue.cli.similarity import PEOPLE
+from facevalue.cli._options import PEOPLE, Level, Out, Permissive, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ SIGMA = "expected_error"
 
 def quality(
     people: Annotated[str, typer.Argument(help=f"{PEOPLE} A folder of photos alone: components, no errors.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     model: Annotated[str, typer.Option(help="Name of a model that embeds: errors are its.")] = "dlib_resnet",
     detector: Annotated[
         str | None, typer.Option(help="Name of a detector: centerface, or that of the earlier run.", show_default=False)
@@ -40,13 +40,11 @@ def quality(
     fmr: Annotated[float | None, typer.Option(help="Threshold by this false match rate instead.", min=1e-6, max=0.5)] = None,
     drop: Annotated[float, typer.Option(help="Share of the photos to list as the worst.", min=0.001, max=1)] = 0.1,
     resamples: Annotated[int, typer.Option(help="Draws of the bootstrap.", min=20)] = 1000,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
-    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure the quality of photos, say which component predicts a model's errors, and which photos to drop first.
 

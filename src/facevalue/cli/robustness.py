@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facevalue.cli.similarity import PEOPLE
+from facevalue.cli._options import PEOPLE, Out, Permissive, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ FACTOR = (
 
 def robustness(
     people: Annotated[str, typer.Argument(help=PEOPLE)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     model: Annotated[str, typer.Option(help="Names of models that embed, with commas.")] = "dlib_resnet",
     detector: Annotated[
         str | None, typer.Option(help="Names of detectors: centerface, or that of the earlier run.", show_default=False)
@@ -55,12 +55,10 @@ def robustness(
         0.001
     ),
     level: Annotated[float, typer.Option(help="Nominal coverage of intervals and bands.", min=0.5, max=0.99)] = 0.9,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Corrupt people's photos, measure them again, and show where detection, identity, answers and bands break.
 

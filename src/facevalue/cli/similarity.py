@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facevalue.cli._options import PEOPLE, Level, Out, Permissive, Quiet, Seed, Workers
+
 if TYPE_CHECKING:
     from facevalue.report.similarity import Result
-
-PEOPLE = "A folder with a folder a person, a .csv of path,person, or the result of annotate."
 
 
 def similarity(
     people: Annotated[str, typer.Argument(help=PEOPLE)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     model: Annotated[str, typer.Option(help="Name of a model that embeds.")] = "dlib_resnet",
     detector: Annotated[
         str | None, typer.Option(help="Name of a detector: centerface, or that of the earlier run.", show_default=False)
@@ -24,13 +24,11 @@ def similarity(
     pairs: Annotated[
         int | None, typer.Option(help="At most so many pairs of photos for each two people; all by default.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
-    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compare each person's photos with everybody's: a matrix with intervals, a heat map, and the gap.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facevalue.cli._options import Out, Quiet, Seed
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,17 +22,17 @@ KINDS = (".label_changed", ".set_changed", MEAN, ".beyond_band", MISSING)
 
 def stability(
     photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     instruments: Annotated[str, typer.Option(help="Instruments, with commas.")] = "attributes,expression",
     detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",
     second: Annotated[str, typer.Option(help="Another detector, to compare with; '' for none.")] = "blazeface",
     level: Annotated[
         float, typer.Option(help="Nominal coverage of the intervals, and of sets and bands.", min=0.5, max=0.999)
     ] = 0.9,
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
+    seed: Seed = 0,
     most: Annotated[int | None, typer.Option(help="At most so many of the photos, drawn at random.", min=1)] = None,
     max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Change photos a little, measure them again, and count how often the answers about the same faces change.
 

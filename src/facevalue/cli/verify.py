@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from facevalue.cli._options import Permissive
+
 
 def verify(
     a: Annotated[str, typer.Argument(help="A photo.")],
@@ -23,9 +25,7 @@ def verify(
         Literal["calibrated", "deepface"], typer.Option(help="deepface: its verdict too, to compare.")
     ] = "calibrated",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    only_permissive: Annotated[
-        bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")
-    ] = False,
+    only_permissive: Permissive = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Say whether two photos show one person, how far to trust that, and on what it rests.
