@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,7 @@ from facevalue.data.judgments import read_judgments
 from facevalue.data.triplets import Triplets
 
 if TYPE_CHECKING:
+    from facevalue.data.faces import Faces
     from facevalue.data.people import People
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -42,15 +45,32 @@ def astronaut() -> np.ndarray:
     return data.astronaut()
 
 
+def once(make: Callable[[], "Faces"], name: str, tmp_path_factory: pytest.TempPathFactory) -> "Faces":
+    """Return faces that the first of the workers of pytest-xdist measures, and the others read."""
+    from filelock import FileLock
+
+    from facevalue.data.files import read_faces, write_faces
+
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return make()
+    path = tmp_path_factory.getbasetemp().parent / f"{name}_{run}.parquet"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            write_faces(make(), path)
+    return read_faces(path)
+
+
 @pytest.fixture(scope="session")
-def london(shared: Path) -> "People":
+def london(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> "People":
     """Return a neutral and a smiling photo each of 102 people, measured as `facevalue calibrate` does."""
     from facevalue.annotate.memory import annotate
     from facevalue.annotate.verify import wanted
     from facevalue.data.people import People, read_table
 
     photos = [shared / f"data/london/photos/{folder}" for folder in ("neutral", "smiling")]
-    faces = annotate(photos, instruments=wanted("dlib_resnet"), detector="centerface")
+    measures = {"instruments": wanted("dlib_resnet"), "detector": "centerface"}
+    faces = once(lambda: annotate(photos, **measures), "london", tmp_path_factory)
     person = np.array([path.partition("_")[0] for path in faces.path], object)
     rows = {row["face_id"]: row for row in read_table(shared / "data/london/london_info.csv")}
     groups = {name: np.array([rows[who][name] for who in person], object) for name in ("face_gender", "face_eth")}

@@ -8,7 +8,6 @@ from facevalue.cli.accuracy import _deepface
 from facevalue.data.files import read_findings
 from facevalue.studies.verification import System
 
-from .test_cli import facevalue
 from .test_similarity import FAKE, inside, portrait
 
 
@@ -32,7 +31,7 @@ def findings(out, measure):
 
 def test_it_judges_every_metric_and_measures_a_photo_once(people, tmp_path):
     out = tmp_path / "out"
-    done = facevalue(
+    done = inside(
         "accuracy", people, "--out", out, *FAKE, "--metric", "cosine,euclidean", "--folds", 3, "--threshold", "deepface"
     )
     assert done.returncode == 0, done.stderr

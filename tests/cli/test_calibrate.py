@@ -7,13 +7,12 @@ import pytest
 from facevalue.confidence.defaults import read_verifier
 
 from .coloured import FAKE, here
-from .test_cli import facevalue
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
 
-def calibrate(given, out, *words, fmr=0.05, run=here):
-    return run("calibrate", given, "--out", out, "--fmr", fmr, *FAKE, "--workers", 1, *words)
+def calibrate(given, out, *words, fmr=0.05):
+    return here("calibrate", given, "--out", out, "--fmr", fmr, *FAKE, "--workers", 1, *words)
 
 
 def rows(path):
@@ -98,7 +97,7 @@ def test_changes_need_the_photos(mine, tmp_path):
     ],
 )
 def test_too_few_people_are_told_before_anything_is_measured(coloured, tmp_path, fmr, words, message):
-    done = calibrate(coloured, tmp_path / "out.json", *words, fmr=fmr, run=facevalue)
+    done = calibrate(coloured, tmp_path / "out.json", *words, fmr=fmr)
     assert done.returncode == 1
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

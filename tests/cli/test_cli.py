@@ -9,6 +9,7 @@ from facevalue.annotate.measure import Settings
 from facevalue.cli._main import app
 
 from ..annotate.conftest import picture
+from .coloured import here
 
 FAKE = ("--detector", "fake_detector", "--instruments", "fake", "--workers", "1")
 
@@ -55,12 +56,12 @@ def test_annotate_prints_a_table_and_counts(photos, tmp_path):
 
 
 def test_quiet_prints_nothing(photos, tmp_path):
-    done = facevalue("annotate", photos, "-o", tmp_path / "out", "-q", *FAKE)
+    done = here("annotate", photos, "-o", tmp_path / "out", "-q", *FAKE)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_strict_turns_a_failed_photo_into_an_exit_code(photos, tmp_path):
-    assert facevalue("annotate", photos, "-o", tmp_path / "out", "-q", "--strict", *FAKE).returncode == 3
+    assert here("annotate", photos, "-o", tmp_path / "out", "-q", "--strict", *FAKE).returncode == 3
 
 
 def test_json_lines_on_stdout(photos):
@@ -89,25 +90,27 @@ def test_json_lines_on_stdout(photos):
     ],
 )
 def test_an_error_is_one_line(words, message):
-    done = facevalue(*words)
+    done = here(*words)
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_debug_shows_the_traceback():
+    done = facevalue("models", "show", "nothing")
+    assert (done.returncode, done.stdout, len(done.stderr.strip().splitlines())) == (1, "", 1)
     assert "Traceback" in facevalue("models", "show", "nothing", "--debug").stderr
 
 
 def test_a_group_without_a_command_shows_its_help_and_nothing_else():
-    done = facevalue("models")
+    done = here("models")
     assert "fetch" in done.stdout
     assert done.stderr == ""
 
 
 def test_models_are_listed_and_shown():
-    listed = facevalue("models", "list", "--kind", "detect").stdout
+    listed = here("models", "list", "--kind", "detect").stdout
     assert "centerface" in listed
     assert "dlib_resnet" not in listed
-    shown = facevalue("models", "show", "dlib_resnet").stdout
+    shown = here("models", "show", "dlib_resnet").stdout
     assert "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30" in shown

@@ -12,7 +12,7 @@ from facevalue.annotate.search import Options, find, write_matches
 from facevalue.data.errors import RunError, SchemaError, UnknownName
 from facevalue.data.gallery import read_gallery
 
-from .test_cli import facevalue
+from .coloured import here
 
 FAKE = ("--model", "fake_embed", "--detector", "fake_detector")
 OPTIONS = Options("fake_embed", "fake_detector", k=2)
@@ -46,7 +46,7 @@ def who(tmp_path):
 
 def test_a_face_is_found_and_the_table_says_how_far_to_trust_it(people, who, tmp_path):
     out = tmp_path / "matches.csv"
-    done = facevalue("find", who, tmp_path / "gallery", "--photos", people, *FAKE, "--out", out)
+    done = here("find", who, tmp_path / "gallery", "--photos", people, *FAKE, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "gallery: 4 faces of 5 photos (without: 1 empty)" in done.stdout
     assert "5 photos measured now, 0 dropped" in done.stdout
@@ -165,7 +165,7 @@ def test_enough_people_give_a_verdict(tmp_path):
 
 def test_a_gallery_of_other_models_is_refused_before_anything_is_measured(people, who, tmp_path):
     find(who, tmp_path / "gallery", add=people, options=OPTIONS)
-    done = facevalue("find", who, tmp_path / "gallery", "--detector", "fake_detector", "--model", "mobileface_v2")
+    done = here("find", who, tmp_path / "gallery", "--detector", "fake_detector", "--model", "mobileface_v2")
     assert done.returncode == 1
     assert "made with fake_detector@1, fake_embed@1; this search would use fake_detector@1, mobileface_v2@" in done.stderr
 
@@ -173,7 +173,7 @@ def test_a_gallery_of_other_models_is_refused_before_anything_is_measured(people
 def test_an_index_is_measured_kept_and_told(people, who, tmp_path):
     pytest.importorskip("usearch", reason="the extra 'index' is not installed")
     exact = find(who, tmp_path / "gallery", add=people, options=OPTIONS)
-    done = facevalue("find", who, tmp_path / "gallery", *FAKE, "--k", 2, "--index", "--out", tmp_path / "m.json")
+    done = here("find", who, tmp_path / "gallery", *FAKE, "--k", 2, "--index", "--out", tmp_path / "m.json")
     assert done.returncode == 0, done.stderr
     assert "approximate: finds 100.00% of the 3 nearest (4 searches)" in done.stdout
     rows = json.loads((tmp_path / "m.json").read_text())
@@ -214,7 +214,7 @@ def test_what_cannot_be_searched_is_one_line(people, who, tmp_path):
     with pytest.raises(RunError, match="it has 1 photos and no face"):
         find(who, tmp_path / "empty", add=tmp_path / "none", options=OPTIONS)
     for words in (("--out", "m.txt"), ("--fpir", "0"), ("--photos", tmp_path / "absent")):
-        done = facevalue("find", who, gallery, *FAKE, *words)
+        done = here("find", who, gallery, *FAKE, *words)
         assert done.returncode == 2
         assert words[0] in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from facevalue.data.faces import Column
 from facevalue.data.files import read_findings, write_faces
 from facevalue.studies import geometry as study
 
@@ -87,11 +88,37 @@ def test_an_annotate_result_is_measured_by_its_mesh(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "5 faces in: 4 measured, 1 not (1 turned_away)" in done.stdout
     assert "nothing was measured anew" in done.stdout
+    assert "The earlier run has no frl132 points, only the mesh" in done.stdout
     rows = table(tmp_path / "out/geometry.csv")
     assert rows[3]["asymmetry_noise_free.why"] == "not_measured" or rows[3]["asymmetry"] == ""
     page = (tmp_path / "out/geometry.html").read_text()
     assert "london_mesh468" in page
     assert "Real-time Facial Surface Geometry" in page
+
+
+def test_an_annotate_result_with_foretold_points_is_measured_by_these_unless_the_mesh_is_asked_for(tmp_path):
+    shapes, _ = made(5, seed=1)
+    faces = meshed([0, 2, -4, 25, 1]).with_column("frl132.landmarks", Column(shapes.points, "px", "frl132@2 of mesh@1"))
+    write_faces(faces, tmp_path / "faces.parquet")
+    words = ("geometry", tmp_path / "faces.parquet", "--out", tmp_path / "out")
+    done = inside(*words, "--reference", "london_frl132")
+    assert done.returncode == 0, done.stderr
+    assert "5 faces in: 4 measured, 1 not (1 turned_away)" in done.stdout
+    assert "where frl132 foretells that people would place them" in done.stdout
+    assert "mean asymmetry, as by hand" in done.stdout
+    assert "is not known" not in done.stdout
+    rows = table(tmp_path / "out/geometry.csv")
+    assert rows[3]["averageness_by_hand.why"] == "turned_away"
+    for row in rows[:3]:
+        low, value, high = (float(row[f"averageness_by_hand{end}"]) for end in (".low", "", ".high"))
+        assert low < value < high
+    assert "132 points of the Face Research Lab&#39;s template" in (tmp_path / "out/geometry.html").read_text()
+    noisy = inside(*words, "--noise", 1, "--points", "frl132")
+    assert "mean asymmetry, noise taken off" in noisy.stdout
+    assert "as by hand" not in noisy.stdout
+    mesh = inside(*words, "--points", "mesh468", "--reference", "london_mesh468")
+    assert "no frl132 points" not in mesh.stdout
+    assert "the bands are far too narrow" in mesh.stdout
 
 
 def test_what_cannot_be_measured_is_one_line(tmp_path):
@@ -113,6 +140,8 @@ def test_what_cannot_be_measured_is_one_line(tmp_path):
         ((tem, "--reference", "london"), 1, "did you mean london_"),
         ((tem, "--reference", "london_mesh468"), 1, "has other landmarks"),
         ((tmp_path / "turned.parquet",), 1, "none can be (turned_away)"),
+        ((tmp_path / "turned.parquet", "--points", "frl132"), 1, "frl132.landmarks"),
+        ((tem, "--points", "frl132"), 2, "--points is of photos"),
     ):
         done = inside("geometry", *words, "--out", tmp_path / "out", "--quiet")
         assert done.returncode == code, done.stderr
@@ -135,10 +164,10 @@ def test_london_templates_give_the_published_figures(shared, tmp_path):
 
 
 @pytest.mark.shared
-def test_photos_are_read_many_times_and_an_annotate_result_once(shared, mirror, tmp_path):
+def test_the_mesh_of_photos_is_read_many_times_and_of_an_annotate_result_once(shared, mirror, tmp_path):
     for name in ("001_03", "002_03", "003_03"):
         (tmp_path / f"{name}.jpg").write_bytes((shared / f"data/london/photos/neutral/{name}.jpg").read_bytes())
-    again = inside("geometry", tmp_path, "--out", tmp_path / "out", "--workers", 1)
+    again = inside("geometry", tmp_path, "--out", tmp_path / "out", "--workers", 1, "--points", "mesh468")
     assert again.returncode == 0, again.stderr
     assert "the mean of 12 readings" in again.stdout
     once = inside("geometry", tmp_path / "out/faces", "--out", tmp_path / "once")
@@ -148,3 +177,17 @@ def test_photos_are_read_many_times_and_an_annotate_result_once(shared, mirror, 
         for folder in (tmp_path / "out", tmp_path / "once")
     )
     assert wide > 1.2 * narrow
+
+
+@pytest.mark.shared
+def test_photos_are_measured_where_people_would_place_the_points(shared, mirror, tmp_path):
+    for name in ("001_03", "002_03", "003_03"):
+        (tmp_path / f"{name}.jpg").write_bytes((shared / f"data/london/photos/neutral/{name}.jpg").read_bytes())
+    done = inside("geometry", tmp_path, "--out", tmp_path / "out", "--workers", 1, "--reference", "london_frl132")
+    assert done.returncode == 0, done.stderr
+    golden = json.loads((shared / "data/london/golden_geomorph.json").read_text())["published"]["averageness"]
+    rows = {row["name"][:3]: row for row in table(tmp_path / "out/geometry.csv")}
+    assert set(rows) == {"001", "002", "003"}
+    for face, row in rows.items():
+        low, high = (float(row[f"averageness_by_hand.{end}"]) for end in ("low", "high"))
+        assert low <= golden[face] <= high

@@ -81,7 +81,7 @@ def world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACEVALUE_CACHE", str(place / "cache"))
         patch.delenv("FACEVALUE_MIRROR", raising=False)
-        patch.setattr(descent, "LEAST_STEPS", 400)
+        patch.setattr(descent, "LEAST_STEPS", 250)
         for way in NET:
             patch.setattr(fetch, way, offline)
         known_card.cache_clear()
@@ -754,7 +754,7 @@ def test_real_photos_from_answers_to_an_explanation(shared, tmp_path):
     """Simulated people who look at gender alone, on London's faces."""
     with (shared / "data/london/london_info.csv").open() as file:
         sex = {row["face_id"]: row["face_gender"] for row in csv.DictReader(file)}
-    photos = sorted((shared / "data/london/photos/neutral").glob("*.jpg"))[:30]
+    photos = sorted((shared / "data/london/photos/neutral").glob("*.jpg"))[:20]
     own = [photo.stem for photo in photos]
     x = 2.0 * np.stack([[sex[name[:3]] == kind for name in own] for kind in ("female", "male")], 1)
     draw = np.random.default_rng(0)

@@ -3,6 +3,10 @@ import csv
 import numpy as np
 import pytest
 
+from facevalue import models
+from facevalue.annotate import instruments
+from facevalue.cli.quality import _wanted, _words
+from facevalue.data.errors import LicenceRefused
 from facevalue.data.files import read_findings
 
 from .test_similarity import FAKE, inside, people, portrait
@@ -68,7 +72,8 @@ def test_what_cannot_be_done_is_one_line(people, tmp_path):
         ((people, *FAKE, "--components", "quality.sharpnes"), 1, "quality.sharpness"),
         ((people, *GIVEN, "--fmr", "0.001"), 1, "needs 30,000 pairs of people"),
         ((people, "--model", "fake"), 1, "no model that embeds is called 'fake'"),
-        ((people, "--only-permissive"), 1, "no commercial use of expression"),
+        ((people, *FAKE, "--components", "iso_expression", "--only-permissive"), 1, "no commercial use of expression"),
+        ((people, *FAKE, "--components", "expected_error"), 1, "needs 24 people with two comparable photos; there are 2"),
         ((people, *GIVEN, "--calibration", tmp_path / "none.json"), 1, "expected a calibration"),
     ):
         done = inside("quality", *words, "--out", tmp_path / "out", "-q")
@@ -106,3 +111,20 @@ def test_on_real_people_blurred_photos_are_found(shared, mirror, tmp_path):
     told = rows(tmp_path / "out/quality.csv")
     assert {row["path"] for row in told if float(row["iso_quality.sharpness"]) < 50} == blurred
     assert {row["path"] for row in rows(tmp_path / "out/drop.csv")} == blurred
+
+
+def test_only_neutrality_is_left_out_where_commercial_use_must_be_free():
+    every, _ = _words(None, "dlib_resnet", errors=True, permissive=False)
+    free, notes = _words(None, "dlib_resnet", errors=True, permissive=True)
+    assert {*every} - {*free} == {"iso_expression"}
+    assert notes == ["No expression neutrality: the data of `expression` forbid commercial use."]
+    wanted = _wanted(free, "dlib_resnet", errors=True, calibrated=False)
+    assert wanted == ["dlib_resnet", "iso_quality", "quality", "dlib_resnet_spread"]
+    models.permissive(instruments.placed(wanted, "centerface"))
+    with pytest.raises(LicenceRefused, match="iso_expression"):
+        models.permissive(instruments.placed(_wanted(every, "dlib_resnet", errors=True, calibrated=False), "centerface"))
+
+
+def test_a_calibration_brings_what_its_error_is_made_of():
+    assert _wanted(["iso_quality"], "m", errors=True, calibrated=True) == ["m", "iso_quality", "m_spread", "quality"]
+    assert _wanted(["iso_quality", "quality.dark"], "m", errors=False, calibrated=False) == ["iso_quality", "quality"]

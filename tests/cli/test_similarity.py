@@ -1,29 +1,13 @@
-import io
 import json
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from types import SimpleNamespace
-from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from facevalue.cli import main
-
-from .test_cli import facevalue
+from .coloured import here as inside
 
 FAKE = ("--model", "fake_embed", "--detector", "fake_detector", "--workers", "1")
-
-
-def inside(*words):
-    """Run the command line in this process, which is faster; return what it printed and its exit code."""
-    out, err = io.StringIO(), io.StringIO()
-    command = patch.object(sys, "argv", ["facevalue", *map(str, words)])
-    with redirect_stdout(out), redirect_stderr(err), command, pytest.raises(SystemExit) as ended:
-        main()
-    return SimpleNamespace(returncode=ended.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 def portrait(path, colour, *, squares=((24, 40),)):
@@ -51,7 +35,7 @@ def people(tmp_path):
 
 
 def test_it_tells_the_gap_and_what_became_of_every_photo(people, tmp_path):
-    done = facevalue("similarity", people, "--out", tmp_path / "out", *FAKE)
+    done = inside("similarity", people, "--out", tmp_path / "out", *FAKE)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["one", "two", "gap"]

@@ -15,13 +15,13 @@ from facevalue.cli import train
 from facevalue.data.photos import find_photos
 from facevalue.train.recipe import EMBEDDING
 
-from .test_cli import facevalue
+from .coloured import here
 
 
 def test_help_names_what_goes_in_and_what_comes_out() -> None:
     group = CliRunner().invoke(train.app, ["--help"])
     assert group.exit_code == 0
-    assert all(word in group.output for word in ("attributes", "expression", "`train`"))
+    assert all(word in group.output for word in ("attributes", "expression", "landmarks", "`train`"))
     for command, words in (
         ("attributes", ("age, gender and race", "UTKFace", "[default: 40]")),
         ("expression", ("raters' votes", "train.parquet and valid.parquet of FER+", "[default: 25]")),
@@ -30,6 +30,10 @@ def test_help_names_what_goes_in_and_what_comes_out() -> None:
         assert shown.exit_code == 0
         text = " ".join(shown.output.replace("│", " ").split())
         assert all(word in text for word in ("--data", "--out", "-o", "--seed", "--epochs", "a stopped run goes on", *words))
+    shown = CliRunner().invoke(train.app, ["landmarks", "--help"])
+    assert shown.exit_code == 0
+    text = " ".join(shown.output.replace("│", " ").split())
+    assert all(word in text for word in ("--photos", "--templates", "--out", "--scale", "[default: 1.0]", "--seed", "held out"))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,8 @@ def test_help_names_what_goes_in_and_what_comes_out() -> None:
         (("expression", "--data", "x"), "--out"),
         (("attributes", "--data", "x", "--out", "y", "--epochs", "0"), "--epochs"),
         (("attribute",), "attributes"),
+        (("landmarks", "--photos", "x", "--out", "y"), "--templates"),
+        (("landmarks", "--photos", "x", "--templates", "t", "--out", "y", "--scale", "0"), "--scale"),
     ],
 )
 def test_wrong_use_is_told(words: tuple[str, ...], message: str) -> None:
@@ -48,7 +54,7 @@ def test_wrong_use_is_told(words: tuple[str, ...], message: str) -> None:
 
 
 def test_data_that_are_not_there_are_one_line(tmp_path: Path) -> None:
-    done = facevalue("train", "expression", "--data", tmp_path / "nowhere", "--out", tmp_path / "out")
+    done = here("train", "expression", "--data", tmp_path / "nowhere", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"facevalue: {tmp_path}/nowhere/train.parquet: expected a parquet of labelled photos")
@@ -58,7 +64,7 @@ def test_data_that_are_not_there_are_one_line(tmp_path: Path) -> None:
 def test_bad_labels_are_one_line(tmp_path: Path) -> None:
     table = {"age": [30, 200], "gender": [0, 1], "race": [0, 1], "png": [b"a", b"b"]}
     pq.write_table(pa.table(table), tmp_path / "t.parquet")
-    done = facevalue("train", "attributes", "--data", tmp_path / "t.parquet", "-o", tmp_path / "out")
+    done = here("train", "attributes", "--data", tmp_path / "t.parquet", "-o", tmp_path / "out")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
     assert line.endswith("t.parquet: age: expected whole numbers from 0 to 116, got 200 in row 1; mend or drop them")

@@ -9,7 +9,6 @@ from facevalue.confidence.defaults import read_verifier, write_verifier
 
 from .coloured import FAKE, album, here, portrait
 from .test_calibrate import calibrate
-from .test_cli import facevalue
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -22,8 +21,8 @@ def mine(coloured, few_draws, tmp_path_factory):
     return out
 
 
-def verify(a, b, calibration, *words, run=here):
-    return run("verify", a, b, "--calibration", calibration, *words)
+def verify(a, b, calibration, *words):
+    return here("verify", a, b, "--calibration", calibration, *words)
 
 
 def one_line(done, code, message):
@@ -34,7 +33,7 @@ def one_line(done, code, message):
 
 
 def test_the_card_says_what_speaks_for_it_and_on_what_it_rests(coloured, mine):
-    done = verify(coloured / "p03/0.png", coloured / "p03/1.png", mine, run=facevalue)
+    done = verify(coloured / "p03/0.png", coloured / "p03/1.png", mine)
     assert done.returncode == 0, done.stderr
     lines = {line[:18].strip(): line[18:] for line in done.stdout.splitlines()}
     assert done.stdout.startswith("same\n")

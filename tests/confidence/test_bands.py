@@ -11,7 +11,7 @@ from facevalue.data.errors import NotCalibrated, SchemaError, WrongShape
 from facevalue.stats.conformal import conformal_quantile
 from tests.confidence.simulated import Photos, photos_of
 
-RUNS = 30
+RUNS = 20
 
 
 def made(fit: Photos, calibrate: Photos, *, names: list[str]) -> EmbeddingBand:

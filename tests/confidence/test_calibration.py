@@ -16,7 +16,7 @@ from facevalue.data.people import People
 from facevalue.stats.likelihood import calibration_loss, cllr, likelihood_ratio_bounds, logistic
 from tests.confidence.measured import DETECTOR, MODEL, crowd, replaced
 
-FMR, LEVEL, RUNS = 0.02, 0.9, 12
+FMR, LEVEL, RUNS = 0.02, 0.9, 9
 
 
 def made(people: People, *, seed: int = 0, fmr: float = FMR, level: float = LEVEL) -> Verifier:

@@ -124,6 +124,14 @@ def test_the_window_has_the_eyes_where_they_belong():
     np.testing.assert_allclose(maps[0], [[1 / 3, 0, -50 / 3], [0, 1 / 3, -50 / 3]], atol=1e-6)
 
 
+def test_foretold_faces_are_nearer_to_the_mean_and_more_even_than_people_place_them():
+    told = frl132.departures()
+    assert list(told) == list(frl132.MEASURES)
+    for name, less in (("asymmetry", 0.0035), ("distinctiveness", 0.0109)):
+        assert told[name].shape == (102,)
+        assert told[name].mean() == pytest.approx(less, abs=2e-4)
+
+
 @functools.cache
 def london(folder: Path) -> tuple[Faces, np.ndarray]:
     """Return six faces and the points that people placed on them, px of the photos."""

@@ -13,12 +13,14 @@ from facevalue.studies.shapes import About, measure
 
 from ..studies.made_shapes import made, rated
 
+LABELS = ("to the right", "up")
 
-def result(n=16, *, noise=None, yaw=None, ratings=False, **options):
+
+def result(n=16, *, noise=None, yaw=None, ratings=False, departures=None, **options):
     shapes, sex = made(n, seed=1)
     names = np.array([f"<b>{name}" for name in shapes.names], object)
     about = About.unknown(n)
-    about = replace(about, sex=sex, noise=about.noise if noise is None else np.full(n, noise))
+    about = replace(about, sex=sex, noise=about.noise if noise is None else np.full(n, noise), departures=departures)
     about = about if yaw is None else replace(about, yaw=np.asarray(yaw, float))
     measured = measure(replace(shapes, names=names), about, level=0.9, seed=0)
     given = rated(names, np.nan_to_num(measured.columns["averageness"].values.astype(float)), seed=2) if ratings else None
@@ -162,15 +164,33 @@ def tilted(whole):
 def test_plots_show_what_they_say(whole):
     assert len(components(whole.components, whole.mirror).axes) == 3
     columns = whole.columns
-    banded = scatter(whole.names, whole.sex, columns["asymmetry_noise_free"], columns["averageness_noise_free"])
-    assert banded.axes[0].get_xlabel() == "asymmetry, landmark noise taken off"
+    banded = scatter(whole.names, whole.sex, columns["asymmetry_noise_free"], columns["averageness_noise_free"], labels=LABELS)
+    assert (banded.axes[0].get_xlabel(), banded.axes[0].get_ylabel()) == LABELS
     assert banded.axes[0].collections
-    plain = scatter(whole.names, whole.sex, columns["asymmetry"], columns["averageness"])
+    plain = scatter(whole.names, whole.sex, columns["asymmetry"], columns["averageness"], labels=LABELS)
     assert not plain.axes[0].collections
     points = np.concatenate([line.get_xydata() for line in plain.axes[0].get_lines()])
     assert len(points) == 15
     lines = [("a", "female", {"value": 0.2, "low": -0.1, "high": 0.5}), ("b", "all", {"value": 0.9, "low": None, "high": None})]
     assert len(forest(lines).axes[0].get_lines()) == 4
+
+
+def test_foretold_points_are_shown_as_by_hand_with_their_bands():
+    found = result(
+        departures={"asymmetry": np.linspace(-0.1, 0.01, 30), "distinctiveness": np.linspace(0, 0.02, 30)}, ratings=True
+    )
+    page = html(found)
+    assert "bars are 90 % bands, from how far faces that frl132 had not learned from" in page
+    names = [row["name"] for row in digest(found)["means"]]
+    assert names[:2] == ["asymmetry", "asymmetry, as by hand"]
+    assert "averageness, as by hand with attractive" in " ".join(
+        f"{one['name']} with {t['trait']}" for t in digest(found)["traits"] for one in t["correlations"]
+    )
+    assert digest(found)["untold"] == (16, 16)
+    assert {"asymmetry_by_hand.low", "averageness_by_hand.high"} <= {*face_table(found).column_names}
+    lists = digest(found)["extremes"]
+    values = found.columns["averageness_by_hand"].values
+    assert lists[1]["faces"][0]["value"] == values.max()
 
 
 def test_measures_have_words():

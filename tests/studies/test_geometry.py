@@ -3,10 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mapie.conformity_scores import AbsoluteConformityScore
+from mapie.regression import SplitConformalRegressor
 from scipy import stats
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from facevalue.data.errors import MissingColumn, RunError, SchemaError, UnknownName, WrongShape
-from facevalue.data.faces import concatenate
+from facevalue.data.faces import Column, concatenate
 from facevalue.data.ratings import TraitRatings, read_sexes
 from facevalue.data.shapes import Shapes, read_shapes
 from facevalue.image.averageness import frozen
@@ -14,7 +17,7 @@ from facevalue.image.landmarks import scheme
 from facevalue.image.symmetry import asymmetry
 from facevalue.studies.geometry import correlated, geometry
 from facevalue.studies.references import named_reference, read_reference, write_reference
-from facevalue.studies.shapes import REASONS, About, measure, mesh_shapes
+from facevalue.studies.shapes import REASONS, About, foretold_shapes, measure, mesh_shapes
 
 from .made import row
 from .made_shapes import made, meshed, rated
@@ -106,6 +109,91 @@ def test_noise_that_is_known_of_some_faces_says_so_of_the_others():
     found = measure(shapes, known(5, noise=np.array([1, 1, 1, 1, np.nan])), level=0.9, seed=0)
     assert found.columns["asymmetry_noise_free"].why.tolist() == ["", "", "", "", "not_measured"]
     assert np.isnan(found.columns["averageness_noise_free"].low[4])
+
+
+def departures(n=99, *, seed=0):
+    draw = np.random.default_rng(seed)
+    return {"asymmetry": draw.normal(0.002, 0.002, n), "distinctiveness": draw.normal(0.01, 0.01, n)}
+
+
+def test_foretold_points_have_the_measures_as_by_hand_and_mapie_has_the_same_bands():
+    shapes, _ = made(40, seed=2)
+    apart = departures()
+    reference = named_reference("london_frl132")
+    found = measure(shapes, known(40, departures=apart), level=0.9, seed=0, reference=reference)
+    for name in apart:
+        raw, hand = found.columns[name].values.astype(float), found.columns[f"{name}_by_hand"]
+        assert hand.values == pytest.approx(np.maximum(0, raw + np.median(apart[name])), rel=1e-5)
+        low, high = mapie_bands(raw, apart[name])
+        assert hand.low == pytest.approx(np.maximum(0, low), abs=1e-6)
+        assert hand.high == pytest.approx(high, abs=1e-6)
+    near, far = found.columns["averageness_by_hand"], found.columns["distinctiveness_by_hand"]
+    total = 0.01 + reference.furthest
+    for one, other in ((near.values, far.values), (near.low, far.high), (near.high, far.low)):
+        assert one + other == pytest.approx(np.full(40, total), rel=1e-5)
+    assert near.level == 0.9
+    assert correlated(found) == ("asymmetry_by_hand", "fluctuating_asymmetry", "averageness_by_hand")
+    with pytest.raises(RunError, match=r"bands of level 0\.99 need 199 faces held out, there are 99"):
+        measure(shapes, known(40, departures=apart), level=0.99, seed=0)
+
+
+def mapie_bands(values, apart):
+    """Return the bands that MAPIE makes of signed residuals about a model that returns what it is given."""
+    model = DummyIdentity().fit(np.zeros((2, 1)), np.zeros(2))
+    known = SplitConformalRegressor(model, confidence_level=0.9, conformity_score=AbsoluteConformityScore(sym=False))
+    known.conformalize(np.zeros((len(apart), 1)), apart)
+    return known.predict_interval(values[:, None])[1][:, :, 0].T
+
+
+class DummyIdentity(RegressorMixin, BaseEstimator):
+    def fit(self, x, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, x):
+        return np.asarray(x)[:, 0]
+
+
+def test_bands_as_by_hand_hold_the_measure_of_new_faces_as_often_as_they_say():
+    """Of errors far from normal; and what a face lacks, its band lacks."""
+    shapes, _ = made(400, seed=4)
+    truth = asymmetry(shapes.points, scheme("frl132").mirror)
+    error = np.random.default_rng(1).exponential(0.004, (2, 400))
+    held = []
+    for i in range(20):
+        apart = {"asymmetry": np.random.default_rng(i).exponential(0.004, 59)}
+        found = measure(shapes, known(400, departures=apart), level=0.9, seed=0).columns["asymmetry_by_hand"]
+        held.append(((found.low <= truth + error[0]) & (truth + error[0] <= found.high)).mean())
+    assert 0.89 <= np.mean(held) <= 0.93
+    points = shapes.points[:4].copy()
+    points[1] = np.nan
+    gone = measure(Shapes(shapes.names[:4], points, "frl132"), known(4, departures=departures()), level=0.9, seed=0)
+    assert gone.columns["averageness_by_hand"].why.tolist() == ["", "no_points", "", ""]
+    assert np.isnan(gone.columns["averageness_by_hand"].low[1])
+
+
+def foretold(n, *, seed=1, yaw=None):
+    """Return faces of one photo each, with 132 points."""
+    shapes, _ = made(n, seed=seed)
+    faces = meshed(np.zeros(n) if yaw is None else yaw)
+    return faces.with_column("frl132.landmarks", Column(shapes.points, "px", "frl132@2 of mesh@1"))
+
+
+def test_foretold_points_are_those_of_the_largest_face_and_a_face_without_mesh_has_none():
+    faces = foretold(4, yaw=[0, 20, 5, 0])
+    points = faces["frl132.landmarks"].values.copy()
+    points[2] = np.nan
+    faces = faces.with_column("frl132.landmarks", Column(points, "px", "frl132@2 of mesh@1"))
+    small = replace(faces[3:4], box=np.array([[0, 0, 5, 5.0]]))
+    shapes, about = foretold_shapes(concatenate([small, faces]), departures())
+    assert shapes.scheme == "frl132"
+    assert shapes.names.tolist() == ["003_03.jpg", "000_03.jpg", "001_03.jpg", "002_03.jpg"]
+    assert shapes.points[0] == pytest.approx(points[3])
+    found = measure(shapes, about, level=0.9, seed=0)
+    assert found.columns["asymmetry_by_hand"].why.tolist() == ["", "", "turned_away", "no_mesh"]
+    assert "asymmetry_noise_free" not in found.columns
+    with pytest.raises(MissingColumn, match=r"frl132\.landmarks"):
+        foretold_shapes(meshed([0.0]), departures())
 
 
 def test_what_cannot_be_measured_has_a_reason_and_all_reasons_are_explained():

@@ -249,7 +249,7 @@ def test_the_interval_of_the_gap_holds_the_true_gap_as_often_as_it_says():
     truth = (unit[::2] * unit[1::2]).sum(1).mean() - (unit[:-2] * unit[2:]).sum(1).mean()
     assert len(who) == 4000
     for seed in range(80):
-        people = people_of(*crowd((3,) * 20, seed=seed, noise=noise, d=d))
+        people = people_of(*crowd((3,) * 14, seed=seed, noise=noise, d=d))
         found = row(similarity(people, "m", metric="cosine", level=0.8, seed=seed, resamples=100)[1], "gap")
         held.append(found["low"] <= truth <= found["high"])
     assert 0.68 < np.mean(held) < 0.91

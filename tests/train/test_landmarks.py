@@ -10,13 +10,16 @@ from facevalue.annotate.memory import annotate
 from facevalue.data.errors import SchemaError
 from facevalue.data.faces import Column, Faces
 from facevalue.data.shapes import Shapes, read_shapes
+from facevalue.image.averageness import distinctiveness
+from facevalue.image.geometry import align
 from facevalue.image.landmarks import frl_mean, scheme
-from facevalue.models.frl132 import EYES_APART, EYES_AT, HEIGHT, POINTS, WIDTH, across, frame, read_regression
+from facevalue.models.frl132 import EYES_APART, EYES_AT, HEIGHT, MEASURES, POINTS, WIDTH, across, frame, read_regression
 from facevalue.train import landmarks
 from facevalue.train.landmarks import (
     PENALTIES,
     REGIONS,
     Windows,
+    departures,
     figures,
     fit,
     held_out,
@@ -109,13 +112,14 @@ def test_nothing_is_found_where_the_picture_shows_another_face(drawn):
 
 def test_a_regression_is_written_and_read_in_half_the_bytes(drawn, tmp_path):
     known = fit(drawn, seed=0)
-    write_regression(known, tmp_path / "frl132.npz")
+    write_regression(known, {"asymmetry": np.array([0.25, 0.5])}, tmp_path / "frl132.npz")
     stored = read_regression(tmp_path / "frl132.npz")
     full, half = (each(drawn.edges[0], drawn.meshes[0]) for each in (known, stored))
     np.testing.assert_allclose(half, full, atol=0.05)
     assert full.shape == (POINTS, 2)
     with np.load(tmp_path / "frl132.npz") as file:
         assert {file[name].dtype for name in ("start", "basis", "weights")} == {np.dtype(np.float16)}
+        assert file["asymmetry"].tolist() == [0.25, 0.5]
 
 
 def test_windows_are_followed_by_their_mirror_images(drawn):
@@ -140,6 +144,22 @@ def test_figures_of_a_constant_error(drawn):
         assert row["value"] == pytest.approx(5 / EYES_APART)
         assert row["low"] == pytest.approx(row["high"])
         assert row["n"] == N
+
+
+def test_departures_are_what_people_s_points_say_more_than_the_foretold(drawn):
+    truth = np.random.default_rng(3).normal(0, 1, (N, POINTS, 2)) + drawn.points[:N]
+    mirror = scheme("frl132").mirror
+    even = np.tile(drawn.points[0] + across(drawn.points[:1], mirror)[0], (N, 1, 1)) / 2
+    found = departures(even, truth)
+    assert {name: values.shape for name, values in found.items()} == {"asymmetry": (N,), "distinctiveness": (N,)}
+    bent = align(np.concatenate([truth, across(truth, mirror)])).shapes
+    np.testing.assert_allclose(found["asymmetry"], np.linalg.norm(bent[:N] - bent[N:], axis=(1, 2)) / 2, rtol=2e-3)
+    same = departures(truth, truth)
+    assert max(np.abs(values).max() for values in same.values()) == 0
+    far = distinctiveness(align(truth).shapes)
+    one = align(np.concatenate([truth, even])).shapes
+    near = np.linalg.norm(one[N:] - one[:N].mean(0), axis=(1, 2))
+    np.testing.assert_allclose(found["distinctiveness"], far - near, atol=2e-3)
 
 
 def test_too_few_templates_and_templates_without_a_face_are_told(tmp_path):
@@ -173,5 +193,8 @@ def test_london(shared, mirror, tmp_path, monkeypatch):
     assert rows["error", "all"]["value"] < 0.03
     with (tmp_path / "findings.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(found)
+    (kept,) = (path for path in tmp_path.iterdir() if path.suffix == ".npz")
+    with np.load(kept) as file:
+        assert {name: file[name].shape for name in MEASURES} == {"asymmetry": (102,), "distinctiveness": (102,)}
     carried = read_regression(Path(landmarks.__file__).parents[1] / "models" / "_weights" / "frl132.npz")
     np.testing.assert_allclose(read_regression(tmp_path / "frl132.npz").base, carried.base, atol=0.05)

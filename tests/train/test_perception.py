@@ -13,7 +13,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from facevalue.data.errors import RunError, SchemaError, WrongShape
-from facevalue.data.judgments import read_judgments
 from facevalue.data.perception import Perception, read_perception, write_perception
 from facevalue.data.similarities import Similarities, human_similarity, read_similarities
 from facevalue.data.triplets import Triplets
@@ -48,7 +47,7 @@ def made():
 def fitted(made):
     """Return a model with masks and one without, both pruned."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(descent, "LEAST_STEPS", 500)
+        patch.setattr(descent, "LEAST_STEPS", 350)
         with_masks = settings(dimensions=6, mask="annotator", prune=True)
         return [one.fit(made.answers[:6000]) for one in (with_masks, settings(dimensions=6, prune=True))]
 
@@ -117,7 +116,8 @@ def test_a_fit_returns_itself_changes_no_setting_and_no_answer(made):
     np.testing.assert_array_equal(settings(mask="annotator").fit_transform(answers), one.transform())
 
 
-def test_folds_of_answers_are_scored_by_scikit_learn(made):
+def test_folds_of_answers_are_scored_by_scikit_learn(made, monkeypatch):
+    monkeypatch.setattr(descent, "LEAST_STEPS", 80)
     answers = made.answers[:1800]
     found = cross_val_score(settings(), answers, cv=3)
     expected = []
@@ -559,18 +559,11 @@ def test_what_a_table_cannot_tell_is_refused(made, fitted):
 # ---- real judgments
 
 
-@pytest.fixture(scope="module")
-def cfd36(shared):
-    answers = read_judgments(shared / "data" / "judgments" / "cfd36" / "cfd36_triplets_individual.csv", format="triplets")
-    split = answers.columns["split"]
-    return answers[split == "train"], answers[split == "test"]
-
-
 @pytest.mark.shared
 def test_masks_say_more_of_cfd36_than_the_best_without(cfd36, monkeypatch):
     """Published of those that are blind to annotators: .736; their bound is .781. AVFS falls when annotators are swapped."""
-    monkeypatch.setattr(descent, "LEAST_STEPS", 1200)
-    train, test = cfd36
+    monkeypatch.setattr(descent, "LEAST_STEPS", 700)
+    train, test = (cfd36[cfd36.columns["split"] == name] for name in ("train", "test"))
     assert (len(train), len(test)) == (29_657, 7577)
     one = PerceptualEmbedding(seed=0, mask="annotator", dimensions=12, prune=False).fit(train)
     p = one.predict_proba(test)[np.arange(len(test)), test.odd]
@@ -585,7 +578,7 @@ def test_masks_say_more_of_cfd36_than_the_best_without(cfd36, monkeypatch):
 @pytest.mark.shared
 def test_likeness_of_facesim3d_is_found(shared, monkeypatch):
     """A second implementation, fitted to the counts in the same way, reached .962 and .943; people agree with .933."""
-    monkeypatch.setattr(descent, "LEAST_STEPS", 600)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 350)
     flat, solid = (read_similarities(shared / "data" / "judgments" / "facesim3d" / f"{d}D_similarity-rt.csv") for d in (2, 3))
     one = PerceptualEmbedding(seed=0, dimensions=16, sparsity=1.0).fit(flat)
     x = one.transform().astype(float)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,21 @@ from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
 SCHEMES = {68: "ibug68", 98: "wflw98", 106: "insightface106", 132: "frl132", 189: "frl189", 468: "mesh468", 478: "mesh478"}
 # how the names of measures end from which the noise of landmarks is taken off
 NOISE_FREE = "_noise_free"
+# how those end that say what a measure would be of points placed by people, from foretold ones
+BY_HAND = "_by_hand"
 
 _Named = list[tuple[str, np.ndarray]]
+
+
+def best(names: Collection[str], measure: str) -> str:
+    """Return the name of a measure as by hand, or else without noise, where the names have that; or as it is.
+
+    Examples
+    --------
+    >>> best(["asymmetry", "asymmetry_noise_free"], "asymmetry"), best(["asymmetry"], "asymmetry")
+    ('asymmetry_noise_free', 'asymmetry')
+    """
+    return next((f"{measure}{end}" for end in (BY_HAND, NOISE_FREE) if f"{measure}{end}" in names), measure)
 
 
 @dataclass(frozen=True, slots=True)

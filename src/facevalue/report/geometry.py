@@ -14,19 +14,24 @@ from facevalue.data.faces import Column
 from facevalue.data.files import replacing, write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.ratings import SEXES
-from facevalue.data.shapes import NOISE_FREE
+from facevalue.data.shapes import BY_HAND, NOISE_FREE, best
 from facevalue.image.averageness import Reference
 from facevalue.image.dimorphism import Components
 from facevalue.report import plots
 from facevalue.report.page import render
 from facevalue.report.people import counted, measures, write_table
-from facevalue.report.shapes import best, components, forest, mean_face, scatter, told
+from facevalue.report.shapes import components, forest, mean_face, scatter, told
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
 TOP, RATE = 5, 0.05
+ENDS = {NOISE_FREE: "noise taken off", BY_HAND: "as by hand"}
+BANDS = {
+    f"asymmetry{NOISE_FREE}": "from the noise of the landmarks",
+    f"asymmetry{BY_HAND}": "from how far faces that frl132 had not learned from lay from their values by hand",
+}
 WORDS = {
     "asymmetry": "asymmetry",
     "fluctuating_asymmetry": "fluctuating asymmetry",
@@ -132,7 +137,7 @@ def digest(result: Result) -> dict[str, Any]:
     dict
         `counts`; `sentences` on what became of the faces; `level`; `groups`; `means`: a row a measure, a cell a group;
         `turned`: how asymmetry goes with yaw; `sexed`; `extremes`: lists of names; `untold`: of how many faces asymmetry cannot
-        be told from none; `traits`: reliability and correlations of each trait and sex.
+        be told from none; `bands`: whence its bands are; `traits`: reliability and correlations of each trait and sex.
     """
     counts = measures(result.findings, "all")
     turned = [(key, f"spearman {key} with yaw") for key in WORDS]
@@ -149,6 +154,7 @@ def digest(result: Result) -> dict[str, Any]:
         "sexed": counts.get("sexed_right"),
         "extremes": _extremes(result),
         "untold": _untold(result),
+        "bands": BANDS.get(best(result.columns, "asymmetry")),
         "traits": _traits(result.findings),
     }
 
@@ -156,11 +162,13 @@ def digest(result: Result) -> dict[str, Any]:
 def worded(name: str) -> str:
     """Return a measure in words.
 
-    >>> worded("asymmetry_noise_free"), worded("yaw")
-    ('asymmetry, noise taken off', 'yaw (deg)')
+    >>> worded("asymmetry_noise_free"), worded("averageness_by_hand"), worded("yaw")
+    ('asymmetry, noise taken off', 'averageness, as by hand', 'yaw (deg)')
     """
-    known = WORDS.get(name.removesuffix(NOISE_FREE), name)
-    return f"{known}, noise taken off" if name.endswith(NOISE_FREE) else known
+    for end, word in ENDS.items():
+        if name.endswith(end):
+            return f"{worded(name.removesuffix(end))}, {word}"
+    return WORDS.get(name, name)
 
 
 def _sentences(result: Result, counts: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -207,7 +215,7 @@ def _extremes(result: Result) -> list[dict[str, Any]]:
         ("averageness", -1, "The most average"),
         ("averageness", 1, "The least average"),
     ):
-        column = best(result.columns, name)
+        column = result.columns[best(result.columns, name)]
         values = column.values.astype(np.float64)
         order = [i for i in np.argsort(sign * values, kind="stable") if np.isfinite(values[i])][:TOP]
         faces = [
@@ -231,8 +239,8 @@ def _ends(column: Column, i: int) -> tuple[float, float] | None:
 
 def _untold(result: Result) -> tuple[int, int] | None:
     """Return of how many faces, out of how many, the interval of asymmetry holds 0."""
-    column = result.columns.get(f"asymmetry{NOISE_FREE}")
-    if column is None or column.low is None:
+    column = result.columns[best(result.columns, "asymmetry")]
+    if column.low is None:
         return None
     known = np.isfinite(column.low)
     return int((column.low[known] <= 0).sum()), int(known.sum())
@@ -261,13 +269,10 @@ def _figures(result: Result) -> dict[str, Figure]:
     figures = {"mean_face": mean_face(result.mean, result.shapes, result.sex, result.mirror)}
     if result.components is not None and len(result.components.sd):
         figures["components"] = components(result.components, result.mirror)
-    if (
-        np.isfinite(best(result.columns, "asymmetry").values).any()
-        and np.isfinite(best(result.columns, "averageness").values).any()
-    ):
-        figures["scatter"] = scatter(
-            result.names, result.sex, best(result.columns, "asymmetry"), best(result.columns, "averageness")
-        )
+    across, up = (best(result.columns, name) for name in ("asymmetry", "averageness"))
+    columns = result.columns[across], result.columns[up]
+    if all(np.isfinite(column.values).any() for column in columns):
+        figures["scatter"] = scatter(result.names, result.sex, *columns, labels=(worded(across), worded(up)))
     if lines := told(_traits(result.findings)):
         figures["correlations"] = forest(lines)
     return figures

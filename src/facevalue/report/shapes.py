@@ -9,7 +9,6 @@ import numpy as np
 
 from facevalue.data.faces import Column
 from facevalue.data.ratings import SEXES
-from facevalue.data.shapes import NOISE_FREE
 from facevalue.image.dimorphism import Components
 from facevalue.report import plots
 from facevalue.report.plots import COLOURS, INK, LINE
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN, STEP = 3, 2.0
-
-
-def best(columns: Mapping[str, Column], name: str) -> Column:
-    """Return a measure without noise where that is known, or as it was taken."""
-    return columns.get(f"{name}{NOISE_FREE}", columns[name])
 
 
 def _bare(axes: Axes) -> None:
@@ -102,8 +96,8 @@ def components(found: Components, mirror: np.ndarray | None) -> Figure:
 
 
 @plots._house_style()
-def scatter(names: np.ndarray, sex: np.ndarray, across: Column, up: Column) -> Figure:
-    """Return averageness against asymmetry, a mark a face, with bands where the noise is known; the outermost have names."""
+def scatter(names: np.ndarray, sex: np.ndarray, across: Column, up: Column, *, labels: tuple[str, str]) -> Figure:
+    """Return averageness against asymmetry, a mark a face, with bands where there are some; the outermost have names."""
     figure, axes = plots._figure(8.4, 5.2)
     known = np.isfinite(across.values) & np.isfinite(up.values)
     for number, one in enumerate(dict.fromkeys((*SEXES, *sex.tolist()))):
@@ -119,7 +113,7 @@ def scatter(names: np.ndarray, sex: np.ndarray, across: Column, up: Column) -> F
         axes.plot(across.values[rows], up.values[rows], mark, color=colour, markersize=4, label=one or "sex not known")
     for i in _outermost(across.values, up.values, known):
         axes.annotate(str(names[i]), (across.values[i], up.values[i]), (4, 3), textcoords="offset points", fontsize=7)
-    axes.set(xlabel="asymmetry" if across.low is None else "asymmetry, landmark noise taken off", ylabel="averageness")
+    axes.set(xlabel=labels[0], ylabel=labels[1])
     plots._legend(figure)
     return figure
 

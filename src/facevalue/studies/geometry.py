@@ -16,7 +16,7 @@ import numpy as np
 from facevalue.data.errors import SchemaError
 from facevalue.data.findings import Findings, concatenate
 from facevalue.data.ratings import SEXES, TraitRatings, face_places
-from facevalue.data.shapes import NOISE_FREE
+from facevalue.data.shapes import best
 from facevalue.stats.association import rank_correlations
 from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
@@ -87,12 +87,12 @@ def geometry(
 
 
 def correlated(measured: Measured) -> tuple[str, ...]:
-    """Return the measures that are correlated with ratings: those without noise where it is known, no two that say the same.
+    """Return the measures that are correlated with ratings: as by hand or without noise where known, no two that say the same.
 
     Distinctiveness is averageness with its sign turned; of the scores of dimorphism that counts in which a face has no part.
     """
     known = measured.columns
-    names = [f"{name}{NOISE_FREE}" if f"{name}{NOISE_FREE}" in known else name for name in ("asymmetry", "averageness")]
+    names = [best(known, name) for name in ("asymmetry", "averageness")]
     names.insert(1, "fluctuating_asymmetry")
     names += [name for name in ("dimorphism_left_out", "dimorphism") if name in known][:1]
     return tuple(name for name in names if np.isfinite(known[name].values).any())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from facevalue.data.errors import RunError, SchemaError, WrongShape
 from facevalue.data.faces import Column, Faces
 from facevalue.data.people import main_faces
-from facevalue.data.shapes import NOISE_FREE, Shapes
+from facevalue.data.shapes import BY_HAND, NOISE_FREE, Shapes
 from facevalue.image import landmarks
 from facevalue.image.averageness import MARGIN, Reference, averageness_from, distinctiveness_from, frozen
 from facevalue.image.dimorphism import Components, dimorphism, dimorphism_left_out, principal_components
@@ -19,6 +19,7 @@ from facevalue.image.geometry import Aligned, align
 from facevalue.image.landmark_noise import Estimate, Noise, asymmetry_estimate, distinctiveness_estimate
 from facevalue.image.symmetry import asymmetry, object_symmetry
 from facevalue.stats.calibration import check_level
+from facevalue.stats.conformal import conformal_quantile, scores_needed
 
 REASONS = {
     "turned_away": "The head is turned further than the limit: in the picture a turned face is asymmetric however even it is.",
@@ -30,7 +31,7 @@ REASONS = {
 MAX_YAW, FEW, LEFT_OUT_MOST = 10.0, 3, 300
 PRESENCE = 0.5
 MEASURES = ("asymmetry", "fluctuating_asymmetry", "distinctiveness", "averageness", "dimorphism", "dimorphism_left_out")
-ORDER = (*(f"{name}{end}" for name in MEASURES for end in ("", NOISE_FREE)), "yaw", "size")
+ORDER = (*(f"{name}{end}" for name in MEASURES for end in ("", NOISE_FREE, BY_HAND)), "yaw", "size")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +50,9 @@ class About:
         Why a face has no points; "" where it has.
     covariance : (2p, 2p) float
         How the points of upright faces err together, as `image.landmark_noise.Noise` has it; None: each by itself.
+    departures
+        Of points that were foretold: by measure, "asymmetry" and "distinctiveness", how far it lay above its value by them
+        when people placed the points, (m,) float, a face each; None of points that were placed or read.
 
     Raises
     ------
@@ -61,6 +65,7 @@ class About:
     noise: np.ndarray
     why: np.ndarray
     covariance: np.ndarray | None = None
+    departures: Mapping[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("sex", object), ("yaw", np.float64), ("noise", np.float64), ("why", object)):
@@ -132,17 +137,42 @@ def mesh_shapes(faces: Faces) -> tuple[Shapes, About]:
         One of these was not measured.
     """
     main = faces[main_faces(faces)[0]]
-    points, yaw = main["mesh.landmarks"].values.astype(np.float64), main["pose.yaw"].values
-    absent = ~(main["mesh.presence"].values >= PRESENCE)
+    shapes, about = _of_column(main, "mesh.landmarks", "mesh468", ~(main["mesh.presence"].values >= PRESENCE))
+    eyes = shapes.points[:, landmarks.scheme("mesh468").eyes].mean(2)
+    noise = main["mesh.spread"].values / 2 * np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1)
+    return shapes, replace(about, noise=noise)
+
+
+def foretold_shapes(faces: Faces, departures: Mapping[str, np.ndarray]) -> tuple[Shapes, About]:
+    """Return the shape of the largest face of each photo by the instrument frl132, and what is known of it.
+
+    Parameters
+    ----------
+    faces
+        With "frl132.landmarks" and "pose.yaw".
+    departures
+        As `About` has them: `facevalue.models.frl132.departures()`.
+
+    Raises
+    ------
+    MissingColumn
+        One of these was not measured.
+    """
+    main = faces[main_faces(faces)[0]]
+    absent = np.isnan(main["frl132.landmarks"].values).any((1, 2))
+    shapes, about = _of_column(main, "frl132.landmarks", "frl132", absent)
+    return shapes, replace(about, departures=departures)
+
+
+def _of_column(main: Faces, name: str, scheme: str, absent: np.ndarray) -> tuple[Shapes, About]:
+    """Return the points of a column, (n, p, 2 or more), and the turn of the head; faces without a mesh say so."""
+    points = main[name].values[:, :, :2].astype(np.float64)
     points[absent] = np.nan
-    given = main["mesh.landmarks"].why
-    why = np.where(absent, "no_mesh", "").astype(object)
+    why, given = np.where(absent, "no_mesh", "").astype(object), main[name].why
     if given is not None:
         why = np.where(given != "", given, why)
-    eyes = points[:, landmarks.scheme("mesh468").eyes, :2].mean(2)
-    noise = main["mesh.spread"].values / 2 * np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1)
     names = np.where(main.path == "", main.photo, main.path)
-    return Shapes(names, points[:, :, :2], "mesh468"), About(np.full(len(main), "", object), yaw, noise, why)
+    return Shapes(names, points, scheme), replace(About.unknown(len(main)), yaw=main["pose.yaw"].values, why=why)
 
 
 def measure(
@@ -153,7 +183,10 @@ def measure(
     Columns are "asymmetry", of the face alone; "fluctuating_asymmetry", less what the sample shares; "distinctiveness" and
     "averageness", from the reference; "dimorphism", 0 the mean woman and 1 the mean man, and "dimorphism_left_out", in whose
     means the face itself has no part; "yaw" and "size". Where the noise of the landmarks is known there are
-    "asymmetry_noise_free", "distinctiveness_noise_free" and "averageness_noise_free", with bands.
+    "asymmetry_noise_free", "distinctiveness_noise_free" and "averageness_noise_free", with bands. Of foretold points there are
+    "asymmetry_by_hand", "distinctiveness_by_hand" and "averageness_by_hand": what they would be of points placed by people,
+    `a + median e`, e the departures, in a band of conformal prediction, from `a - q(-e)` to `a + q(e)`, each q the
+    `(1 + level) / 2` quantile.
 
     Parameters
     ----------
@@ -179,9 +212,14 @@ def measure(
     WrongShape
         `about` is of another number of faces.
     RunError
-        No face is left.
+        No face is left, or the departures are too few for the level.
     SchemaError
         The reference has other landmarks.
+
+    References
+    ----------
+    Conformal bands: Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, JASA 113, 2018, Theorem 2.2; of people held out in folds:
+    Barber, Candes, Ramdas, Tibshirani, Predictive Inference with the Jackknife+, Annals of Statistics 49, 2021.
 
     Examples
     --------
@@ -211,6 +249,7 @@ def measure(
     columns = _of_mirror(points, aligned, scheme, why, source)
     columns |= _of_reference(points, known, why, source, alone=reference is None)
     columns |= _noise_free(points, about, scheme, known, level=level, seed=seed)
+    columns |= _by_hand(columns, about, known, level=level)
     components = principal_components(aligned.shapes) if (why == "").sum() >= FEW else None
     columns |= _of_sex(aligned, components, about.sex, why, source)
     columns["yaw"] = Column(about.yaw, "deg", source, why=np.where(np.isnan(about.yaw), "not_measured", ""))
@@ -278,6 +317,24 @@ def _noise_free(
         f"{name}{NOISE_FREE}": Column(one.value, "1", f"geometry, {known.scheme}", low=one.low, high=one.high, **ends)
         for name, one in found.items()
     }
+
+
+def _by_hand(columns: Mapping[str, Column], about: About, known: Reference, *, level: float) -> dict[str, Column]:
+    """Return the measures as they would be of points that people place, with bands; none where no departures are known."""
+    found, edge = dict[str, Column](), (1 + level) / 2
+    for name, apart in (about.departures or {}).items():
+        if len(apart) < scores_needed(edge):
+            raise RunError(
+                f"bands of level {level:g} need {scores_needed(edge)} faces held out, there are {len(apart)}: lower it"
+            )
+        steps = np.median(apart), -conformal_quantile(-apart, edge), conformal_quantile(apart, edge)
+        value, low, high = (np.maximum(0, columns[name].values + step) for step in steps)
+        found[name] = replace(columns[name], values=value, low=low, high=high, level=level)
+    if far := found.get("distinctiveness"):
+        near = MARGIN + known.furthest
+        value, low, high = (near - end for end in (far.values, far.high, far.low) if end is not None)
+        found["averageness"] = replace(far, values=value, low=low, high=high)
+    return {f"{name}{BY_HAND}": column for name, column in found.items()}
 
 
 def _of_sex(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.data.photos import decode, find_photos, read_bytes
 from facevalue.data.shapes import Shapes
 from facevalue.image.align import apply
-from facevalue.image.averageness import averageness
+from facevalue.image.averageness import averageness, distinctiveness_from, frozen
 from facevalue.image.geometry import align
 from facevalue.image.landmarks import scheme
 from facevalue.image.symmetry import asymmetry
@@ -236,6 +236,19 @@ def figures(found: np.ndarray, truth: np.ndarray, *, seed: int) -> Findings:
     return concatenate(rows)
 
 
+def departures(found: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Return how far measures of the points placed by people, (n, 132, 2), lie above those of the foretold, (n,) each.
+
+    "asymmetry", and "distinctiveness" from the mean of the placed.
+    """
+    known = scheme("frl132")
+    mean = frozen(align(truth, eyes=known.eyes), scheme=known.name, name="as placed")
+    return {
+        "asymmetry": asymmetry(truth, known.mirror) - asymmetry(found, known.mirror),
+        "distinctiveness": distinctiveness_from(truth, mean) - distinctiveness_from(found, mean),
+    }
+
+
 def _figure(measure: str, group: str, statistic: Callable[..., Any], *arrays: np.ndarray, seed: int) -> Findings:
     low, high = bootstrap_interval(statistic, *arrays, level=LEVEL, seed=seed)
     ends = {"value": statistic(*arrays), "low": low, "high": high, "level": LEVEL, "n": len(arrays[0])}
@@ -277,17 +290,18 @@ def train(faces: Faces, photos: Path, templates: Shapes, out: Path, *, scale: fl
     if templates.scheme not in ("frl132", "frl189") or len(templates) < 2 * OUTER:
         got = f"{len(templates)} of {templates.points.shape[1]} points"
         raise SchemaError(f"expected {2 * OUTER} templates or more, of 189 or 132 points; got {got}")
-    pictures, meshes, maps = _seen(faces, photos, templates.names)
+    pictures, meshes, maps = cut_windows(faces, photos, templates.names)
     placed = (scheme(templates.scheme).select(templates.points) + 0.5) * scale - 0.5
     known = windows(pictures, meshes, apply(maps, placed), templates.names)
-    found = figures(held_out(known, folds=OUTER, seed=seed), known.points[: len(templates)], seed=seed)
+    told, truth = held_out(known, folds=OUTER, seed=seed), known.points[: len(templates)]
+    found = figures(told, truth, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    write_regression(fit(known, seed=seed), out / "frl132.npz")
+    write_regression(fit(known, seed=seed), departures(told, truth), out / "frl132.npz")
     write_findings(found, out / "findings.csv")
     return found
 
 
-def _seen(faces: Faces, photos: Path, names: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+def cut_windows(faces: Faces, photos: Path, names: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Return the windows, the meshes in them and the maps to them, of the photos with these names."""
     there = faces["mesh.presence"].values >= PRESENCE
     order = [i for i in np.argsort(faces.score, kind="stable") if there[i]]
@@ -303,9 +317,9 @@ def _seen(faces: Faces, photos: Path, names: np.ndarray) -> tuple[list[np.ndarra
     return [picture for picture, _ in cuts], apply(maps, meshes), maps
 
 
-def write_regression(regression: Regression, path: Path) -> None:
-    """Write a regression as npz, its large arrays in half precision."""
-    stored = {name: values.astype(np.float32) for name, values in asdict(regression).items()}
+def write_regression(regression: Regression, departures: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write a regression, and `departures` of faces held out, as npz, its large arrays in half precision."""
+    stored = {name: values.astype(np.float32) for name, values in (asdict(regression) | {**departures}).items()}
     stored |= {name: stored[name].astype(np.float16) for name in ("start", "basis", "weights")}
     stored["near"] = regression.near.astype(np.uint8)
     with replacing(path) as part, part.open("wb") as file:
