@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.kernel_ridge import KernelRidge
 
-from facevalue.annotate.memory import annotate
 from facevalue.data.errors import SchemaError
 from facevalue.data.faces import Column, Faces
 from facevalue.data.shapes import Shapes, read_shapes
@@ -180,12 +179,12 @@ def test_too_few_templates_and_templates_without_a_face_are_told(tmp_path):
 
 @pytest.mark.index
 @pytest.mark.shared
-def test_london(shared, mirror, tmp_path, monkeypatch):
+def test_london(london, shared, tmp_path, monkeypatch):
     """Ten folds, not four, give .87 for averageness, and .817 to .919 as its interval."""
     monkeypatch.setattr(landmarks, "OUTER", 4)
     folder = shared / "data" / "london"
     photos = folder / "photos" / "neutral"
-    faces = annotate(photos, instruments=["mesh"], workers=1)
+    faces = london.faces[[path.endswith("_03.jpg") for path in london.faces.path]]
     found = train(faces, photos, read_shapes(folder / "tem"), tmp_path, scale=2 / 3, seed=0)
     rows = {(row["measure"], row["group"]): row for row in found.to_rows()}
     assert rows["correlation", "averageness"]["value"] > 0.84
