@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from facevalue.cli._options import Level, Out, Permissive, Quiet, Seed, Workers
+
 if TYPE_CHECKING:
     from facevalue.data.faces import Faces
     from facevalue.data.findings import Findings
@@ -49,7 +51,7 @@ class _Asked:
 
 def geometry(
     faces: Annotated[Path, typer.Argument(help=FACES)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.", file_okay=False, writable=True)],
+    out: Out,
     ratings: Annotated[
         Path | None, typer.Option(help="Table of ratings: face,rater,trait,rating; or face and a column a trait.")
     ] = None,
@@ -69,10 +71,11 @@ def geometry(
     ] = None,
     max_yaw: Annotated[float, typer.Option(help="Do not measure heads that are turned further, degrees.", min=0)] = 10.0,
     detector: Annotated[str, typer.Option(help="Name of a detector, for photos.")] = "centerface",
-    seed: Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)] = 0,
-    level: Annotated[float, typer.Option(help="Nominal coverage of the intervals.", min=0.5, max=0.999)] = 0.9,
-    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")] = False,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    workers: Workers = 0,
+    only_permissive: Permissive = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure asymmetry, averageness and dimorphism of faces, and how they go with people's ratings.
 
@@ -88,6 +91,8 @@ def geometry(
     from facevalue.studies.references import named_reference, write_reference
     from facevalue.studies.shapes import measure
 
+    if only_permissive:
+        models.permissive([detector, "mesh", "pose", "frl132"])
     known = None if reference is None else named_reference(reference)
     shapes, about, notes, names = _shapes(faces, out, _Asked(points, detector, seed, workers, quiet))
     about = _about(shapes, about, info, sex, noise)
