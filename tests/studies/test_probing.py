@@ -1,6 +1,5 @@
 """Probing: what is there is found, what is only the person is not, and folds that leak show it."""
 
-
 import numpy as np
 import pytest
 
