@@ -10,7 +10,7 @@ demo: .venv/ready
 
 test: .venv/ready-dev
 	$(BIN)/facevalue models fetch default blazeface
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -62,7 +62,8 @@ def calibrate(
     whose = np.array(list(roster.person.values()), object)
     calibration.check_people(whose, fmr=fmr, level=level)
     coverage.check_people(whose, level=level)
-    _show.prepare([detector, *instruments], quiet=quiet)
+    if roster.faces is None:
+        _show.prepare([detector, *instruments], quiet=quiet)
     known = _measured(roster, out, detector, instruments, workers=workers, quiet=quiet)
     changed = {} if changes == "none" else _changed(roster, known, detector, instruments, quiet=quiet)
     base = calibration.mixed(known, changed, model, seed=seed) if mix else known
