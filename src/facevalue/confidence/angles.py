@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from facevalue.data.errors import WrongShape
+from facevalue.stats.similarity import arc
 
 
 def directions(embeddings: np.ndarray) -> np.ndarray:
@@ -72,12 +73,6 @@ def template_angles(embeddings: np.ndarray, people: np.ndarray) -> np.ndarray:
 def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the angle, (n,) deg, between each row of a, (n, d), and that of b, (n, d) or (d,).
 
-    `2 atan2(|u - v|, |u + v|)` of directions u and v, which is exact for small angles too.
-
-    References
-    ----------
-    Kahan, How futile are mindless assessments of roundoff in floating-point computation?, 2006.
-
     Examples
     --------
     >>> between(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 3.0])).round(1)
@@ -86,7 +81,7 @@ def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     u, v = directions(a), directions(np.atleast_2d(b))
     if u.shape[1] != v.shape[1] or len(v) not in (1, len(u)):
         raise WrongShape(f"expected two sets of directions of one width, got {np.shape(a)} and {np.shape(b)}")
-    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(u - v, axis=1), np.linalg.norm(u + v, axis=1))))
+    return arc(u, v)
 
 
 def nearest_angle(embeddings: np.ndarray, references: np.ndarray) -> np.ndarray:

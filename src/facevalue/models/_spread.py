@@ -10,6 +10,7 @@ import numpy as np
 
 from facevalue.models._card import Card, Output
 from facevalue.models._session import Net
+from facevalue.stats.similarity import arc
 
 SPREAD = "_spread"
 # right and down in shares of the crop, degrees, size
@@ -68,13 +69,10 @@ class Spread:
 
 
 def _degrees(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the angle of each row of a and the same of b, (n,) degrees, NaN where one has no length.
-
-    By the half-angle formula, exact for small ones.
-    """
+    """Return the angle of each row of a and the same of b, (n,) degrees, NaN where one has no length."""
     with np.errstate(invalid="ignore"):
         a, b = (rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True) for rows in (a, b))
-    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1))))
+    return arc(a, b)
 
 
 def _blinded(crops: np.ndarray) -> np.ndarray:

@@ -144,6 +144,30 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return out
 
 
+def arc(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Return the angle of each row of u with that of v, rows of length 1, as `2 atan2(|u - v|, |u + v|)`: exact for small ones.
+
+    Parameters
+    ----------
+    u : (n, d) float
+    v : (n, d) or (1, d) float
+
+    Returns
+    -------
+    (n,) float in [0, 180], deg
+
+    References
+    ----------
+    Kahan, How futile are mindless assessments of roundoff in floating-point computation?, 2006.
+
+    Examples
+    --------
+    >>> arc(np.array([[1.0, 0.0], [0.6, 0.8]]), np.array([[0.0, 1.0]])).round(1)
+    array([90. , 36.9])
+    """
+    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(u - v, axis=1), np.linalg.norm(u + v, axis=1))))
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

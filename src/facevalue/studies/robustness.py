@@ -16,7 +16,7 @@ from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
-from facevalue.stats.similarity import unit
+from facevalue.stats.similarity import arc, unit
 from facevalue.stats.verification import error_bound
 from facevalue.studies.answers import MEAN, answer_changes, answers
 
@@ -252,9 +252,9 @@ class _Against:
         other[itself, own[usable][itself]] = False
         if condition.people.faces is not condition.before:
             was = condition.before[f"{self.model}.embedding"].values[usable]
-            yield told.mean("angle_to_clean_deg", _degrees(u, unit(was)), usable)
+            yield told.mean("angle_to_clean_deg", arc(u, unit(was)), usable)
         others = other.astype(np.float64) @ self.unit
-        yield told.mean("angle_to_others_deg", np.where(other.any(1), _degrees(u, others), np.nan), usable)
+        yield told.mean("angle_to_others_deg", arc(u, unit(others)), usable)
         match = u @ self.unit.T >= self.threshold
         share = np.zeros(len(who))
         share[usable] = (match & other).sum(1) / np.maximum(other.sum(1), 1)
@@ -316,10 +316,3 @@ def _both_drawn(
     some = weights > 0
     low, high = np.quantile(hits[some] / weights[some], [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _degrees(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return the angle of each row of directions u with that of v, (n,) deg; NaN of a row without length."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        v = v / np.linalg.norm(v, axis=1, keepdims=True)
-    return np.asarray(np.degrees(2 * np.arctan2(np.linalg.norm(u - v, axis=1), np.linalg.norm(u + v, axis=1))))
