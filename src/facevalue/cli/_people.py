@@ -87,8 +87,13 @@ def detectors(roster: Roster, words: str | None) -> tuple[str, ...]:
     return found
 
 
-def measured(roster: Roster, out: Path, detector: str, wanted: Sequence[str], *, workers: int, quiet: bool) -> People:
-    """Measure the photos of a roster by one detector and instruments, with a bar; weights are fetched first."""
+def measured(
+    roster: Roster, out: Path, detector: str, wanted: Sequence[str], *, workers: int, quiet: bool, folder: str = ""
+) -> People:
+    """Measure the photos of a roster by one detector and instruments, with a bar, into a folder of `out`.
+
+    The folder is faces/DETECTOR where none is named; weights are fetched first.
+    """
     from facevalue import models
     from facevalue.annotate import engine, instruments, run
     from facevalue.annotate.people import measure_people
@@ -99,7 +104,7 @@ def measured(roster: Roster, out: Path, detector: str, wanted: Sequence[str], *,
     options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
     with _show.progress(f"measuring with {detector}", "photos", quiet=quiet or roster.faces is not None) as progress:
         people = measure_people(
-            roster, out / "faces" / detector, detector=detector, wanted=wanted, options=options, progress=progress
+            roster, out / (folder or f"faces/{detector}"), detector=detector, wanted=wanted, options=options, progress=progress
         )
     for name in set(wanted) & set(models.names(kind="embed")):
         people.embedding(name)

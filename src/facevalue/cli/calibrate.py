@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -46,7 +45,7 @@ def calibrate(
 
     from facevalue.annotate.people import embedder
     from facevalue.annotate.verify import wanted
-    from facevalue.cli import _show
+    from facevalue.cli import _people, _show
     from facevalue.confidence import calibration, coverage
     from facevalue.confidence.defaults import write_verifier
     from facevalue.data.files import write_findings
@@ -62,9 +61,8 @@ def calibrate(
     whose = np.array(list(roster.person.values()), object)
     calibration.check_people(whose, fmr=fmr, level=level)
     coverage.check_people(whose, level=level)
-    if roster.faces is None:
-        _show.prepare([detector, *instruments], quiet=quiet)
-    known = _measured(roster, out, detector, instruments, workers=workers, quiet=quiet)
+    folder = f"{out.stem}_faces"
+    known = _people.measured(roster, out.parent, detector, instruments, workers=workers, quiet=quiet, folder=folder)
     changed = {} if changes == "none" else _changed(roster, known, detector, instruments, quiet=quiet)
     base = calibration.mixed(known, changed, model, seed=seed) if mix else known
     data = (name or Path(people).name) + (calibration.MIXED if mix else "")
@@ -78,19 +76,6 @@ def calibrate(
     write_findings(found, out.with_name(f"{out.stem}_coverage.csv"))
     if not quiet:
         _show.calibration(made, found, out)
-
-
-def _measured(roster: Roster, out: Path, detector: str, instruments: Sequence[str], *, workers: int, quiet: bool) -> People:
-    """Return the people measured, in a folder beside the calibration."""
-    from facevalue.annotate import engine, run
-    from facevalue.annotate.people import measure_people
-    from facevalue.cli import _show
-
-    options, folder = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv)), f"{out.stem}_faces"
-    with _show.progress("measuring", "photos", quiet=quiet) as progress:
-        return measure_people(
-            roster, out.with_name(folder), detector=detector, wanted=instruments, options=options, progress=progress
-        )
 
 
 def _changed(roster: Roster, known: People, detector: str, instruments: Sequence[str], *, quiet: bool) -> dict[str, People]:
