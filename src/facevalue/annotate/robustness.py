@@ -28,7 +28,8 @@ FOLDERS = {"folder": "as in PERSON/LEVEL/photo", "outer-folder": "as in LEVEL/PE
 def drawn_probes(people: People, model: str, *, most: int, seed: int) -> People:
     """Return at most so many photos of each person, drawn at random among those that can be corrupted, in their order.
 
-    These are those that a model can compare, with two eyes 1 px apart or more.
+    These are those that a model can compare, with two eyes 1 px apart or more. The order of the draw is that of all photos, so
+    that detectors which find the same faces draw the same.
 
     Parameters
     ----------
@@ -50,9 +51,9 @@ def drawn_probes(people: People, model: str, *, most: int, seed: int) -> People:
     if not ready.any():
         told = _counted(people.why(model)) or "no eyes"
         raise RunError(f"expected photos of people with a face that {model} can compare, got none of {len(people)} ({told})")
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(ready))
+    order = np.random.default_rng(seed).permutation(len(people))
     taken, kept = dict[str, int](), list[int]()
-    for i in order.tolist():
+    for i in order[ready[order]].tolist():
         who = str(people.person[i])
         taken[who] = taken.get(who, 0) + 1
         if not most or taken[who] <= most:
