@@ -93,6 +93,13 @@ def of_people(
     return sample, notes, [models.card(name) for name in used if name in models.names()]
 
 
+def operating_point(fmr: float | None, threshold: float | None, verifier: Verifier | None) -> tuple[float | None, float | None]:
+    """Return the false match rate and the threshold: one of them, both of a calibration, a rate of .01 where none is given."""
+    if verifier is not None:
+        return verifier.fmr, verifier.threshold
+    return (None, threshold) if threshold is not None else (0.01 if fmr is None else fmr, None)
+
+
 def _named(measures: Sequence[str]) -> tuple[str, ...]:
     from facevalue.studies.disparity import MEASURES
 

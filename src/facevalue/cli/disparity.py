@@ -78,13 +78,10 @@ def disparity(
         if info is not None or calibration is not None:
             raise typer.BadParameter("--info, --calibration: they are for photos; a table of pairs has its own columns")
         sample, notes = _disparity.of_pairs(Path(given), asked)
-        at = threshold
     else:
         sample, notes, cards = _disparity.of_people(given, info, out, asked, verifier)
-        at = None if threshold is None else threshold if asked.metric == "cosine" else -threshold
-    rate = fmr if fmr is not None else None if threshold is not None else 0.01
-    if verifier is not None:
-        at, rate = verifier.threshold, verifier.fmr
+        threshold = threshold if threshold is None or asked.metric == "cosine" else -threshold
+    rate, at = _disparity.operating_point(fmr, threshold, verifier)
     terms = study.Terms(rate, at, least, alpha, measures=asked.measures)
     with _show.progress("counting", "resamples", quiet=quiet) as progress:
         findings = study.disparity(sample, terms, level=level, seed=seed, progress=progress)
