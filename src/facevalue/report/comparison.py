@@ -96,7 +96,7 @@ def _told(measure: str, value: float | None) -> str:
     return "below 0.001" if measure == "adjusted_p" and value < 0.001 else f"{value:.3f}"
 
 
-@plots._house_style()
+@plots.house_style()
 def forest(findings: Findings, sets: tuple[str, str]) -> Figure:
     """Return a plot of the 40 dimensions of the largest disparity: disparity and difference, each with its interval.
 

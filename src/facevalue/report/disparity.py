@@ -253,7 +253,7 @@ def _threshold(overall: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     yield f"Threshold {at['told']}, {at['method']}: {rates} ({counted(at['n'], 'pair')})."
 
 
-@plots._house_style()
+@plots.house_style()
 def forest(part: Mapping[str, Any]) -> Figure:
     """Return a forest plot of a grouping: a panel a measure, a line a group, as it is and balanced; refused cells say so.
 

@@ -210,13 +210,13 @@ def _number(row: Mapping[str, Any]) -> str:
     return "none" if value is None else f"{value:,.0f}" if whole else f"{value:.3f}"
 
 
-@plots._house_style()
+@plots.house_style()
 def ladder(findings: Findings) -> Figure:
     """Return a plot of accuracies under each other: the model's with own, typical and swapped masks, and what people reach."""
     found = measures(findings, "all")
     rows = [(label, found[name]) for name, label in LADDER.items() if name in found and found[name]["value"] is not None]
     rows = [(label, row) for label, row in rows if row["n"] >= FEW or label not in COMPARED]
-    figure, axes = plots._figure(7.6, 0.38 * len(rows) + 1.1)
+    figure, axes = plots.new_figure(7.6, 0.38 * len(rows) + 1.1)
     for place, (label, row) in enumerate(rows):
         own = label.endswith(("masks", "mask"))
         _bars(axes, place, row, colour=plots.COLOURS[0 if own else 1], flat=True, marker="o" if own else "D")
@@ -226,12 +226,12 @@ def ladder(findings: Findings) -> Figure:
     return figure
 
 
-@plots._house_style()
+@plots.house_style()
 def reliability(findings: Findings) -> Figure:
     """Return a reliability plot: how often the pair that the model holds most alike was kept, by the probability it gave."""
     groups = list(dict.fromkeys(group for group in findings.group if group.startswith("bin ")))
     points = [measures(findings, group) for group in groups]
-    figure, axes = plots._figure(5.2, 4.6)
+    figure, axes = plots.new_figure(5.2, 4.6)
     axes.plot((0, 1), (0, 1), color=plots.LINE, linewidth=0.8, linestyle=":")
     for found in points:
         _bars(axes, found["said"]["value"], found["came_true"], colour=plots.COLOURS[0])
@@ -241,12 +241,12 @@ def reliability(findings: Findings) -> Figure:
     return figure
 
 
-@plots._house_style()
+@plots.house_style()
 def elimination(findings: Findings) -> Figure:
     """Return the accuracy by the number of dimensions that are left: the most important ones, and the largest of each face."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = plots._figure(7.6, 4.4)
+    figure, axes = plots.new_figure(7.6, 4.4)
     curves = {"accuracy": "the most important", "accuracy_by_face": "the largest of each face"}
     for number, (measure, label) in enumerate(curves.items()):
         rows = _curve(findings, measure)
@@ -260,15 +260,15 @@ def elimination(findings: Findings) -> Figure:
     axes.axhline(guess, color=plots.INK, linewidth=0.8, linestyle=":", label="a guess")
     axes.set(xlabel="dimensions left", ylabel="share of answers said right")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plots._legend(figure)
+    plots.legend(figure)
     return figure
 
 
-@plots._house_style()
+@plots.house_style()
 def annotators(findings: Findings) -> Figure:
     """Return a strip of annotators by rising accuracy, each with its interval; names of up to 60."""
     rows = _strip(findings)
-    figure, axes = plots._figure(float(np.clip(0.17 * len(rows) + 1.5, 5.5, 11)), 4.2 if len(rows) <= NAMED else 3.4)
+    figure, axes = plots.new_figure(float(np.clip(0.17 * len(rows) + 1.5, 5.5, 11)), 4.2 if len(rows) <= NAMED else 3.4)
     for place, row in enumerate(rows if len(rows) <= NAMED else []):
         _bars(axes, place, row, colour=plots.COLOURS[0])
     if len(rows) > NAMED:

@@ -66,7 +66,7 @@ class Curve:
 
 
 @contextmanager
-def _house_style() -> Iterator[None]:
+def house_style() -> Iterator[None]:
     """Set text as text, names without mathematics, and ids that are always the same; it decorates all that draws."""
     from matplotlib import rc_context
 
@@ -88,7 +88,7 @@ def _house_style() -> Iterator[None]:
         yield
 
 
-@_house_style()
+@house_style()
 def heatmap(pairs: Pairs, *, same: float, different: float) -> Figure:
     """Return a heat map: red is more alike, blue is less, whatever the metric.
 
@@ -112,7 +112,7 @@ def heatmap(pairs: Pairs, *, same: float, different: float) -> Figure:
 
     n, m = pairs.values.shape
     side = float(np.clip(0.26 * max(n, m) + 2.5, 5.5, 14)) if max(n, m) <= NAMED else 8.5
-    figure, axes = _figure(side + 1.3, side)
+    figure, axes = new_figure(side + 1.3, side)
     means = [mean for mean in (same, different) if np.isfinite(mean)]
     centre = sum(means) / len(means) if means else 0.0
     ends = [float(end(pairs.values, initial=centre + room)) for end, room in ((np.nanmin, -1e-3), (np.nanmax, 1e-3))]
@@ -163,7 +163,7 @@ def _colour_bar(figure: Figure, drawn: Any, axes: Axes, metric: str, centre: flo
         bar.ax.invert_yaxis()
 
 
-@_house_style()
+@house_style()
 def roc(curves: Sequence[Curve]) -> Figure:
     """Return ROC curves: true match rate by false match rate, which stands on a logarithmic axis; a rate of 0 at its edge.
 
@@ -180,7 +180,7 @@ def roc(curves: Sequence[Curve]) -> Figure:
     >>> [line.get_alpha() for line in roc([one]).axes[0].get_lines()]
     [0.5, None, None]
     """
-    figure, axes = _figure(8.4, 5.2)
+    figure, axes = new_figure(8.4, 5.2)
     floor = _floor(curve.fmr for curve in curves)
     for number, curve in enumerate(curves):
         points = np.maximum(curve.fmr, floor), 1 - curve.fnmr
@@ -198,11 +198,11 @@ def roc(curves: Sequence[Curve]) -> Figure:
     limit = max(curve.fmr_limit for curve in curves)
     if floor < limit < 1:
         axes.axvline(limit, color=INK, linewidth=0.8, linestyle=":", label=f"left of it {FEW}")
-    _legend(figure)
+    legend(figure)
     return figure
 
 
-@_house_style()
+@house_style()
 def det(curves: Sequence[Curve]) -> Figure:
     """Return DET curves: both error rates in normal deviates, on which normal scores make straight lines.
 
@@ -223,7 +223,7 @@ def det(curves: Sequence[Curve]) -> Figure:
     >>> det([one]).axes[0].get_lines()[0].get_xdata().round(3)
     array([ 0.   , -0.842])
     """
-    figure, axes = _figure(8.4, 5.2)
+    figure, axes = new_figure(8.4, 5.2)
     floors = _floor(curve.fmr for curve in curves), _floor(curve.fnmr for curve in curves)
     for number, curve in enumerate(curves):
         points = _deviate(curve.fmr, floors[0]), _deviate(curve.fnmr, floors[1])
@@ -239,7 +239,7 @@ def det(curves: Sequence[Curve]) -> Figure:
             label = ""
     axes.set(xlabel="false match rate", ylabel="false non-match rate")
     axes.set(xlim=_deviate(np.array([floors[0], 0.7]), floors[0]), ylim=_deviate(np.array([floors[1], 0.7]), floors[1]))
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -270,18 +270,20 @@ def _draw(axes: Axes, number: int, name: str, points: tuple[np.ndarray, np.ndarr
     axes.plot(*(np.where(held, part, np.nan) for part in points), linewidth=1.9, label=name, **look)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of so many inches, with one plot."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
-def _legend(figure: Figure) -> None:
+def legend(figure: Figure) -> None:
+    """Put the names of what is drawn below a figure."""
     figure.legend(loc="outside lower left", frameon=False, fontsize=8, handlelength=3.5)
 
 
-@_house_style()
+@house_style()
 def write_plot(figure: Figure, path: Path) -> None:
     """Write a figure as `path` with .svg and as `path` with .png.
 
@@ -292,7 +294,7 @@ def write_plot(figure: Figure, path: Path) -> None:
             figure.savefig(part, format=suffix[1:], **options)
 
 
-@_house_style()
+@house_style()
 def uri(figure: Figure) -> str:
     """Return a figure as a data URI of SVG, in which ink turns light where the reader's screen is dark."""
     buffer = io.BytesIO()

@@ -165,10 +165,10 @@ def _sentences(result: Result, reasons: Mapping[str, int]) -> list[str]:
     return lines
 
 
-@plots._house_style()
+@plots.house_style()
 def dots(rows: Sequence[Mapping[str, Any]], model: str) -> Figure:
     """Return a plot with a line a target: the measure with its interval, its control, and the leaky success beside them."""
-    figure, axes = plots._figure(8.4, 1.6 + 0.3 * max(len(rows), 1))
+    figure, axes = plots.new_figure(8.4, 1.6 + 0.3 * max(len(rows), 1))
     looks = (
         ("main", model, "o", 0),
         ("main_control", "control: random per person", "s", 1),
@@ -192,7 +192,7 @@ def dots(rows: Sequence[Mapping[str, Any]], model: str) -> Figure:
     axes.set(ylim=(max(len(rows), 1) - 0.4, -0.6), xlim=(max(-1.0, axes.get_xlim()[0]), 1.02))
     axes.set_xlabel("R2 of people not seen before" + (", of labels balanced accuracy" if _labelled(rows) else ""))
     if rows:
-        plots._legend(figure)
+        plots.legend(figure)
     return figure
 
 

@@ -174,11 +174,11 @@ def _row(result: Result, name: str) -> dict[str, Any]:
     return row
 
 
-@plots._house_style()
+@plots.house_style()
 def discard_plot(result: Result) -> Figure:
     """Return the error of the pairs that are left by the share left out, for the six best components and for no quality."""
     assert result.curves is not None
-    figure, axes = plots._figure(8.4, 5.4)
+    figure, axes = plots.new_figure(8.4, 5.4)
     start = next(iter(result.curves.values()))[1][0] if result.curves else 0.0
     for number, name in enumerate(result.order[:DRAWN]):
         share, error = result.curves[name]
@@ -189,5 +189,5 @@ def discard_plot(result: Result) -> Figure:
     axes.plot([0, start], [start, 0], linestyle="dashed", label="the best that there could be", **given)
     axes.set(xlim=(0, 0.5), ylim=(0, None), xlabel="share of pairs left out", ylabel="false non-match rate of the rest")
     axes.axvline(0.2, color=plots.INK, linewidth=0.8, linestyle=":")
-    plots._legend(figure)
+    plots.legend(figure)
     return figure

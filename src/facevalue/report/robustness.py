@@ -282,7 +282,7 @@ def _told(part: Part, measure: str) -> bool:
     return bool(np.isfinite(part.findings.value[part.findings.measure == measure]).any())
 
 
-@plots._house_style()
+@plots.house_style()
 def small_multiples(result: Result, lines: Mapping[str, tuple[Part, str]], ends: tuple[float, float] | None) -> Figure:
     """Return a panel a corruption: a measure by severity, a line a name, with its interval; a limit is dotted.
 
@@ -348,7 +348,7 @@ def _grid(rows: int, columns: int, ends: tuple[float, float], *, room: float) ->
     return figure, panels
 
 
-@plots._house_style()
+@plots.house_style()
 def forest(result: Result) -> Figure:
     """Return a row a level of the factor, and a column each for true matches, coverage and the embedding's angle."""
     from matplotlib.figure import Figure

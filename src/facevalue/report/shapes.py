@@ -25,7 +25,7 @@ def _bare(axes: Axes) -> None:
     axes.set_axis_off()
 
 
-@plots._house_style()
+@plots.house_style()
 def mean_face(mean: np.ndarray, shapes: np.ndarray, sex: np.ndarray, mirror: np.ndarray | None) -> Figure:
     """Return the mean face, each point joined to its mirror image; beside it the means of both sexes, where known."""
     turn = _level(mean, mirror)
@@ -76,7 +76,7 @@ def _grid(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]]
     return figure, [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
 
 
-@plots._house_style()
+@plots.house_style()
 def components(found: Components, mirror: np.ndarray | None) -> Figure:
     """Return the first principal components: each point's way from two standard deviations below the mean to two above."""
     count = min(SHOWN, len(found.sd))
@@ -95,10 +95,10 @@ def components(found: Components, mirror: np.ndarray | None) -> Figure:
     return figure
 
 
-@plots._house_style()
+@plots.house_style()
 def scatter(names: np.ndarray, sex: np.ndarray, across: Column, up: Column, *, labels: tuple[str, str]) -> Figure:
     """Return averageness against asymmetry, a mark a face, with bands where there are some; the outermost have names."""
-    figure, axes = plots._figure(8.4, 5.2)
+    figure, axes = plots.new_figure(8.4, 5.2)
     known = np.isfinite(across.values) & np.isfinite(up.values)
     for number, one in enumerate(dict.fromkeys((*SEXES, *sex.tolist()))):
         rows = np.flatnonzero(known & (sex == one))
@@ -114,7 +114,7 @@ def scatter(names: np.ndarray, sex: np.ndarray, across: Column, up: Column, *, l
     for i in _outermost(across.values, up.values, known):
         axes.annotate(str(names[i]), (across.values[i], up.values[i]), (4, 3), textcoords="offset points", fontsize=7)
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    plots._legend(figure)
+    plots.legend(figure)
     return figure
 
 
@@ -141,10 +141,10 @@ def told(traits: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, Mapping[st
     ]
 
 
-@plots._house_style()
+@plots.house_style()
 def forest(lines: Sequence[tuple[str, str, Mapping[str, Any]]]) -> Figure:
     """Return the rank correlations of measures with ratings, one or more, a line each, with their intervals."""
-    figure, axes = plots._figure(8.4, 1.2 + 0.42 * len(lines))
+    figure, axes = plots.new_figure(8.4, 1.2 + 0.42 * len(lines))
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, (_, group, row) in enumerate(lines):
         colour = COLOURS[SEXES.index(group) if group in SEXES else 2]
