@@ -15,9 +15,11 @@ from facevalue.cli import (
     disparity,
     find,
     geometry,
+    homophily,
     judgments,
     models,
     perceive,
+    power,
     probe,
     quality,
     robustness,
@@ -45,6 +47,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
 app.command("geometry")(geometry.geometry)
+app.command("homophily")(homophily.homophily)
+app.command("power")(power.power)
 app.command("probe")(probe.probe)
 app.command("quality")(quality.quality)
 app.command("robustness")(robustness.robustness)

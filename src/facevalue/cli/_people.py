@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 def listed(words: str, option: str) -> tuple[str, ...]:
     """Return names given with commas, each once."""
-    names = tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
+    names = some(words)
     if not names:
         raise typer.BadParameter(f"{option}: expected names with commas, got {words!r}")
     return names
+
+
+def some(words: str) -> tuple[str, ...]:
+    """Return names given with commas, each once; none of nothing."""
+    return tuple(dict.fromkeys(word.strip() for word in words.split(",") if word.strip()))
 
 
 def one(names: tuple[str, ...], option: str) -> str:
@@ -51,18 +56,24 @@ def roster(given: str | Path, out: Path) -> Roster:
     """
     from facevalue.data.errors import RunError
     from facevalue.data.people import find_people
-    from facevalue.data.photos import Found
 
-    found = find_people(given)
-    if found.photos is not None:
-        inside = tuple(os.path.join(place, "") for place in (os.path.abspath(out), os.path.realpath(out)))
-        kept = Found(photo for photo in found.photos if not photo.where.startswith(inside))
-        kept.others = found.photos.others
-        left = {photo.path for photo in kept}
-        found = replace(found, photos=kept, person={path: who for path, who in found.person.items() if path in left})
+    found = outside(find_people(given), out)
     if len(names := sorted(set(found.person.values()) - {""})) < 2:
         raise RunError(f"{given}: expected photos of two people or more; got those of {len(names)} ({', '.join(names)})")
     return found
+
+
+def outside(roster: Roster, out: Path) -> Roster:
+    """Return a roster without the photos that lie in a folder, such as plots of an earlier run."""
+    from facevalue.data.photos import Found
+
+    if roster.photos is None:
+        return roster
+    inside = tuple(os.path.join(place, "") for place in (os.path.abspath(out), os.path.realpath(out)))
+    kept = Found(photo for photo in roster.photos if not photo.where.startswith(inside))
+    kept.others = roster.photos.others
+    left = {photo.path for photo in kept}
+    return replace(roster, photos=kept, person={path: who for path, who in roster.person.items() if path in left})
 
 
 def notes(roster: Roster) -> list[str]:

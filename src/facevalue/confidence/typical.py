@@ -47,7 +47,7 @@ class Typicality:
     ----------
     Lee, Lee, Lee, Shin, A simple unified framework for detecting out-of-distribution samples, NeurIPS 2018, eq. 2, with one
     class; Tipping, Bishop, Probabilistic principal component analysis, JRSS B 61, 1999 (the rest); Bates, Candes, Lei, Romano,
-    Sesia, Testing for outliers with conformal p-values, arXiv 2104.08279.
+    Sesia, Procedure for outliers with conformal p-values, arXiv 2104.08279.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
 
 CONFLICTS = ("missing", "error", "positive", "negative")
+MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", ".")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Members:
         names, counts = np.unique(np.asarray(self.id, str), return_counts=True)
         if (counts > 1).any() or "" in names:
             raise SchemaError(
-                f"Members: expected each id once, none empty; {names[counts.argmax()]!r} stands {counts.max()} times"
+                f"Members: expected each id once, none empty; {str(names[counts.argmax()])!r} stands {counts.max()} times"
             )
 
     def __len__(self) -> int:
@@ -106,9 +107,11 @@ class Ties:
     wave : (t,) str
         "" where there is one.
     row : (t,) int
-        Line of the source from 1, or number of the cell of a matrix.
+        Line of the source from 1, which of a matrix has several cells; row of a parquet.
     directed
         False where the source says that its ties have no direction.
+    source : (t,) str
+        File of each row, or none of any.
 
     Raises
     ------
@@ -123,9 +126,11 @@ class Ties:
     wave: np.ndarray
     row: np.ndarray
     directed: bool = True
+    source: np.ndarray = field(default_factory=lambda: np.empty(0, object))
 
     def __post_init__(self) -> None:
-        for name in ("ego", "alter", "relation", "weight", "wave", "row"):
+        names = ("ego", "alter", "relation", "weight", "wave", "row") + (("source",) if len(self.source) else ())
+        for name in names:
             if np.shape(getattr(self, name)) != (len(self.ego),):
                 raise WrongShape(f"Ties: {name} has shape {np.shape(getattr(self, name))}, expected {(len(self.ego),)}")
 
@@ -134,8 +139,8 @@ class Ties:
 
     def __getitem__(self, rows: Any) -> Ties:
         """Return the ties of a mask, a slice or an index array."""
-        arrays = (getattr(self, name)[rows] for name in ("ego", "alter", "relation", "weight", "wave", "row"))
-        return Ties(*arrays, directed=self.directed)
+        names = ("ego", "alter", "relation", "weight", "wave", "row") + (("source",) if len(self.source) else ())
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     @property
     def relations(self) -> tuple[str, ...]:
@@ -166,6 +171,8 @@ class Linked:
         "other_block".
     ties
         The rows.
+    conflicts
+        What became of ties whose rows contradict each other.
     """
 
     ego: np.ndarray
@@ -175,3 +182,4 @@ class Linked:
     weight: np.ndarray
     status: np.ndarray
     ties: Ties
+    conflicts: str = "missing"

@@ -50,7 +50,7 @@ class Dyads:
     @property
     def known(self) -> np.ndarray:
         """Which cells count, (n, n) bool: off the diagonal, with an outcome and all predictors, of a weight above 0."""
-        known = np.isfinite(self.outcome) & np.isfinite(self.predictors).all(2)
+        known: np.ndarray = np.isfinite(self.outcome) & np.isfinite(self.predictors).all(2)
         known[np.diag_indices(len(self))] = False
         return known if self.weights is None else known & (self.weights > 0)
 

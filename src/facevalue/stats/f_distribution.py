@@ -1,4 +1,4 @@
-"""Fisher's F: the quantile that intervals of ratios of variances need."""
+"""Fisher's F: the quantile that intervals of ratios of variances need, and the tail that tests of them need."""
 
 from __future__ import annotations
 
@@ -31,6 +31,38 @@ def f_quantile(p: float, df1: float, df2: float) -> float:
         below = _beta_share(ratio / (ratio + df2), df2 / (ratio + df2), df1 / 2, df2 / 2)
         low, high = (middle, high) if below < p else (low, middle)
     return exp((low + high) / 2)
+
+
+def f_tail(value: float, df1: float, df2: float) -> float:
+    """Return the chance that Fisher's F is at least a value: `I_x(df2 / 2, df1 / 2)` with `x = df2 / (df2 + df1 value)`.
+
+    With df1 = 1 and value = t^2 it is the two-sided p of Student's t of df2 degrees of freedom.
+
+    Parameters
+    ----------
+    value
+        0 or more.
+    df1, df2
+        Degrees of freedom, above 0.
+
+    Raises
+    ------
+    ValueError
+        When the value is below 0 or NaN, or a df is not above 0.
+
+    References
+    ----------
+    Abramowitz, Stegun, Handbook of Mathematical Functions, 1964, 26.6.2.
+
+    Examples
+    --------
+    >>> round(f_tail(3.5764, 5, 15), 4), round(f_tail(2.0**2, 1, 10), 4)
+    (0.025, 0.0734)
+    """
+    if not (value >= 0 and df1 > 0 and df2 > 0):
+        raise ValueError(f"expected a value of 0 or more and degrees of freedom above 0, got {value}, {df1} and {df2}")
+    total = df2 + df1 * value
+    return _beta_share(df2 / total, df1 * value / total, df2 / 2, df1 / 2)
 
 
 def _beta_share(x: float, rest: float, a: float, b: float) -> float:

@@ -1,14 +1,14 @@
 """Regression over dyads, tested by exchanging people: MRQAP, linear.
 
-Nothing is refitted in a permutation. By Frisch, Waugh and Lovell the t-value of a permuted residual needs only its products with
-the outcome and the other predictors, and these add up over blocks.
+Nothing is refitted in a permutation. By Frisch, Waugh and Lovell the t-value of a permuted residual needs only its products
+with the outcome and the other predictors, and these add up over blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +18,6 @@ from facevalue.stats.permutation import PermutationTest, draw_permutations, perm
 
 METHODS = ("dsp", "y")
 BATCH = 250
-
-
-class Over(Protocol):
-    """As `map`: of a pool of processes, to spread blocks over them."""
-
-    def __call__(self, function: Callable[..., Any], *arguments: Iterable[Any]) -> Iterable[Any]:
-        """Return what the function gives of each, in order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +46,7 @@ def mrqap(
     method: str = "dsp",
     block_intercepts: bool = False,
     stop: int | None = None,
-    over: Over = map,
+    over: Callable[..., Iterable[Any]] = map,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Mrqap:
     """Regress an outcome of dyads on predictors, and test each coefficient by exchanging people within blocks.
@@ -289,7 +282,7 @@ def _t(covaried: np.ndarray, size: np.ndarray, left: np.ndarray, df: np.ndarray)
     size = np.where(inside, 1, size)
     b = covaried / size
     variance = np.maximum(left - b * covaried, 1e-300) / df / size
-    return np.where(inside, np.inf, b / np.sqrt(variance))
+    return np.asarray(np.where(inside, np.inf, b / np.sqrt(variance)))
 
 
 def _refitted(sums: Sequence[np.ndarray], design: _Design) -> np.ndarray:

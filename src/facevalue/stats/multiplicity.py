@@ -30,7 +30,7 @@ def benjamini_hochberg(p: np.ndarray, *, rate: float) -> np.ndarray:
     References
     ----------
     Benjamini, Hochberg, Controlling the false discovery rate, JRSS B 57, 1995, eq. 1; conformal p-values: Bates, Candes,
-    Lei, Romano, Sesia, Testing for outliers with conformal p-values, arXiv 2104.08279.
+    Lei, Romano, Sesia, Procedure for outliers with conformal p-values, arXiv 2104.08279.
 
     Examples
     --------

@@ -220,7 +220,7 @@ def qap_test(
         raise ValueError(f"expected two networks of the same people, got {a.shape} and {b.shape}")
     stacks = [_moments(matrix) for matrix in (a, b)]
     order = np.concatenate([np.arange(len(a))[None], draw_permutations(len(a), permutations, seed=seed, within=within)])
-    sums = permuted_products(*stacks, order)
+    sums = permuted_products(stacks[0], stacks[1], order)
     n, mean_a, mean_b = sums[:, 0, 0], sums[:, 1, 0], sums[:, 0, 1]
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = (sums[:, 2, 0] - mean_a**2 / n) * (sums[:, 0, 2] - mean_b**2 / n)
@@ -244,7 +244,7 @@ def _network(matrix: np.ndarray, name: str, *, directed: bool) -> np.ndarray:
     if not known.any() or np.ptp(matrix[known]) == 0:
         told = "has no known dyad" if not known.any() else f"is {matrix[known][0]:g} throughout"
         raise ValueError(f"expected networks that vary; {name} {told}")
-    return (matrix - matrix[known].mean()) / matrix[known].std()
+    return np.asarray((matrix - matrix[known].mean()) / matrix[known].std())
 
 
 def _moments(matrix: np.ndarray) -> np.ndarray:

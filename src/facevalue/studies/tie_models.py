@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+
+from facevalue.stats.dyadic import dyadic_robust
+from facevalue.stats.dyads import Dyads, cells
+from facevalue.stats.mrqap import Mrqap, mrqap
+from facevalue.stats.mrqap_logistic import MrqapLogistic, mrqap_logistic
+from facevalue.stats.network_fits import LogisticFit
+
+NEGATIVE = "the robust variance came out negative: no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +115,97 @@ class Model:
     null: Mapping[str, np.ndarray] = field(default_factory=dict)
     level: float = 0.9
     method: str = "dsp"
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """How regressions over dyads are tested.
+
+    Parameters
+    ----------
+    directed
+        Whether (i, j) may differ from (j, i).
+    permutations, seed, method, stop
+        See `facevalue.stats.mrqap.mrqap`.
+    level
+        Of the intervals, in (0, 1).
+    block_intercepts
+        Whether each block has a constant of its own.
+    over
+        The `map` of a pool of processes.
+    progress
+        Called with permutations done and in all.
+    """
+
+    directed: bool
+    permutations: int
+    seed: int
+    level: float
+    method: str = "dsp"
+    block_intercepts: bool = False
+    stop: int | None = None
+    over: Callable[..., Iterable[Any]] = map
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+
+def fitted(blocks: Sequence[Dyads], names: Sequence[str], *, name: str, kind: str, outcome: str, by: Procedure) -> Model:
+    """Return a regression over dyads with all that is to be told of it.
+
+    Parameters
+    ----------
+    blocks
+        With p predictors.
+    names
+        Of the predictors.
+    name, kind, outcome
+        See `Model`.
+    by
+        How it is tested.
+
+    Raises
+    ------
+    ValueError
+        As `mrqap` and `mrqap_logistic` do.
+    """
+    regress = mrqap if kind == "linear" else mrqap_logistic
+    given: dict[str, Any] = {
+        f: getattr(by, f) for f in ("directed", "permutations", "seed", "method", "stop", "over", "progress")
+    }
+    found = regress(blocks, names=names, block_intercepts=by.block_intercepts, **given)
+    counted = cells(blocks, directed=by.directed)
+    blocks_left_out = found.fit.left_out if isinstance(found.fit, LogisticFit) else 0
+    return Model(
+        name,
+        kind,
+        outcome,
+        _terms(found, dyadic_robust(found.fit, counted).se, by.level),
+        found.fit.n,
+        len(np.unique(np.concatenate([counted.ego, counted.alter]))),
+        len(np.unique(counted.block)) - blocks_left_out,
+        found.fit.printed,
+        dict(zip(found.fit.names, found.test.null.T, strict=True)),
+        by.level,
+        by.method,
+    )
+
+
+def _terms(found: Mrqap | MrqapLogistic, robust: np.ndarray, level: float) -> tuple[Term, ...]:
+    fit, test, z = found.fit, found.test, NormalDist().inv_cdf((1 + level) / 2)
+    return tuple(
+        Term(
+            name,
+            float(fit.coefficients[k]),
+            float(fit.se[k]),
+            float(robust[k]),
+            float(fit.coefficients[k] - z * robust[k]),
+            float(fit.coefficients[k] + z * robust[k]),
+            float(fit.statistic[k]),
+            float(test.less[k]),
+            float(test.greater[k]),
+            float(test.two_sided[k]),
+            float(test.error[k]),
+            int(test.permutations[k]),
+            NEGATIVE if np.isnan(robust[k]) else "",
+        )
+        for k, name in enumerate(fit.names)
+    )

@@ -1,0 +1,112 @@
+"""`facevalue power`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facevalue.cli._options import Level, Out, Quiet, Seed, Workers
+
+if TYPE_CHECKING:
+    from facevalue.report.power import Result
+    from facevalue.studies.power import Grid
+
+GRID = "Further designs, as people=50,100,200; or villages, ties, effect, reliability or photos."
+
+
+def power(
+    out: Out,
+    people: Annotated[int, typer.Option(help="Of a village.")] = 60,
+    villages: Annotated[int, typer.Option(help="In which ties are asked about.")] = 5,
+    ties: Annotated[float, typer.Option(help="Friends of a person, on average.")] = 6.0,
+    enemies: Annotated[float, typer.Option(help="Enemies of a person, on average.")] = 1.0,
+    effect: Annotated[float, typer.Option(help="Log odds of a friend per standard deviation of true similarity.")] = 0.2,
+    reliability: Annotated[float, typer.Option(help="Of the similarity of two faces, with one photo each.")] = 0.7,
+    photos: Annotated[int, typer.Option(help="Of a person.")] = 1,
+    directed: Annotated[bool, typer.Option("--directed", help="Ties have a direction: who names whom.")] = False,
+    grid: Annotated[str, typer.Option(help=GRID)] = "",
+    permutations: Annotated[int, typer.Option(help="Of each test, at most.")] = 500,
+    runs: Annotated[int, typer.Option(help="Studies that are simulated for each design.")] = 200,
+    alpha: Annotated[float, typer.Option(help="A p of at most this is a find.")] = 0.05,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Say, by simulation, how often a study would find that friends look alike, and how many permutations it needs.
+
+    Example: `facevalue power --people 60 --villages 10 --effect .2 --grid villages=5,10,20 --out results`.
+    """
+    import time
+
+    from facevalue.cli import _show
+    from facevalue.report import power as report
+    from facevalue.studies import power as study
+    from facevalue.studies.simulated_network import Design
+
+    start = time.perf_counter()
+    design = Design(people, villages, ties, enemies, effect, 0.0, reliability, photos, directed)
+    simulation, further = study.Simulation(runs, permutations, alpha, seed), _grid(grid)
+    with _spread(workers) as over, _show.progress("simulating", "studies", quiet=quiet) as progress:
+        found = study.power(design, further, simulation=simulation, level=level, over=over, progress=progress)
+    axis, values = (further.axis, further.values) if further else ("", ())
+    result = report.Result(found, design, axis, values, simulation, level, time.perf_counter() - start)
+    files = report.write_power(result, out)
+    if not quiet:
+        _print(result, files, out)
+
+
+def _grid(words: str) -> Grid | None:
+    """Return the grid of "people=50,100,200"; none of no words."""
+    from facevalue.studies.power import AXES, Grid
+
+    if not words:
+        return None
+    axis, _, values = words.partition("=")
+    try:
+        numbers = sorted({float(value) for value in values.split(",")})
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--grid: expected one of {', '.join(AXES)} and numbers, {GRID[20:41]}; got {words}"
+        ) from error
+    return Grid(axis.strip(), tuple(numbers))
+
+
+@contextmanager
+def _spread(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Give the `map` of so many processes, of which each computes in one thread; 0 takes one a core."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+
+    from facevalue.annotate.engine import cores
+
+    workers = workers or cores()
+    if workers == 1:
+        yield map
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
+
+
+def _print(result: Result, files: list[str], out: Path) -> None:
+    """Print the powers of each design, what they rest on, and where the files are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from facevalue.report.power import HEADS, digest
+
+    console, found = Console(highlight=False, soft_wrap=True), digest(result)
+    table = Table("design", *HEADS, title=f"power at alpha {result.simulation.alpha:g}, with intervals at {result.level:g}")
+    for row in found["rows"]:
+        table.add_row(row["group"], *(f"{cell['told']}\n{cell['interval']}" for cell in row["cells"]))
+    console.print(table)
+    for sentence in found["sentences"]:
+        console.print(sentence, markup=False)
+    console.print(f"{result.seconds:.0f} s; {', '.join(files)}: in {out}", markup=False)

@@ -1,0 +1,384 @@
+"""The files and the page of `facevalue homophily`: do friends, and enemies, look alike; naive and corrected side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facevalue.data.files import replacing, write_findings
+from facevalue.data.findings import Findings, concatenate
+from facevalue.report import networks, plots
+from facevalue.report.networks import Network
+from facevalue.report.page import render
+from facevalue.report.people import LISTED, counted, write_table
+from facevalue.report.regression_tables import (
+    INTERCEPT,
+    ModelRow,
+    cells,
+    coefficient_table,
+    columns,
+    fit_table,
+    fitted,
+    interval_decimals,
+    intervals,
+    latex,
+    markdown,
+    notes,
+    p_text,
+    permuted,
+    worded,
+)
+from facevalue.report.verdicts import told
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BESIDE = ("expected ", "ratio ", "p ", "p_error ", "among_all ")
+CONTRASTS = {
+    "friend-none": "friends less pairs without a tie",
+    "enemy-none": "enemies less pairs without a tie",
+    "friend-enemy": "friends less enemies",
+}
+STATUS = {
+    "repeated": "say what an earlier row said",
+    "conflict": "contradict another row on the same pair: the tie counts as not known",
+    "self": "name one person twice",
+    "unknown_id": "name somebody who is not among the people",
+    "other_block": "join people of two blocks",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much came in, and what became of it.
+
+    Parameters
+    ----------
+    people, faces
+        In all, and those with a face that could be measured.
+    missing
+        People without a face by reason.
+    ties
+        Pairs of people by relation: "friend", "enemy".
+    dyads, blocks
+        Pairs of people within blocks, and blocks.
+    rows
+        Rows of the ties by status: "used", and the others of `facevalue.data.networks.Linked`.
+    """
+
+    people: int
+    faces: int
+    missing: Mapping[str, int]
+    ties: Mapping[str, int]
+    dyads: int
+    blocks: int
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Which share of the variance of similarity between pairs is not the photos' error.
+
+    Parameters
+    ----------
+    value, low, high
+        In [0, 1]; NaN where it is not known.
+    told
+        How it is known: "from 412 people with two photos or more"; or why it is not.
+    """
+
+    value: float
+    low: float
+    high: float
+    told: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waves:
+    """What two waves say: regressions, means, and sentences on what they are."""
+
+    models: Sequence[ModelRow] = ()
+    findings: Findings | None = None
+    sentences: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What was found and how.
+
+    Parameters
+    ----------
+    models
+        Regressions; those named "similarity" have it as outcome and terms "friend" and "enemy", those named "friend", "enemy"
+        and "friend rather than enemy" have a term "similarity".
+    relations
+        Measures "mean_similarity" by relation ("friend", "enemy", "none"); "difference", and in standard deviations of pairs
+        "d" and "d_corrected", by contrast ("friend-none", "enemy-none", "friend-enemy").
+    samples
+        Similarities of pairs, (m,) float, by relation; of "none" a draw.
+    network, counts, reliability
+    similarity
+        What it is, in words: "mean cosine of dlib_resnet".
+    unit
+        What one unit of it is in models where it is a predictor, in words: "one standard deviation of similarity".
+    ties, people
+        Columns of ties.csv and people.csv: each row of the input with its "status"; each person with "id" and "why".
+    level, seed
+    villages
+        Measures "friend-none" and "enemy-none" by village, n its people.
+    dimensions
+        Measures "dimension" and "adjusted_p" by name of the dimension.
+    balance
+        Of `facevalue.studies.structural_balance`.
+    waves
+        Where there are two; models with names of their own.
+    spread
+        Standard deviations of predictors by name, for the plot of coefficients.
+    sentences
+        What became of the input beyond what the counts say.
+    cannot
+        What cannot be concluded, in sentences.
+    notes
+        What else was done, in sentences.
+    cards
+        Of the instruments.
+    """
+
+    models: Sequence[ModelRow]
+    relations: Findings
+    samples: Mapping[str, np.ndarray]
+    network: Network
+    counts: Counts
+    reliability: Reliability
+    similarity: str
+    unit: str
+    ties: Mapping[str, np.ndarray]
+    people: Mapping[str, np.ndarray]
+    level: float
+    seed: int
+    villages: Findings | None = None
+    dimensions: Findings | None = None
+    balance: Findings | None = None
+    waves: Waves | None = None
+    spread: Mapping[str, float] = field(default_factory=dict)
+    sentences: Sequence[str] = ()
+    cannot: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    cards: Sequence[Any] = ()
+
+
+def write_homophily(result: Result, out: Path) -> list[str]:
+    """Write the tables, the findings, the plots and the page into a folder; return the files' names."""
+    import pyarrow as pa
+
+    models, findings = _every_model(result), concatenate(_every_finding(result))
+    write_table(coefficient_table(models), out / "coefficients.csv")
+    write_table(fit_table(models), out / "fits.csv")
+    write_findings(findings, out / "findings.csv")
+    write_findings(findings, out / "findings.parquet")
+    for name, given in (("ties", result.ties), ("people", result.people)):
+        write_table(pa.table({key: pa.array(column, from_pandas=True) for key, column in given.items()}), out / f"{name}.csv")
+    figures = _figures(result)
+    for name, figure in figures.items():
+        plots.write_plot(figure, out / f"{name}.svg")
+    texts = {"coefficients.tex": latex(models), "coefficients.md": markdown(models), "homophily.html": _page(result, figures)}
+    for name, text in texts.items():
+        with replacing(out / name) as part:
+            part.write_text(text, encoding="utf-8")
+    drawn = [f"{name}{suffix}" for name in figures for suffix in (".svg", ".png")]
+    tables = ("coefficients.csv", "coefficients.tex", "coefficients.md", "fits.csv", "findings.csv", "findings.parquet")
+    return ["homophily.html", *tables, "ties.csv", "people.csv", *drawn]
+
+
+def html(result: Result) -> str:
+    """Return the page; it stands alone."""
+    return _page(result, _figures(result))
+
+
+def _page(result: Result, figures: Mapping[str, Figure]) -> str:
+    uris = {name: plots.uri(figure) for name, figure in figures.items()}
+    return render("homophily.html", result=result, cards=result.cards, figures=uris, **digest(result))
+
+
+def digest(result: Result) -> dict[str, Any]:
+    """Return what the page and the terminal say.
+
+    Returns
+    -------
+    dict
+        `lead`: what was found, in sentences. `reliability`: one. `beyond`: what was held constant. `tables`: a mapping a model.
+        `methods`: what their intervals and p are. `relations`, `contrasts`, `dimensions`: rows as text. `balance`: `rows` of
+        triads, by way of drawing signs (`draws`), and `others`. `waves`: `tables`, `rows`, `sentences`. `sentences`: what
+        became of rows and people. `without`: people without a face, and why; `hidden`: how many more. `as_villages`: whether
+        the picture shows villages.
+    """
+    waves = result.waves or Waves()
+    missing = [(str(i), str(why)) for i, why in zip(*(result.people.get(k, ()) for k in ("id", "why")), strict=True) if why]
+    return {
+        "lead": [sentence for model in result.models for sentence in told(model, result.unit)],
+        "beyond": _beyond(result.models),
+        "reliability": _reliability(result),
+        "tables": [table(model) for model in result.models],
+        "methods": _methods(_every_model(result)),
+        "relations": _rows(result.relations, "mean_similarity"),
+        "contrasts": _contrasts(result.relations),
+        "dimensions": _dimensions(result.dimensions),
+        "balance": _balance(result.balance),
+        "waves": {
+            "tables": [table(model) for model in waves.models],
+            "rows": [_named(row) for row in waves.findings.to_rows()] if waves.findings is not None else [],
+            "sentences": [*(s for model in waves.models for s in told(model, result.unit)), *waves.sentences],
+        },
+        "sentences": [*_became(result.counts), *result.sentences],
+        "without": missing[:LISTED],
+        "hidden": max(len(missing) - LISTED, 0),
+        "as_villages": _as_villages(result),
+    }
+
+
+def table(model: ModelRow) -> dict[str, Any]:
+    """Return a model as text for the page: `name`, `title`, `heads`, `rows`, `fitted`, `notes`."""
+    rows = [cells(term) for term in model.terms]
+    return {
+        "name": model.name,
+        "title": f"{model.kind} regression of {model.outcome}",
+        "heads": columns(model, rows),
+        "rows": rows,
+        "fitted": fitted(model),
+        "notes": notes(model),
+    }
+
+
+def _every_model(result: Result) -> list[ModelRow]:
+    return [*result.models, *(result.waves.models if result.waves is not None else ())]
+
+
+def _every_finding(result: Result) -> list[Findings]:
+    waves = result.waves.findings if result.waves is not None else None
+    parts = (result.relations, result.villages, result.dimensions, result.balance, waves)
+    return [part for part in parts if part is not None]
+
+
+def _as_villages(result: Result) -> bool:
+    return len(result.network.ids) > networks.DRAWN
+
+
+def _figures(result: Result) -> dict[str, Figure]:
+    """Return the plots by the names of their files; of more people than can be drawn villages, where they are given."""
+    figures = {}
+    for name, models in (("forest", result.models), ("waves", result.waves.models if result.waves is not None else ())):
+        if drawn := [model for model in models if any(term.name != INTERCEPT for term in model.terms)]:
+            figures[name] = networks.forest(drawn, result.spread)
+    if chosen := networks.chief(_every_model(result)):
+        figures["null"] = networks.nulls(chosen)
+    figures["relations"] = networks.relations(result.samples, result.relations, what=result.similarity)
+    if not _as_villages(result):
+        figures["network"] = networks.sociogram(result.network, seed=result.seed)
+    elif result.villages is not None and len(result.villages):
+        figures["network"] = networks.villages(result.villages)
+    return figures
+
+
+def _beyond(models: Sequence[ModelRow]) -> list[str]:
+    names = dict.fromkeys(term.name for model in models for term in model.terms)
+    return [worded(name) for name in names if name != INTERCEPT and not {*name.split("*")} & {*networks.CHIEF}]
+
+
+def _methods(models: Sequence[ModelRow]) -> list[str]:
+    """Return what intervals and p are, each sentence once, with the names of its models where there are several."""
+    said: dict[str, list[str]] = {}
+    for model in models:
+        said.setdefault(permuted(model), []).append(model.name)
+    named = [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in said.items()]
+    return [*dict.fromkeys(map(intervals, models)), *(said if len(said) == 1 else named)]
+
+
+def _reliability(result: Result) -> str:
+    one = result.reliability
+    if not math.isfinite(one.value):
+        return f"How reliable the similarity is cannot be told: {one.told}. Nothing is corrected for it."
+    ends = f" ({one.low:.2f} to {one.high:.2f})" if math.isfinite(one.low) and math.isfinite(one.high) else ""
+    return f"The reliability of the similarity of a pair is {one.value:.2f}{ends}, {one.told}."
+
+
+def _rows(findings: Findings | None, measure: str) -> list[dict[str, str]]:
+    """Return the rows of one measure as text: name, value, interval, n."""
+    return [] if findings is None else [_row(row, row["group"]) for row in findings[findings.measure == measure].to_rows()]
+
+
+def _row(row: Mapping[str, Any], name: str) -> dict[str, str]:
+    known = row["low"] is not None and row["high"] is not None
+    digits = interval_decimals(row["low"], row["high"]) if known else 3
+    count = row["method"] == "count" and row["value"] is not None
+    value = "none" if row["value"] is None else f"{row['value']:,.0f}" if count else f"{row['value']:z.{digits}f}"
+    ends = f"{row['low']:z.{digits}f} to {row['high']:z.{digits}f}" if known else ""
+    return {"name": name, "value": value, "interval": ends, "n": f"{row['n']:,}", "measure": row["measure"]}
+
+
+def _contrasts(findings: Findings) -> list[dict[str, Any]]:
+    """Return a row a contrast: the difference, and both of its sizes in standard deviations."""
+    by = {name: {row["name"]: row for row in _rows(findings, name)} for name in ("difference", "d", "d_corrected")}
+    names = dict.fromkeys(name for rows in by.values() for name in rows)
+    return [{"name": CONTRASTS.get(one, one)} | {kind: rows.get(one) for kind, rows in by.items()} for one in names]
+
+
+def _dimensions(findings: Findings | None) -> list[dict[str, str]]:
+    """Return a row a dimension, the largest first, with its adjusted p."""
+    if findings is None:
+        return []
+    p = {row["group"]: row["value"] for row in findings[findings.measure == "adjusted_p"].to_rows()}
+    rows = [row for row in findings[findings.measure == "dimension"].to_rows() if row["value"] is not None]
+    rows.sort(key=lambda row: -abs(row["value"]))
+    return [_row(row, row["group"]) | {"p": p_text(_nan(p.get(row["group"])), math.nan)} for row in rows]
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _balance(findings: Findings | None) -> dict[str, Any]:
+    """Return a row a measure of triads: as found, among all pairs, and by each way of drawing signs expected, with p."""
+    found: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    for row in findings.to_rows() if findings is not None else ():
+        kind = next((prefix for prefix in BESIDE if row["measure"].startswith(prefix)), "")
+        found.setdefault(row["measure"].removeprefix(kind), {})[kind.strip(), row["group"]] = row
+    draws = list(dict.fromkeys(group for kinds in found.values() for kind, group in kinds if kind == "expected"))
+    rows = [_beside(name, kinds, draws) for name, kinds in found.items() if any(kind == "expected" for kind, _ in kinds)]
+    others = [row for kinds in found.values() if all(kind == "" for kind, _ in kinds) for row in kinds.values()]
+    return {"draws": draws, "rows": rows, "others": [_named(row) for row in others]}
+
+
+def _beside(name: str, kinds: Mapping[tuple[str, str], Mapping[str, Any]], draws: Sequence[str]) -> dict[str, Any]:
+    word = name.removeprefix("triads ").replace("_", " ")
+    cells_ = []
+    for draw in draws:
+        p, error = (_nan(kinds.get((kind, draw), {"value": None})["value"]) for kind in ("p", "p_error"))
+        expected = kinds.get(("expected", draw))
+        cells_.append({"expected": expected and _row(expected, word), "p": p_text(p, error)})
+    one, among = kinds.get(("", "all")), kinds.get(("among_all", "all"))
+    return {"name": word, "found": one and _row(one, word), "among": among and _row(among, word), "cells": cells_}
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, str]:
+    return _row(row, row["measure"].replace("_", " ")) | {"group": row["group"]}
+
+
+def _became(counts: Counts) -> Iterator[str]:
+    """Yield what became of the people and of the rows of ties."""
+    lost = ", ".join(f"{n:,} {why}" for why, n in counts.missing.items())
+    people = counted(counts.people, "person").replace("persons", "people")
+    yield f"{people} in: {counts.faces:,} with a face, {counts.people - counts.faces:,} without" + (
+        f" ({lost})" if lost else ""
+    )
+    total, used = sum(counts.rows.values()), counts.rows.get("used", 0)
+    yield f"{counted(total, 'row')} of ties in: {used:,} used, {total - used:,} left out"
+    for status, n in counts.rows.items():
+        if status != "used" and n:
+            yield f"{counted(n, 'row')} left out: {STATUS.get(status, status)} ({status})"
+    ties = ", ".join(f"{n:,} {networks.WORDS.get(name, name)}" for name, n in counts.ties.items())
+    yield f"pairs with a tie: {ties or 'none'}, among {counted(counts.dyads, 'pair')} in {counted(counts.blocks, 'block')}"

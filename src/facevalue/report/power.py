@@ -1,0 +1,241 @@
+"""The page of `facevalue power`: how often a study would find what it looks for, and what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from facevalue.data.files import replacing, write_findings
+from facevalue.data.findings import Findings
+from facevalue.report import plots
+from facevalue.report.page import render
+from facevalue.report.people import interval, measures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PLANNED, TARGET = "as planned", 0.8
+LINES = {
+    "power": "similarity as outcome",
+    "power_without_error": "the same without measurement error",
+    "power_ties": "ties as outcome",
+}
+HEADS = tuple(LINES.values())
+AXES = {
+    "people": "people of a village",
+    "villages": "villages",
+    "ties": "friends of a person",
+    "effect": "log odds per standard deviation",
+    "reliability": "reliability",
+    "photos": "photos of a person",
+}
+
+
+class Designed(Protocol):
+    """What the page reads of a design."""
+
+    @property
+    def people(self) -> int: ...  # noqa: D102
+    @property
+    def villages(self) -> int: ...  # noqa: D102
+    @property
+    def ties(self) -> float: ...  # noqa: D102
+    @property
+    def enemies(self) -> float: ...  # noqa: D102
+    @property
+    def effect(self) -> float: ...  # noqa: D102
+    @property
+    def reliability(self) -> float: ...  # noqa: D102
+    @property
+    def photos(self) -> int: ...  # noqa: D102
+    @property
+    def directed(self) -> bool: ...  # noqa: D102
+
+
+class Simulated(Protocol):
+    """What the page reads of a simulation."""
+
+    @property
+    def runs(self) -> int: ...  # noqa: D102
+    @property
+    def permutations(self) -> int: ...  # noqa: D102
+    @property
+    def alpha(self) -> float: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What was found and how.
+
+    Parameters
+    ----------
+    findings
+        Of `facevalue.studies.power`.
+    design
+        As planned.
+    axis, values
+        What further designs differ in, and its values; "" and none without such.
+    simulation
+        Runs, permutations, alpha, seed.
+    level
+        Of the intervals.
+    seconds
+        It took.
+    """
+
+    findings: Findings
+    design: Designed
+    axis: str
+    values: Sequence[float]
+    simulation: Simulated
+    level: float
+    seconds: float
+
+
+def write_power(result: Result, out: Path) -> list[str]:
+    """Write the page, the plot, the table and the findings into a folder; return the files' names."""
+    import pyarrow as pa
+
+    from facevalue.report.people import write_table
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_findings(result.findings, out / "findings.csv")
+    write_findings(result.findings, out / "findings.parquet")
+    write_table(pa.Table.from_pylist(_table(result)), out / "power.csv")
+    plots.write_plot(curves(result), out / "power.svg")
+    with replacing(out / "power.html") as part:
+        part.write_text(html(result), encoding="utf-8")
+    return ["power.html", "power.csv", "power.svg", "power.png", "findings.csv", "findings.parquet"]
+
+
+def html(result: Result) -> str:
+    """Return the page; it stands alone."""
+    plot = plots.uri(curves(result))
+    return render("power.html", r=result, cards=(), heads=HEADS, plot=plot, axis=AXES.get(result.axis, ""), **digest(result))
+
+
+def digest(result: Result) -> dict[str, Any]:
+    """Return the numbers of the page and of the terminal.
+
+    Returns
+    -------
+    dict
+        `all`: rows of findings about the design as planned, by measure. `rows`: a row a design: `group`, and `cells` with
+        `told` and `interval`, as `HEADS` names them. `sentences`: what else was found.
+    """
+    groups = [PLANNED, *(f"{result.axis} {value:g}" for value in result.values)]
+    rows = []
+    for group in groups:
+        found = measures(result.findings, group)
+        cells = [{"told": _told(found[name]), "interval": interval(found[name], 2)} for name in LINES]
+        rows.append({"group": group, "cells": cells})
+    known = measures(result.findings, PLANNED)
+    return {"all": known, "rows": rows, "sentences": _sentences(result, known)}
+
+
+def _told(row: dict[str, Any]) -> str:
+    return "none" if row["value"] is None else f"{row['value']:.2f}"
+
+
+def _sentences(result: Result, known: dict[str, dict[str, Any]]) -> list[str]:
+    """Return what stands below the table of powers."""
+    lost, needed = known["lost"], known["permutations_needed"]
+    reliability, doubtful = known["reliability"]["value"], known["doubtful"]
+    told = [
+        f"Where similarity makes no ties, {_with(known['type_i_error'])} of studies find that it does (ties as outcome: "
+        f"{_with(known['type_i_error_ties'])}); {result.simulation.alpha:g} should.",
+        f"Measurement error, at a reliability of {reliability:.2f}, lowers power by {_with(lost)}.",
+    ]
+    if "attenuation" in known:
+        told.append(f"It leaves {_with(known['attenuation'])} of the coefficient of similarity where ties are the outcome.")
+    count, low, high = (f"{needed[end]:,.0f}" for end in ("value", "low", "high"))
+    told += [
+        f"With {result.simulation.permutations:,} permutations {_with(doubtful)} of verdicts are in doubt: p lies within two "
+        f"Monte-Carlo errors of {result.simulation.alpha:g}. About {count} ({low} to {high}) permutations "
+        f"leave 5 % so by these studies, {known['permutations_needed_formula']['value']:,.0f} by normal theory.",
+    ]
+    return told + [_crossing(result, row) for row in measures(result.findings, f"power {TARGET:g}").values()]
+
+
+def _with(row: dict[str, Any]) -> str:
+    ends = interval(row, 2)
+    return _told(row) + (f" ({ends})" if ends else "")
+
+
+def _crossing(result: Result, row: dict[str, Any]) -> str:
+    """Return where a power crosses .8, in words."""
+    measure = "power" + row["measure"].removeprefix(f"{result.axis}_needed")
+    first, last = (f"{value:g}" for value in (result.values[0], result.values[-1]))
+    if row["value"] is None:
+        where = f"{TARGET:g} is not crossed between {first} and {last} {AXES[result.axis]}"
+    else:
+        low, high = (end if row[end] is None else f"{row[end]:.3g}" for end in ("low", "high"))
+        ends = f"({'below ' + first if low == 'low' else low} to {'above ' + last if high == 'high' else high})"
+        where = f"{TARGET:g} is reached at {row['value']:.3g} {ends} {AXES[result.axis]}"
+    return f"Power, {LINES[measure]}: {where}."
+
+
+def _table(result: Result) -> list[dict[str, Any]]:
+    """Return the powers, a row a design and test."""
+    rows = [row for row in result.findings.to_rows() if row["measure"] in LINES]
+    return [
+        {"design": row["group"], "test": LINES[row["measure"]], "power": row["value"]}
+        | {name: row[name] for name in ("low", "high", "level")}
+        | {"runs": row["n"]}
+        for row in rows
+    ]
+
+
+@plots.house_style()
+def curves(result: Result) -> Figure:
+    """Return a plot of power over the grid; without a grid, of the one design.
+
+    Parameters
+    ----------
+    result
+        With or without further designs.
+    """
+    if not result.axis:
+        return _points(result)
+    figure, axes = plots.new_figure(8.4, 4.8)
+    found = [measures(result.findings, f"{result.axis} {value:g}") for value in result.values]
+    for number, (name, label) in enumerate(LINES.items()):
+        value, low, high = (np.array([row[name][end] for row in found]) for end in ("value", "low", "high"))
+        colour = plots.COLOURS[number]
+        axes.plot(result.values, value, "o", color=colour, linestyle=plots.DASHES[number], markersize=4, label=label)
+        axes.fill_between(result.values, low, high, color=colour, alpha=0.15, linewidth=0)
+    _limits(axes, result)
+    axes.set_xlabel(AXES[result.axis])
+    axes.set(ylim=(0, 1.02), ylabel="power")
+    axes.axhline(TARGET, color=plots.LINE, linewidth=0.8)
+    plots.legend(figure)
+    return figure
+
+
+def _limits(axes: Axes, result: Result) -> None:
+    axes.axhline(result.simulation.alpha, color=plots.INK, linewidth=0.8, linestyle=":", label="alpha")
+    if len(result.values) <= 12:
+        axes.set_xticks(list(result.values), [f"{value:g}" for value in result.values])
+
+
+def _points(result: Result) -> Figure:
+    """Return a plot of the powers and of the errors of the first kind of one design."""
+    names = LINES | {"type_i_error": "no effect, similarity as outcome", "type_i_error_ties": "no effect, ties as outcome"}
+    known = measures(result.findings, PLANNED)
+    figure, axes = plots.new_figure(7.6, 2.6)
+    for at, name in enumerate(names):
+        row, colour = known[name], plots.COLOURS[0 if name in LINES else 1]
+        axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=1.4)
+        axes.plot([row["value"]], [at], "o", color=colour, markersize=4.5)
+    axes.axvline(result.simulation.alpha, color=plots.INK, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(names)), list(names.values()))
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(names) - 0.5, -0.5))
+    axes.set_xlabel(f"share of studies with p of at most {result.simulation.alpha:g} (dotted)")
+    return figure

@@ -1,0 +1,378 @@
+"""Tables of regressions over pairs of people: as CSV with every number, as LaTeX and Markdown for a paper; no stars."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from facevalue.report.people import counted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INTERCEPT = "(intercept)"
+WORDS = {INTERCEPT: "intercept", "friend-enemy": "friend rather than enemy"}
+PATTERNS = {
+    "same": "same {}",
+    "absdiff": "difference in {}",
+    "sum": "sum of {}",
+    "product": "product of {}",
+    "min": "smaller {}",
+    "max": "larger {}",
+    "sender": "{} of the sender",
+    "receiver": "{} of the receiver",
+}
+NUMBERS = (
+    *("value", "model_se", "robust_se", "low", "high", "statistic"),
+    *("p_less", "p_greater", "p", "p_error", "permutations", "note"),
+)
+CORRECTED = ("value", "low", "high", "simex")
+FITS = {
+    "rse": "residual standard error",
+    "df": "degrees of freedom",
+    "r_squared": "R2",
+    "adjusted_r_squared": "adjusted R2",
+    "f": "F",
+    "f_p": "p of F",
+    "chi_squared": "chi2",
+    "chi_squared_p": "p of chi2",
+    "aic": "AIC",
+    "bic": "BIC",
+    "pseudo_r_squared": "pseudo-R2",
+    "pseudo_r_squared_mcfadden": "pseudo-R2 (McFadden)",
+    "fraction_correct": "share foretold right",
+    "base_rate": "share right without predictors",
+}
+TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "×": r"$\times$",
+} | {mark: f"\\{mark}" for mark in "&%$#_{}"}
+
+
+class CorrectedRow(Protocol):
+    """A coefficient without what the error of the faces' similarity does to it."""
+
+    @property
+    def value(self) -> float: ...  # noqa: D102
+    @property
+    def low(self) -> float: ...  # noqa: D102
+    @property
+    def high(self) -> float: ...  # noqa: D102
+    @property
+    def simex(self) -> float: ...  # noqa: D102
+
+
+class TermRow(Protocol):
+    """What tables, plots and the page read of a coefficient; see `facevalue.studies.tie_models.Term`."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def value(self) -> float: ...  # noqa: D102
+    @property
+    def model_se(self) -> float: ...  # noqa: D102
+    @property
+    def robust_se(self) -> float: ...  # noqa: D102
+    @property
+    def low(self) -> float: ...  # noqa: D102
+    @property
+    def high(self) -> float: ...  # noqa: D102
+    @property
+    def statistic(self) -> float: ...  # noqa: D102
+    @property
+    def p_less(self) -> float: ...  # noqa: D102
+    @property
+    def p_greater(self) -> float: ...  # noqa: D102
+    @property
+    def p(self) -> float: ...  # noqa: D102
+    @property
+    def p_error(self) -> float: ...  # noqa: D102
+    @property
+    def permutations(self) -> int: ...  # noqa: D102
+    @property
+    def note(self) -> str: ...  # noqa: D102
+    @property
+    def corrected(self) -> CorrectedRow | None: ...  # noqa: D102
+
+
+class ModelRow(Protocol):
+    """What is read of a fitted model; see `facevalue.studies.tie_models.Model`."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def outcome(self) -> str: ...  # noqa: D102
+    @property
+    def terms(self) -> Sequence[TermRow]: ...  # noqa: D102
+    @property
+    def dyads(self) -> int: ...  # noqa: D102
+    @property
+    def people(self) -> int: ...  # noqa: D102
+    @property
+    def blocks(self) -> int: ...  # noqa: D102
+    @property
+    def fit(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
+    def null(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def level(self) -> float: ...  # noqa: D102
+    @property
+    def method(self) -> str: ...  # noqa: D102
+
+
+def worded(name: str) -> str:
+    """Return the name of a coefficient in words.
+
+    >>> worded("same:sex*same:ethnicity"), worded("absdiff:age"), worded("(intercept)"), worded("day:2")
+    ('same sex × same ethnicity', 'difference in age', 'intercept', 'day:2')
+    """
+    if "*" in name:
+        return " × ".join(map(worded, name.split("*")))
+    if name in WORDS:
+        return WORDS[name]
+    kind, _, rest = name.partition(":")
+    return PATTERNS[kind].format(rest) if rest and kind in PATTERNS else name
+
+
+def decimals(width: float) -> int:
+    """Return how many decimals show two digits of a standard error or of a width; 3 of one that is not known.
+
+    >>> decimals(0.0272), decimals(1.4), decimals(120), decimals(float("nan"))
+    (3, 1, 0, 3)
+    """
+    return min(max(1 - math.floor(math.log10(width)), 0), 9) if math.isfinite(width) and width > 0 else 3
+
+
+def interval_decimals(low: float, high: float) -> int:
+    """Return how many decimals show two digits of the standard error behind an interval of 90 %.
+
+    >>> interval_decimals(0.01, 0.1), interval_decimals(float("nan"), 0.1)
+    (3, 3)
+    """
+    return decimals((high - low) / 3.3)
+
+
+def p_text(p: float, error: float) -> str:
+    """Return p and its Monte-Carlo error, to the first digit of that error and three decimals at least.
+
+    >>> p_text(0.0676, 0.0035), p_text(1 / 5001, 0.0002), p_text(1.0, 0.0), p_text(float("nan"), float("nan"))
+    ('0.068 ± 0.004', '0.0002 ± 0.0002', '1.000 ± 0.000', '')
+    """
+    if not math.isfinite(p):
+        return ""
+    if not math.isfinite(error):
+        return f"{p:.3f}"
+    digits = max(decimals(error) - 1, 3) if error > 0 else 3
+    return f"{p:.{digits}f} ± {error:.{digits}f}"
+
+
+def cells(term: TermRow) -> dict[str, str]:
+    """Return the numbers of a coefficient as text, to two digits of its standard error; "" for what there is not.
+
+    Returns
+    -------
+    dict
+        `term`, `value`, `odds` (e to the value), `model_se`, `robust_se`, `interval`, `statistic`, `p_less`, `p_greater`, `p`,
+        `corrected`, `corrected_interval`, `simex`.
+    """
+    error = term.robust_se if math.isfinite(term.robust_se) else term.model_se
+    digits, fixed = decimals(error), term.corrected
+    own = interval_decimals(fixed.low, fixed.high) if fixed is not None else 3
+    return {
+        "term": worded(term.name),
+        "value": _number(term.value, digits),
+        "odds": f"{math.exp(min(term.value, 700)):.3g}" if math.isfinite(term.value) else "",
+        "model_se": _number(term.model_se, decimals(term.model_se)),
+        "robust_se": _number(term.robust_se, digits),
+        "interval": _interval(term.low, term.high, digits),
+        "statistic": _number(term.statistic, 2),
+        "p_less": p_text(term.p_less, math.nan),
+        "p_greater": p_text(term.p_greater, math.nan),
+        "p": p_text(term.p, term.p_error),
+        "corrected": "" if fixed is None else _number(fixed.value, own),
+        "corrected_interval": "" if fixed is None else _interval(fixed.low, fixed.high, own),
+        "simex": "" if fixed is None else _number(fixed.simex, own),
+    }
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:z.{digits}f}" if math.isfinite(value) else ""
+
+
+def _interval(low: float, high: float, digits: int) -> str:
+    return f"{_number(low, digits)} to {_number(high, digits)}" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def coefficient_table(models: Sequence[ModelRow]) -> pa.Table:
+    """Return a row a coefficient with every number as it is: empty where there is none.
+
+    Columns: model, kind, outcome, term, all of `Term`, corrected_value, corrected_low, corrected_high, corrected_simex, level,
+    method, dyads, people, blocks.
+    """
+    import pyarrow as pa
+
+    rows = [
+        {"model": model.name, "kind": model.kind, "outcome": model.outcome, "term": term.name}
+        | {name: getattr(term, name) for name in NUMBERS}
+        | {f"corrected_{name}": getattr(term.corrected, name, math.nan) for name in CORRECTED}
+        | {name: getattr(model, name) for name in ("level", "method", "dyads", "people", "blocks")}
+        for model in models
+        for term in model.terms
+    ]
+    words, whole = {"model", "kind", "outcome", "term", "note", "method"}, {"permutations", "dyads", "people", "blocks"}
+    names = ["model", "kind", "outcome", "term", *NUMBERS, *(f"corrected_{name}" for name in CORRECTED)]
+    columns: dict[str, Any] = {}
+    for name in (*names, "level", "method", "dyads", "people", "blocks"):
+        kind = pa.string() if name in words else pa.int64() if name in whole else pa.float64()
+        columns[name] = pa.array([row[name] for row in rows], kind, from_pandas=True)
+    return pa.table(columns)
+
+
+def fit_table(models: Sequence[ModelRow]) -> pa.Table:
+    """Return a row a number that says how well a model fits: model, quantity, value."""
+    import pyarrow as pa
+
+    rows = [(model.name, name, float(value)) for model in models for name, value in model.fit.items()]
+    kinds = {"model": pa.string(), "quantity": pa.string(), "value": pa.float64()}
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    named = zip(kinds.items(), columns, strict=True)
+    return pa.table({name: pa.array(column, kind, from_pandas=True) for (name, kind), column in named})
+
+
+def fitted(model: ModelRow) -> str:
+    """Return in one sentence on what a model rests and how well it fits."""
+    size = f"{counted(model.dyads, 'dyad')} of {counted(model.people, 'person').replace('persons', 'people')}"
+    size += f" in {counted(model.blocks, 'block')}"
+    figures = [f"{FITS.get(name, name.replace('_', ' '))} {value:.5g}" for name, value in model.fit.items()]
+    return "; ".join([size, *figures])
+
+
+def intervals(model: ModelRow) -> str:
+    """Return in one sentence what the intervals of a model are."""
+    return (
+        f"Intervals of {100 * model.level:g} % from dyadic-cluster-robust standard errors; model SE takes dyads as independent."
+    )
+
+
+def permuted(model: ModelRow) -> str:
+    """Return in one sentence what the p-values of a model are."""
+    counts = sorted({term.permutations for term in model.terms if math.isfinite(term.p)})
+    if not counts:
+        return "Nothing was permuted: there is no p."
+    how = {"dsp": "double semi-partialling", "y": "permuting the outcome"}.get(model.method, model.method)
+    count = f"{counts[-1]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f"p two-sided by {how}, {count} permutations, with its Monte-Carlo error."
+
+
+def notes(model: ModelRow) -> list[str]:
+    """Return what is to be said of single coefficients, each with its name."""
+    return [f"{worded(term.name)}: {term.note}" for term in model.terms if term.note]
+
+
+def markdown(models: Sequence[ModelRow]) -> str:
+    """Return a Markdown table a model: naive beside corrected, columns aligned as text too."""
+    return "\n".join("\n".join(_markdown(model)) for model in models)
+
+
+def _markdown(model: ModelRow) -> list[str]:
+    told = [cells(term) for term in model.terms]
+    heads = columns(model, told)
+    lines = [list(heads.values()), *([row[name] for name in heads] for row in told)]
+    lines = [[markdown_escaped(cell) for cell in line] for line in lines]
+    widths = [max(3, *(len(line[k]) for line in lines)) for k in range(len(heads))]
+    first, *others = widths
+    rule = "| " + " | ".join(["-" * first, *("-" * (width - 1) + ":" for width in others)]) + " |"
+    rows = ["| " + " | ".join([line[0].ljust(first), *map(str.rjust, line[1:], others)]) + " |" for line in lines]
+    below = [fitted(model) + ".", intervals(model), permuted(model), *notes(model)]
+    title = f"{model.kind.capitalize()} regression of {model.outcome}"
+    above = [f"## {markdown_escaped(model.name)}", "", markdown_escaped(title), ""]
+    return [*above, rows[0], rule, *rows[1:], "", *(f"- {markdown_escaped(line)}" for line in below), ""]
+
+
+def columns(model: ModelRow, told: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the columns of a model's table, without those that are empty for all its coefficients, with their heads."""
+    percent, logistic = f"{100 * model.level:g} %", model.kind == "logistic"
+    heads = {"term": "term", "value": "b"} | ({"odds": "exp(b)"} if logistic else {})
+    heads |= {"model_se": "model SE", "robust_se": "robust SE", "interval": percent, "statistic": "z" if logistic else "t"}
+    heads |= {"p_less": "p less", "p_greater": "p greater", "p": "p"}
+    heads |= {"corrected": "b, corrected", "corrected_interval": f"{percent}, corrected", "simex": "SIMEX"}
+    return {name: head for name, head in heads.items() if name == "term" or any(row[name] for row in told)}
+
+
+def markdown_escaped(text: str) -> str:
+    r"""Return text that Markdown shows as it is.
+
+    >>> print(markdown_escaped("a|b*c_d <e>"))
+    a\|b\*c\_d \<e\>
+    """
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
+
+
+def latex(models: Sequence[ModelRow]) -> str:
+    r"""Return a LaTeX table a model, for `\usepackage{booktabs}`.
+
+    Two lines a coefficient: below the estimate stands its interval, below the robust standard error the model's, below p its
+    Monte-Carlo error, below the corrected estimate its interval.
+    """
+    head = "% \\usepackage{booktabs}; below estimates: intervals, the model's standard error, the Monte-Carlo error of p.\n"
+    return head + "\n".join("\n".join(_latex(model, number)) for number, model in enumerate(models, 1))
+
+
+def _latex(model: ModelRow, number: int) -> list[str]:
+    told = [cells(term) for term in model.terms]
+    heads = columns(model, told)
+    above = [name for name in ("value", "odds", "robust_se", "statistic", "p", "corrected", "simex") if name in heads]
+    titles = [latex_escaped(heads[name].replace("robust SE", "SE")) for name in above]
+    rows = [line for row in told for line in _latex_rows(row, above)]
+    below = " ".join([fitted(model) + ".", intervals(model), permuted(model), *(f"{note}." for note in notes(model))])
+    caption = latex_escaped(f"{model.name}: {model.kind} regression of {model.outcome}")
+    return [
+        r"\begin{table}",
+        r"\centering\footnotesize",
+        rf"\caption{{{caption}}}\label{{tab:homophily-{number}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(above)}}}",
+        r"\toprule",
+        " & ".join(["", *titles]).strip() + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {latex_escaped(below)}}}",
+        r"\end{table}",
+        "",
+    ]
+
+
+def _latex_rows(row: Mapping[str, str], above: Sequence[str]) -> list[str]:
+    """Return the two lines of a coefficient."""
+    p, _, error = row["p"].partition(" ± ")
+    under = {"value": row["interval"], "robust_se": row["model_se"], "p": error, "corrected": row["corrected_interval"]}
+    shown = {name: _tex_number(p if name == "p" else row[name]) for name in above}
+    bracketed = {name: under.get(name, "") for name in above}
+    second = [f"({'±' if name == 'p' else ''}{_tex_number(text)})" if text else "" for name, text in bracketed.items()]
+    first = " & ".join([latex_escaped(row["term"]), *shown.values()])
+    return [f"{first} \\\\", f"{' & '.join(['', *second]).strip()} \\\\".replace("±", r"$\pm$")]
+
+
+def _tex_number(text: str) -> str:
+    """Return numbers with LaTeX's minus sign."""
+    return re.sub(r"(?<![\de])-(?=\d)", "$-$", text)
+
+
+def latex_escaped(text: str) -> str:
+    r"""Return text that LaTeX sets as it is.
+
+    >>> print(latex_escaped("R&D_50% {x}~"))
+    R\&D\_50\% \{x\}\textasciitilde{}
+    """
+    return "".join(TEX.get(mark, mark) for mark in text)

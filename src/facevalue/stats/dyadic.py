@@ -1,0 +1,268 @@
+"""Standard errors of regressions over dyads: dyads that share a person are not independent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Protocol
+
+import numpy as np
+
+from facevalue.stats.calibration import check_level
+from facevalue.stats.dyads import Cells
+from facevalue.stats.f_distribution import f_quantile
+
+NOTHING = 1e-10
+
+
+class Fit(Protocol):
+    """What the errors need of a regression over m dyads with q coefficients."""
+
+    @property
+    def design(self) -> np.ndarray:
+        """Columns of the coefficients, (m, q)."""
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Outcome less prediction, (m,)."""
+
+    @property
+    def working_weights(self) -> np.ndarray:
+        """What each dyad weighs in the information, (m,): w, or w p (1 - p)."""
+
+    @property
+    def bread(self) -> np.ndarray:
+        """The inverse of the information, (q, q)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DyadicRobust:
+    """The covariance of q coefficients when dyads that share a person may go together.
+
+    Parameters
+    ----------
+    covariance : (q, q) float64
+        Not always positive: with few people, or people's effects that cancel, a variance may come out below 0.
+    se : (q,) float64
+        NaN where the variance is not above 0.
+    negative : (q,) bool
+        Where it is not.
+    clipped : (q, q) float64
+        The covariance with its eigenvalues below 0 set to 0. It is positive, but for a coefficient whose variance was
+        negative it may be far too small: see `person_jackknife`.
+    clipped_se : (q,) float64
+        Of it.
+    people
+        How many stand in the dyads.
+    """
+
+    covariance: np.ndarray
+    se: np.ndarray
+    negative: np.ndarray
+    clipped: np.ndarray
+    clipped_se: np.ndarray
+    people: int
+
+
+def dyadic_robust(fit: Fit, cells: Cells) -> DyadicRobust:
+    """Return the dyadic-cluster-robust covariance `B M B`, M the sum of `s_c s_d'` over dyads c, d that share a person.
+
+    s_d = w_d e_d x_d is the score of a dyad, B the bread. Summed by person, `G_i = sum_(d with i) s_d`, and by pair,
+    `P_ij = s_ij + s_ji`, it is `M = sum_i G_i G_i' - sum_(i<j) P_ij P_ij'`. There is no factor for small samples, and
+    intervals are too short: at 90 % they cover some 70 % with 20 people, 83 % with 50 and 85 % with 100.
+
+    Parameters
+    ----------
+    fit
+        Linear or logistic, of these cells.
+    cells
+        The m dyads, in the order of the fit; how people are numbered does not matter.
+
+    Raises
+    ------
+    ValueError
+        When cells are not those of the fit, or someone stands in a dyad with themselves.
+
+    References
+    ----------
+    Aronow, Samii, Assenova, Cluster-robust variance estimation for dyadic data, Political Analysis 23, 2015, eq. 6; Cameron,
+    Miller, Robust inference for dyadic data, 2014.
+
+    Examples
+    --------
+    >>> from facevalue.stats.network_fits import linear_fit
+    >>> ego, alter = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 2, 3, 2, 3, 3])
+    >>> x, y = np.array([[0.0], [1], [3], [1], [2], [1]]), np.array([1.0, 3, 2, 4, 6, 5])
+    >>> cells = Cells(y, x, np.ones(6), ego, alter, np.zeros(6, int))
+    >>> dyadic_robust(linear_fit(cells), cells).se.round(4)
+    array([0.804, 0.191])
+    """
+    scores = _scores(fit, cells)
+    person, pair = by_person(scores, cells) @ fit.bread, by_pair(scores, cells) @ fit.bread
+    covariance = person.T @ person - pair.T @ pair
+    variance = np.diag(covariance)
+    negative = variance <= NOTHING * (person**2).sum(0)
+    values, vectors = np.linalg.eigh(covariance)
+    clipped = (vectors * np.maximum(values, 0)) @ vectors.T
+    se, clipped_se = np.sqrt(np.where(negative, np.nan, variance)), np.sqrt(np.maximum(np.diag(clipped), 0))
+    return DyadicRobust(covariance, se, negative, clipped, clipped_se, len(person))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonJackknife:
+    """The covariance of q coefficients by how far they move without each person, and without each pair.
+
+    Parameters
+    ----------
+    people_covariance : (q, q) float64
+        By people; a variance in it may come out below 0.
+    pairs_covariance : (q, q) float64
+        By pairs alone, as if people had no effects; never below 0.
+    se : (q,) float64
+        Root of the larger of both variances. NaN where a coefficient rests on one person.
+    rests_on_one : (q,) bool
+        Coefficients that cannot be estimated without someone.
+    people
+        How many stand in the dyads.
+    """
+
+    people_covariance: np.ndarray
+    pairs_covariance: np.ndarray
+    se: np.ndarray
+    rests_on_one: np.ndarray
+    people: int
+
+    def contrast_se(self, contrast: np.ndarray) -> float:
+        """Return the standard error of a sum of coefficients, weighted by contrast, (q,): of a difference, 1 and -1."""
+        if self.rests_on_one[np.asarray(contrast) != 0].any():
+            return float("nan")
+        return sqrt(max(float(contrast @ v @ contrast) for v in (self.people_covariance, self.pairs_covariance)))
+
+
+def person_jackknife(fit: Fit, cells: Cells) -> PersonJackknife:
+    """Return the covariance by leaving people out: `(n - 1) / n sum_i d_i d_i' - sum_(i<j) d_ij d_ij'`.
+
+    `d_i = (B^-1 - H_i)^-1 G_i` is how far coefficients move without the dyads of i, H_i their part of the information and G_i
+    their scores: exact for linear models with one intercept, one Newton step for others. `d_ij = B sum s / (1 - h)` is the same
+    for the dyads of a pair, h their leverages. A variance is no less than `sum d_ij^2`. It is the dyadic-robust
+    variance with people's leverage made up for. With t of n - 1 degrees of freedom intervals hold their level where
+    dyadic-robust ones do not; where effects of people cancel in a coefficient they are too wide.
+
+    Parameters
+    ----------
+    fit
+        Linear or logistic, of these cells.
+    cells
+        The m dyads, in the order of the fit; how people are numbered does not matter.
+
+    Raises
+    ------
+    ValueError
+        When cells are not those of the fit, or someone stands in a dyad with themselves.
+
+    References
+    ----------
+    Cameron, Miller, Robust inference for dyadic data, 2014; MacKinnon, Nielsen, Webb, Fast and reliable jackknife and
+    bootstrap methods for cluster-robust inference, Journal of Applied Econometrics 38, 2023; the larger of two: the same,
+    Jackknife inference with two-way clustering, 2024.
+
+    Examples
+    --------
+    >>> from facevalue.stats.network_fits import linear_fit
+    >>> ego, alter = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 2, 3, 2, 3, 3])
+    >>> x, y = np.array([[0.0], [1], [3], [1], [2], [1]]), np.array([1.0, 3, 2, 4, 6, 5])
+    >>> cells = Cells(y, x, np.ones(6), ego, alter, np.zeros(6, int))
+    >>> person_jackknife(linear_fit(cells), cells).se.round(4)
+    array([2.6815, 2.3822])
+    """
+    scores = _scores(fit, cells)
+    moves, rests = _without_each(fit, by_person(scores, cells), cells)
+    leverage = fit.working_weights * np.einsum("mi,mi->m", fit.design @ fit.bread, fit.design)
+    alone = 1 - leverage < NOTHING
+    scores /= np.where(alone, np.inf, 1 - leverage)[:, None]
+    pair = by_pair(scores, cells) @ fit.bread
+    pairs = pair.T @ pair
+    people = (len(moves) - 1) / len(moves) * moves.T @ moves - pairs
+    se = np.sqrt(np.where(rests, np.nan, np.maximum(np.diag(people), np.diag(pairs))))
+    return PersonJackknife(people, pairs, se, rests, len(moves))
+
+
+def _without_each(fit: Fit, person: np.ndarray, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """Return how coefficients move without each person, (people, q), and which of them cannot be had without someone, (q,).
+
+    In coordinates in which the information is 1, the part of it that is left without i has eigenvalues in [0, 1].
+    """
+    numbered = _numbered(cells)
+    n, q = person.shape
+    root = np.linalg.cholesky(fit.bread)
+    columns = fit.design @ root
+    parts = np.empty((n, q, q))
+    for a in range(q):
+        weighed = fit.working_weights * columns[:, a]
+        parts[:, a, : a + 1] = _sums(columns[:, : a + 1] * weighed[:, None], *numbered)
+        parts[:, : a + 1, a] = parts[:, a, : a + 1]
+    values, vectors = np.linalg.eigh(np.eye(q) - parts)
+    lost = values < NOTHING * 100
+    held = np.einsum("nab,na->nb", vectors, person @ root) / np.where(lost, np.inf, values)
+    moves = np.einsum("nab,nb->na", vectors, held) @ root.T
+    far = np.abs(np.einsum("ka,nab->nkb", root, vectors)) > 1e-6 * np.sqrt(np.diag(fit.bread))[:, None]
+    return moves, np.asarray((far & lost[:, None]).any((0, 2)))
+
+
+def dyadic_interval(coefficients: np.ndarray, se: np.ndarray, *, people: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the intervals `b -+ t se`, (q,) each, t of people - 1 degrees of freedom; NaN where se is.
+
+    Parameters
+    ----------
+    coefficients, se : (q,) float64
+    people
+        How many stand in the dyads, 2 or more.
+    level
+        In (0, 1).
+
+    Examples
+    --------
+    >>> low, high = dyadic_interval(np.array([1.0]), np.array([0.5]), people=21, level=0.95)
+    >>> low.round(3), high.round(3)
+    (array([-0.043]), array([2.043]))
+    """
+    check_level(level)
+    if people < 2:
+        raise ValueError(f"expected two people or more, got {people}")
+    half = sqrt(f_quantile(level, 1, people - 1)) * np.asarray(se, np.float64)
+    return coefficients - half, coefficients + half
+
+
+def _scores(fit: Fit, cells: Cells) -> np.ndarray:
+    """Return the scores of dyads, (m, q)."""
+    if len(fit.design) != len(cells):
+        raise ValueError(f"expected the cells of the fit, {len(fit.design)} of them, got {len(cells)}")
+    if (alone := np.flatnonzero(cells.ego == cells.alter)).size:
+        raise ValueError(f"expected dyads of two people, got {cells.ego[alone[0]]} with themselves in cell {alone[0]}")
+    return np.asarray(fit.design * (cells.weights * fit.residuals)[:, None])
+
+
+def by_person(values: np.ndarray, cells: Cells) -> np.ndarray:
+    """Return the sums of values, (m, q), over the dyads of each person, (people, q), in the order of their numbers."""
+    return _sums(values, *_numbered(cells))
+
+
+def _numbered(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return who is ego and who alter, (m,) int each, in numbers from 0 without gaps; and how many people there are."""
+    people, at = np.unique(np.concatenate([cells.ego, cells.alter]), return_inverse=True)
+    ego, alter = at.reshape(2, -1)
+    return ego, alter, len(people)
+
+
+def _sums(values: np.ndarray, ego: np.ndarray, alter: np.ndarray, n: int) -> np.ndarray:
+    """Return the sums of values, (m, q), over the dyads of each of n people, (n, q)."""
+    return np.stack([np.bincount(ego, v, n) + np.bincount(alter, v, n) for v in values.T], axis=1)
+
+
+def by_pair(values: np.ndarray, cells: Cells) -> np.ndarray:
+    """Return the sums of values, (m, q), over the dyads of each pair of people, whichever the direction, (pairs, q)."""
+    low, high = np.minimum(cells.ego, cells.alter), np.maximum(cells.ego, cells.alter)
+    order = np.lexsort((high, low))
+    low, high = low[order], high[order]
+    starts = np.flatnonzero(np.append(True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])))
+    return np.stack([np.add.reduceat(v[order], starts) for v in values.T], axis=1)

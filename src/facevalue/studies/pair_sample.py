@@ -1,0 +1,161 @@
+"""Pairs of people with faces: how alike they look, how they are tied, what else they share; in an order free of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facevalue.data.errors import RunError
+from facevalue.stats.attenuation import PersonErrors
+from facevalue.stats.dyads import Dyads
+from facevalue.studies.controls import is_directed
+from facevalue.studies.face_similarity import FaceSimilarity
+
+LEAST = 3
+DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairSample:
+    """The pairs that have a part in every regression, by block.
+
+    Parameters
+    ----------
+    rows
+        Members of each block, (n_b,) int. Their order, and that of the blocks, rests on the similarities alone, so that a seed
+        gives the same permutations whatever people are called and in which order they came.
+    block_names
+        Of each block.
+    similarity
+        Of each block, (n_b, n_b) float64, in standard deviations `sd` about `mean`; NaN on the diagonal.
+    signs
+        Of each block, (n_b, n_b): 1 friend, -1 enemy, 0 neither, NaN unknown.
+    controls
+        Of each block, (n_b, n_b, p).
+    terms
+        Names of the p controls.
+    errors
+        What each person's face brings into the similarity, by number of the person from the first block to the last; None
+        where it is not known.
+    mean, sd
+        Of the similarities of pairs; the sd within blocks where each has a constant.
+    directed
+        Whether ties or controls differ between (i, j) and (j, i).
+    why : (members,) str
+        Why a member has no part; "" where one has.
+    """
+
+    rows: tuple[np.ndarray, ...]
+    block_names: tuple[str, ...]
+    similarity: tuple[np.ndarray, ...]
+    signs: tuple[np.ndarray, ...]
+    controls: tuple[np.ndarray, ...]
+    terms: tuple[str, ...]
+    errors: PersonErrors | None
+    mean: float
+    sd: float
+    directed: bool
+    why: np.ndarray
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows))
+
+    def dyads(
+        self, outcome: Sequence[np.ndarray], *first: Sequence[np.ndarray], terms: Sequence[str] | None = None
+    ) -> list[Dyads]:
+        """Return blocks with an outcome, and as predictors what is given, then the controls named, or all."""
+        at = [self.terms.index(term) for term in (self.terms if terms is None else terms)]
+        return [
+            Dyads(y, np.concatenate([*(x[i][..., None] for x in first), self.controls[i][..., at]], axis=2))
+            for i, y in enumerate(outcome)
+        ]
+
+
+def pair_sample(
+    similarity: FaceSimilarity,
+    block_names: Sequence[str],
+    signs: Sequence[np.ndarray],
+    controls: Sequence[np.ndarray],
+    *,
+    terms: Sequence[str],
+    block_intercepts: bool = False,
+) -> PairSample:
+    """Return the pairs of people who have a face and all that the controls need, in blocks of three such people or more.
+
+    Parameters
+    ----------
+    similarity
+        By block.
+    block_names, signs, controls
+        Of the same blocks; controls as `facevalue.studies.controls.predictors` makes them.
+    terms
+        Names of the controls.
+    block_intercepts
+        Whether blocks have a constant each: then one unit of similarity is the standard deviation within blocks.
+
+    Raises
+    ------
+    RunError
+        No block has three such people, or all pairs are equally alike.
+    """
+    why = np.where(similarity.why == "", "in_no_block", similarity.why).astype(object)
+    parts = []
+    for i, block in enumerate(similarity.blocks):
+        faces = similarity.why[block] == ""
+        knows = faces & _with_controls(controls[i], faces)
+        why[block] = np.where(knows, "", np.where(faces, "control_unknown", similarity.why[block]))
+        if knows.sum() >= LEAST:
+            own = similarity.values[i][np.ix_(knows, knows)]
+            order = np.argsort(np.round(np.nansum(own, axis=1), DIGITS), kind="stable")
+            kept = np.flatnonzero(knows)[order]
+            parts.append((len(kept), round(float(np.nansum(own)), DIGITS), i, kept))
+        else:
+            why[block[knows]] = "few_in_block"
+    if not parts:
+        raise RunError(f"expected {LEAST} people or more with a face and all controls in some block; got none: {_told(why)}")
+    parts.sort(key=lambda part: part[:2])
+    values = [similarity.values[i][np.ix_(kept, kept)] for *_, i, kept in parts]
+    mean, sd = _scale(values, within=block_intercepts)
+    rows = [similarity.blocks[i][kept] for *_, i, kept in parts]
+    error = similarity.error[np.concatenate(rows)] / sd**2
+    known = np.isfinite(error).all() and np.isfinite(similarity.doubt)
+    cut_signs = [np.sign(signs[i][np.ix_(kept, kept)]) for *_, i, kept in parts]
+    asymmetric = any(not np.array_equal(part, part.T, equal_nan=True) for part in cut_signs)
+    return PairSample(
+        tuple(rows),
+        tuple(str(block_names[i]) for *_, i, _ in parts),
+        tuple((part - mean) / sd for part in values),
+        tuple(cut_signs),
+        tuple(controls[i][np.ix_(kept, kept)] for *_, i, kept in parts),
+        tuple(terms),
+        PersonErrors(error, doubt=similarity.doubt, shared=similarity.shared) if known else None,
+        mean,
+        sd,
+        asymmetric or is_directed(terms),
+        why,
+    )
+
+
+def _with_controls(controls: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return who has a pair with somebody of a face in which all controls are known, (n,) bool."""
+    known: np.ndarray = np.isfinite(controls).all(2) & faces
+    known[np.diag_indices(len(known))] = False
+    return np.asarray(known.any(1))
+
+
+def _scale(values: Sequence[np.ndarray], *, within: bool) -> tuple[float, float]:
+    """Return mean and standard deviation of the similarities off the diagonals."""
+    every = [part[np.isfinite(part)] for part in values]
+    flat = np.concatenate(every)
+    centred = np.concatenate([part - part.mean() for part in every]) if within else flat - flat.mean()
+    sd = float(np.sqrt((centred**2).mean()))
+    if not sd > 1e-9 * max(1, abs(float(flat.mean()))):
+        raise RunError(f"expected pairs that differ in how alike they look; all {len(flat)} have {flat.mean():.4g}")
+    return float(flat.mean()), sd
+
+
+def _told(why: np.ndarray) -> str:
+    words, counts = np.unique(why.astype(str), return_counts=True)
+    return ", ".join(f"{count} {word or 'with both'}" for word, count in zip(words, counts, strict=True))
