@@ -77,13 +77,20 @@ def test_a_list_names_relations_waves_and_signs(tmp_path):
 
 
 def test_several_files_are_several_relations_and_some_are_negative(tmp_path):
-    like, dislike = (
-        write(tmp_path / f"{name}.csv", "from,to,weight", row) for name, row in (("like", "a,b,2"), ("dislike", "a,c,3"))
-    )
-    found = read_ties([str(like), dislike], negative=["dislike"])
-    assert weights(found, "relation") == {("a", "b", "like"): 2, ("a", "c", "dislike"): -3}
+    like = write(tmp_path / "like.csv", "from,to,weight", "a,b,2")
+    dislike = write(tmp_path / "dislike.csv", "from,to,sign,weight", "a,c,+,3", "b,c,-,-4", "c,a,-,2", "c,b,,2")
+    found = weights(read_ties([str(like), dislike], negative=["dislike"]), "relation")
+    theirs = {("a", "c"): -3, ("b", "c"): -4, ("c", "a"): -2, ("c", "b"): None}
+    assert found == {("a", "b", "like"): 2} | {(*ends, "dislike"): weight for ends, weight in theirs.items()}
     with pytest.raises(UnknownName, match="no relation is called 'dislik'; did you mean dislike"):
         read_ties([like, dislike], negative=["dislik"])
+
+
+def test_a_matrix_whose_people_are_called_like_columns_is_none_the_less_one(tmp_path):
+    path = write(tmp_path / "x.csv", "who,to,from", "to,NA,1", "from,0,5")
+    assert weights(read_ties([path])) == {("to", "from"): 1, ("from", "from"): 5}
+    path = write(tmp_path / "x.csv", "who,2,1", "1,7,0", "2,0,8")
+    assert weights(read_ties([path])) == {("1", "2"): 7, ("2", "1"): 8}
 
 
 def test_several_matrices_of_a_dl_file_are_relations(tmp_path):
@@ -93,6 +100,8 @@ def test_several_matrices_of_a_dl_file_are_relations(tmp_path):
     assert full == {("a", "b", "kin"): 1, ("b", "a", "work"): -1, ("a", "a", "work"): 5}
     path = write(tmp_path / "x.dl", "dl n=3 nm=2 format=edgelist1", "data:", "1 2", "!", "2 1 -1", "!")
     assert weights(read_ties([path]), "relation") == {("1", "2", "x_1"): 1, ("2", "1", "x_2"): -1}
+    path = write(tmp_path / "x.dl", "dl n=2", "labels embedded", "data:", "a b", "b 3 4", "a 5 6")
+    assert weights(read_ties([path])) == {("b", "a"): 3, ("b", "b"): 4, ("a", "a"): 5, ("a", "b"): 6}
     path = write(tmp_path / "x.dl", "dl n=3 format=nodelist1", "labels embedded", "data:", "a b c", "", "c a")
     assert weights(read_ties([path])) == {("a", "b"): 1, ("a", "c"): 1, ("c", "a"): 1}
 
@@ -111,11 +120,9 @@ def test_relations_lists_and_waves_of_a_pajek_file(tmp_path):
         ("2", "a b", "x", ""): 1,
         ("2", "c", "x", ""): 1,
     }
-    path = write(
-        tmp_path / "y.paj", "*Network one", "*Vertices 2", "*Edges", "1 2", "*Network two", "*Vertices 2", "*Edgeslist", "2 1"
-    )
-    found = read_ties([path])
-    assert weights(found, "relation") == {("1", "2", "one"): 1, ("2", "1", "two"): 1}
+    one, two = ("*Network one", "*Vertices 2", "1 a", "*Edges", "1 2"), ("*Network two", "*Vertices 2", "*Edgeslist", "2 1")
+    found = read_ties([write(tmp_path / "y.paj", *one, *two)])
+    assert weights(found, "relation") == {("a", "2", "one"): 1, ("2", "1", "two"): 1}
     assert not found.directed
 
 
@@ -138,14 +145,14 @@ def test_a_graphml_names_nodes_and_edges_by_their_data(tmp_path):
 
 
 def test_ties_with_and_without_direction_need_a_word(tmp_path):
-    path = write(tmp_path / "x.net", "*Vertices 3", "*Arcs", "1 2", "*Edges", "2 3")
+    path = write(tmp_path / "x.net", "*Vertices 3", "*Arcs", "1 2", "*Edges", "2 3", "3 3")
     with pytest.raises(SchemaError, match=r"x.net, line 3 has one, .*x.net, line 5 has none: say which with directed="):
         read_ties([path])
     directed = read_ties([path], directed=True)
-    assert weights(directed) == {("1", "2"): 1, ("2", "3"): 1, ("3", "2"): 1}
+    assert weights(directed) == {("1", "2"): 1, ("2", "3"): 1, ("3", "2"): 1, ("3", "3"): 1}
     assert directed.directed
     undirected = read_ties([path], directed=False)
-    assert weights(undirected) == {("1", "2"): 1, ("2", "3"): 1}
+    assert weights(undirected) == {("1", "2"): 1, ("2", "3"): 1, ("3", "3"): 1}
     assert not undirected.directed
     people = Members(text("3", "2", "1"))
     mirrored = [

@@ -45,6 +45,11 @@ def test_the_order_of_rows_does_not_matter(tmp_path, seed):
     assert len(told(first)[1]) == 3
 
 
+def test_an_empty_cell_says_nothing_against_another_row(tmp_path):
+    found = read_members(written(tmp_path, "id,photo,sex", "a,1,f", "a,2,", "b,3,NA", "b,4,m"))
+    assert found.columns["sex"].tolist() == ["f", "m"]
+
+
 def test_one_row_a_person_tells_of_person_and_photo(tmp_path):
     found = read_members(written(tmp_path, "name,folder,camera,day", "a,A,old,1", "b,,new,2", "c,C,,3"))
     assert found.columns["camera"].tolist() == ["old", "new", ""]

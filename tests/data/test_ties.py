@@ -10,13 +10,13 @@ from facevalue.data.networks import CONFLICTS, Members, Ties
 from facevalue.data.ties import SYMMETRISE, link, linked_table, read_ties, sign_matrices, symmetrised, told
 from tests.data.made_ties import text, ties_of, weights
 
-PEOPLE = Members(text(*"abcd"), {"village": text("u", "u", "v", "")})
+PEOPLE = Members(text(*"abcde"), {"village": text("u", "u", "v", "", "")})
 
 
 def test_each_row_gets_a_status_by_a_stated_rule():
     ties = ties_of(
         *(("a", "b", 1), ("a", "b", 3), ("b", "a", 1), ("a", "a", 1), ("a", "x", 1), ("x", "x", 1), ("a", "c", 1)),
-        *(("d", "d", 1), ("b", "d", 1), ("b", "a", -1), ("a", "b", -1, "g"), ("a", "b", -1, "f", "2")),
+        *(("d", "d", 1), ("d", "e", 1), ("b", "a", -1), ("a", "b", -1, "g"), ("a", "b", -1, "f", "2")),
     )
     linked = link(ties, PEOPLE, within="village")
     expected = "used repeated conflict self unknown_id self other_block self other_block conflict used used"
@@ -32,7 +32,7 @@ def test_each_row_gets_a_status_by_a_stated_rule():
     assert told(linked) == [
         "3 of 12 rows (line 5: a; line 7: x; line 9: d) from someone to themselves: left out.",
         "1 of 12 rows (line 6: a-x) with an id that no person has: left out.",
-        "2 of 12 rows (line 8: a-c; line 10: b-d) between people of different blocks, or of none: left out.",
+        "2 of 12 rows (line 8: a-c; line 10: d-e) between people of different blocks, or of none: left out.",
         "1 of 12 rows (line 3: a-b) said already by another row: the first that is known counts.",
         "2 of 12 rows (line 4: b-a; line 11: b-a) in conflict with another about the sign of a tie: the tie counts as unknown.",
     ]
@@ -69,6 +69,13 @@ def test_conflicts_are_resolved_as_asked(values, missing, positive, negative):
         linked = link(ties, PEOPLE, conflicts=rule)
         np.testing.assert_array_equal(linked.weight, [math.nan if expected is None else expected])
         assert linked.conflicts == rule
+
+
+def test_entries_stand_in_the_order_of_the_rows_that_count():
+    linked = link(ties_of(("c", "a", math.nan), ("b", "a", 5), ("a", "b", 1), ("c", "a", 2)), PEOPLE)
+    assert (linked.ego.tolist(), linked.alter.tolist()) == ([1, 0, 2], [0, 1, 0])
+    assert linked.weight.tolist() == [5, 1, 2]
+    assert linked.status.tolist() == ["repeated", "used", "used", "used"]
 
 
 def test_conflicts_may_be_errors():
@@ -197,7 +204,7 @@ def test_directions_are_joined_as_asked(how):
 
 def test_people_who_did_not_answer_are_unknown():
     rows = (("a", "b", 1), ("c", "a", 1))
-    answered = np.array([True, True, False, False])
+    answered = np.array([True, True, False, False, False])
     linked = link(ties_of(*rows), PEOPLE)
     found = sign_matrices(linked, [np.arange(4)], relations=["f"], wave="", respondents=answered)[0]
     nan = np.nan
@@ -267,6 +274,7 @@ def test_ties_of_real_networks_are_counted(networks, folder, counts):
         linked = link(ties[ties.relation == name], Members(text(*names)[order]))
         found = sign_matrices(linked, [np.argsort(order)], relations=[name], wave="")[0]
         np.testing.assert_array_equal(found, values)
+        assert set(linked.status) == {"used"}
         assert (found > 0).sum() == expected
 
 

@@ -120,6 +120,14 @@ def test_spread_over_processes_is_the_same():
     assert (mrqap(blocks, **given).test.null == mrqap(blocks, **given, over=reversed_map).test.null).all()
 
 
+@pytest.mark.parametrize("method", ["dsp", "y"])
+def test_a_coefficient_alone_is_tested_as_among_all(method):
+    given = {"names": ["a", "b", "c"], "directed": True, "permutations": 20, "seed": 1, "method": method}
+    every, alone = (mrqap([made(11, seed=0)], **given, only=only) for only in (None, ["b"]))
+    assert alone.tested.tolist() == [2]
+    np.testing.assert_allclose(alone.test.null[:, 0], every.test.null[:, 2], rtol=1e-9)
+
+
 def test_stops_when_the_answer_is_clear():
     draw = np.random.default_rng(0)
     block = Dyads(draw.normal(size=(12, 12)), draw.normal(size=(12, 12, 1)))

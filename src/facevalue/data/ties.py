@@ -55,7 +55,10 @@ def read_ties(paths: Sequence[str | Path], *, directed: bool | None = None, nega
     if not paths:
         raise SchemaError("expected files of ties; got none")
     parts = [(Path(path), _read(Path(path))) for path in paths]
-    mixed = {entry.directed is not False: f"{path}, line {entry.line}" for path, part in parts for entry in part}
+    mixed: dict[bool, str] = {}
+    for path, part in parts:
+        for entry in part:
+            mixed.setdefault(entry.directed is not False, f"{path}, line {entry.line}")
     if directed is None and len(mixed) > 1:
         raise SchemaError(
             f"expected ties that all have a direction, or none; {mixed[True]} has one, {mixed[False]} has none: "

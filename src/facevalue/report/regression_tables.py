@@ -45,16 +45,20 @@ FITS = {
     "fraction_correct": "share foretold right",
     "base_rate": "share right without predictors",
 }
-TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "×": r"$\times$",
-} | {mark: f"\\{mark}" for mark in "&%$#_{}"}
+TEX = (
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "×": r"$\times$",
+    }
+    | {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    | {mark: f"{{{mark}}}" for mark in "[*"}
+)
 
 
 class CorrectedRow(Protocol):
@@ -159,7 +163,7 @@ def interval_decimals(low: float, high: float) -> int:
     >>> interval_decimals(0.01, 0.1), interval_decimals(float("nan"), 0.1)
     (3, 3)
     """
-    return decimals((high - low) / 3.3)
+    return decimals((high - low) / 3.2)
 
 
 def p_text(p: float, error: float) -> str:
@@ -253,8 +257,19 @@ def fitted(model: ModelRow) -> str:
     """Return in one sentence on what a model rests and how well it fits."""
     size = f"{counted(model.dyads, 'dyad')} of {counted(model.people, 'person').replace('persons', 'people')}"
     size += f" in {counted(model.blocks, 'block')}"
-    figures = [f"{FITS.get(name, name.replace('_', ' '))} {value:.5g}" for name, value in model.fit.items()]
+    figures = [f"{FITS.get(name, name.replace('_', ' '))} {_figure(value)}" for name, value in model.fit.items()]
     return "; ".join([size, *figures])
+
+
+def _figure(value: float) -> str:
+    """Return six digits of a number, all of a whole one.
+
+    >>> _figure(3725000.0), _figure(425.7621993), _figure(1.227e-06), _figure(float("nan"))
+    ('3,725,000', '425.762', '1.227e-06', 'not defined')
+    """
+    if not math.isfinite(value):
+        return "not defined"
+    return f"{value:,.0f}" if value == round(value) and value else f"{value:.6g}" if abs(value) > 1e-16 else "below 1e-16"
 
 
 def intervals(model: ModelRow) -> str:

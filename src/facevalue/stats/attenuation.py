@@ -98,10 +98,10 @@ def calibrated_values(
 
     m is the regression of the measured similarity W on the covariates Z. Its residual variance less that of the mean pair's
     error is the variance tau^2 of the true similarity given Z, and `lambda_ij = tau^2 / (tau^2 + e_i + e_j)`: pairs whose
-    photos differ more move further to what is expected anyway. Coefficients go with 1 / tau^2, which is on average too large
-    where tau^2 is in doubt: it is taken as `tau^2 (1 + c^2)` with `c^2 = var / (tau^4 + var)`, and the mean pair's error less by
-    as much, in the manner of Fuller. What the regression, or the mean of a block, takes out of the
-    errors is counted: `tr(M Omega)`, M the residual maker and Omega the errors' covariance, in place of their sum.
+    photos differ more move further to what is expected anyway. Coefficients go with 1 / tau^2, which is too large on
+    average where tau^2 is in doubt: it is taken as `tau^2 (1 + c^2)`, `c^2 = var / (tau^4 + var)`, and the mean pair's error
+    as less by as much, in the manner of Fuller. What the regression, or the mean of a block, takes out of the errors is
+    counted: `tr(M Omega)`, M the residual maker and Omega the errors' covariance, in place of their sum.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def calibrated_values(
     >>> cells = Cells(similarity, np.empty((10, 0)), np.ones(10), ego, alter, np.zeros(10, int))
     >>> found = calibrated_values(cells, PersonErrors(np.full(5, 0.02)))
     >>> round(found.signal, 4), round(found.noise, 4), found.values.round(2)[:4]
-    (0.0427, 0.04, array([0.27, 0.48, 0.38, 0.69]))
+    (0.0427, 0.04, array([0.24, 0.48, 0.36, 0.73]))
     """
     w, values = cells.weights, cells.outcome if column is None else cells.predictors[:, column]
     group = np.unique(cells.block, return_inverse=True)[1].reshape(-1) if block_intercepts else np.zeros(len(cells), int)
@@ -147,8 +147,8 @@ def calibrated_values(
     residuals = centred - z @ (bread @ (z.T @ (w * centred)))
     degrees = w.sum() * (1 - (z.shape[1] + group.max() + 1) / len(cells))
     pairs = errors.of_pairs(cells)
-    noise = float(w @ pairs - _taken_out(cells, errors, z, bread, group)) / degrees
-    signal = float(w @ residuals**2) / degrees - noise
+    noise = float((w @ pairs - _taken_out(cells, errors, z, bread, group)) / degrees)
+    signal = float(w @ residuals**2 / degrees) - noise
     scaled = pairs * noise * w.sum() / (w @ pairs) if noise > 0 else np.zeros(len(cells))
     own = w * (residuals**2 - scaled - signal) / degrees
     variance = person_variance(own[:, None], cells)[0] + (errors.doubt * noise) ** 2

@@ -23,6 +23,7 @@ from facevalue.stats.reliability import Reliability
 
 Kind = Literal["linear", "logistic"]
 NODES, STEPS, CLOSE = 9, 50, 1e-7
+DOUBTFUL = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,23 +126,27 @@ def corrected_fit(
     >>> cells = Cells(outcome, measured, np.ones(len(ego)), ego, alter, np.zeros(len(ego), int))
     >>> found = corrected_fit(cells, PersonErrors(np.full(60, 0.5)), column=0, kind="linear", level=0.9)
     >>> [float(part[1].round(2)) for part in (found.naive, found.values, found.low, found.high)]
-    [0.23, 0.46, 0.38, 0.53]
+    [0.23, 0.45, 0.38, 0.53]
     """
     naive = _fit(cells, kind, block_intercepts)
     calibration = calibrated_values(cells, errors, column=column, block_intercepts=block_intercepts)
     reliability = similarity_reliability(calibration, cells, errors, level=level)
-    if calibration.signal <= 0:
-        nan = np.full(len(naive.coefficients), np.nan)
-        note = f"errors of {calibration.noise:.3g} explain all of the similarity's variance: it cannot be corrected"
-        return CorrectedFit(naive.names, naive.coefficients, nan, nan, nan, nan, reliability, calibration, note)
     at = column + (not block_intercepts)
-    solution = _solved(_exchanged(cells, column, calibration), calibration, kind, block_intercepts, at)
-    se = np.sqrt(_variance(solution, calibration, cells, errors, at))
+    note = f"errors of {calibration.noise:.3g} explain all of the similarity's variance: it cannot be corrected"
+    solution = None
+    if calibration.signal > 0:
+        solution = _solved(_exchanged(cells, column, calibration), calibration, kind, block_intercepts, at)
+        note = "the effect is too strong for so noisy a similarity: it cannot be corrected"
+    if solution is None:
+        nan = np.full(len(naive.coefficients), np.nan)
+        return CorrectedFit(naive.names, naive.coefficients, nan, nan, nan, nan, reliability, calibration, note)
+    influence, of_errors = _influence(solution, calibration, cells, at)
+    values, se = solution.coefficients, np.sqrt(person_variance(influence, cells) + (errors.doubt * of_errors) ** 2)
     half = student_quantile(cells, level=level) * se
-    note = "" if reliability.low > 0.1 else f"the reliability may be as low as {max(reliability.low, 0):.2f}: believe little"
-    low, high = solution.coefficients - half, solution.coefficients + half
+    low = max(reliability.low, 0)
+    note = "" if low > DOUBTFUL else f"the reliability may be as low as {low:.2f}: corrected coefficients say little"
     return CorrectedFit(
-        naive.names, naive.coefficients, solution.coefficients, se, low, high, reliability, calibration, note
+        naive.names, naive.coefficients, values, se, values - half, values + half, reliability, calibration, note
     )
 
 
@@ -158,32 +163,45 @@ def _exchanged(cells: Cells, column: int, calibration: Calibration) -> Cells:
     return replace(cells, predictors=predictors)
 
 
-def _solved(cells: Cells, calibration: Calibration, kind: Kind, block_intercepts: bool, at: int) -> _Solution:
-    """Return the fit whose mean outcome is that over the unknown rest of the similarity."""
+def _solved(cells: Cells, calibration: Calibration, kind: Kind, block_intercepts: bool, at: int) -> _Solution | None:
+    """Return the fit whose mean outcome is that over the unknown rest of the similarity; None where there is none."""
     fit = _fit(cells, kind, block_intercepts)
     unknown = calibration.prior * (1 - calibration.reliability)
     if isinstance(fit, LinearFit):
         ones = np.ones(len(cells))
         return _Solution(fit.coefficients, fit.design, fit.residuals, ones, 0 * ones, unknown, cells.weights)
     weights = np.where(np.isin(cells.block, fit.left_out_blocks) & block_intercepts, 0, cells.weights)
-    group = np.unique(cells.block, return_inverse=True)[1].reshape(-1) if block_intercepts else None
     with np.errstate(divide="ignore"):
         odds = np.where(weights > 0, np.log(fit.probability) - np.log1p(-fit.probability), 0)
-    held = weights * fit.probability * (1 - fit.probability)
-    b = fit.coefficients.copy()
+    group = np.unique(cells.block, return_inverse=True)[1].reshape(-1) if block_intercepts else None
+    b, within = fit.coefficients, np.sqrt(np.diag(fit.bread)) * CLOSE
     for _ in range(STEPS):
         mean, slope, pull = _averaged(odds, b[at], unknown)
-        left = weights * (cells.outcome - mean)
-        move = fit.bread @ (fit.design.T @ left)
-        odds = odds + fit.design @ move
-        if group is not None:
-            totals = group_sums(held, group, group.max() + 1)
-            odds = odds + (group_sums(left, group, group.max() + 1) / np.where(totals > 0, totals, 1))[group]
-        b = b + move
-        if np.abs(move / np.sqrt(np.diag(fit.bread))).max() < CLOSE:
-            design = fit.design if group is None else _recentred(fit.design, weights * slope, group)
-            return _Solution(b, design, cells.outcome - mean, slope, pull, unknown, weights)
-    raise ValueError(f"the corrected logistic fit did not end in {STEPS} steps: too strong an effect for so noisy a similarity")
+        design = fit.design if group is None else _recentred(fit.design, weights * slope, group)
+        here = _Solution(b, design, cells.outcome - mean, slope, pull, unknown, weights)
+        move, shift = _step(here, at, group)
+        b, odds = b + move, odds + shift
+        if (np.abs(move) < within).all():
+            return here
+    return None
+
+
+def _step(here: _Solution, at: int, group: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return Newton's step of the coefficients, (q,), and of the log odds, (m,), with those of the groups' constants."""
+    move = np.linalg.solve(_forward(here, at), here.design.T @ (here.weights * here.score))
+    shift = here.design @ move
+    if group is not None:
+        left = here.weights * (here.score - here.pull * move[at])
+        sums, totals = (group_sums(part, group, group.max() + 1) for part in (left, here.weights * here.slope))
+        shift += (sums / np.where(totals > 0, totals, 1))[group]
+    return move, shift
+
+
+def _forward(here: _Solution, at: int) -> np.ndarray:
+    """Return minus the derivative of the sum of scores by the coefficients, (q, q)."""
+    forward = here.design.T @ ((here.weights * here.slope)[:, None] * here.design)
+    forward[:, at] += here.design.T @ (here.weights * here.pull)
+    return np.asarray(forward)
 
 
 def _recentred(design: np.ndarray, weights: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -207,11 +225,9 @@ def _averaged(odds: np.ndarray, b: float, unknown: np.ndarray) -> tuple[np.ndarr
     return mean, slope, pull
 
 
-def _variance(solution: _Solution, calibration: Calibration, cells: Cells, errors: PersonErrors, at: int) -> np.ndarray:
-    """Return the variances of coefficients, (q,): of all estimating equations together, and of the doubt about the errors."""
+def _influence(solution: _Solution, calibration: Calibration, cells: Cells, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how each dyad moves each coefficient, (m, q), by all equations together; and how the log of all errors does."""
     w, x, b = solution.weights[:, None], solution.design, solution.coefficients[at]
-    forward = x.T @ (w * solution.slope[:, None] * x)
-    forward[:, at] += x.T @ (w[:, 0] * solution.pull)
     prior, rest = calibration.prior, 1 - calibration.reliability
     half = np.divide(solution.pull * b, 2 * solution.unknown, out=np.zeros(len(x)), where=solution.unknown > 0)
 
@@ -227,7 +243,6 @@ def _variance(solution: _Solution, calibration: Calibration, cells: Cells, error
     by_errors = moved(-shrunk[:, None], prior * calibration.reliability[:, None] * rest[:, None])
     away = cells.weights * (calibration.residuals**2 - calibration.errors - calibration.signal) / calibration.degrees
     measured = calibration.design * (cells.weights * calibration.residuals)[:, None] @ calibration.bread
-    influence = x * (w[:, 0] * solution.score)[:, None] + np.outer(away, by_signal) + measured @ by_covariates.T
-    inverse = np.linalg.inv(forward)
-    doubtful = inverse @ (by_errors - calibration.noise * by_signal) * errors.doubt
-    return np.asarray(person_variance(influence @ inverse.T, cells) + doubtful[:, 0] ** 2)
+    own = x * (w[:, 0] * solution.score)[:, None] + np.outer(away, by_signal) + measured @ by_covariates.T
+    inverse = np.linalg.inv(_forward(solution, at))
+    return own @ inverse.T, (inverse @ (by_errors - calibration.noise * by_signal))[:, 0]

@@ -84,10 +84,9 @@ class Logits:
 
     def only(self, rows: np.ndarray) -> Logits:
         """Return some of the fits."""
-        outcome, weights, moved = (
-            part if part is None or len(part) == 1 else part[rows] for part in (self.outcome, self.weights, self.moved)
-        )
-        return replace(self, outcome=outcome, weights=weights, moved=moved)
+        names = ("outcome", "weights", "moved")
+        several = {name: part for name in names if (part := getattr(self, name)) is not None and len(part) > 1}
+        return replace(self, **{name: part[rows] for name, part in several.items()})
 
     def without(self, column: int) -> Logits:
         """Return the fits without a column of the model."""
@@ -178,7 +177,7 @@ class _Search:
         self.move, self.length = np.zeros((problem.rows, len(start))), np.full(problem.rows, np.inf)
 
     def advance(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Go a step; return z (r, s), whether a column's information has fallen away (r, s), and whether a fit has ended (r,)."""
+        """Go a step; return z (r, s), whether a column's information is gone (r, s), and whether a fit has ended (r,)."""
         here, fresh = _view(self.problem, self.place), not self.first.size
         self.first = here.information if fresh else self.first
         longer = here.length > self.length
@@ -258,7 +257,7 @@ class _Sums:
 
 
 def _hessian(problem: Logits, sums: _Sums) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the score (r, g or 1, 1 + q), what constants share with columns, alike, and the Hessian of the slopes (r, q, q)."""
+    """Return the score (r, g or 1, 1 + q), what constants share with columns, as that, and the slopes' Hessian (r, q, q)."""
     r, k, q = problem.rows, len(problem.kept), len(problem.kept) + (problem.moved is not None)
     rows, cols = np.triu_indices(k)
     score, mixed, h = np.empty((r, sums.score.shape[1], 1 + q)), np.empty((r, sums.score.shape[1], 1 + q)), np.empty((r, q, q))

@@ -29,11 +29,14 @@ class Mrqap:
     fit
         Of the dyads as they are.
     test
-        Of the coefficients in the fit's order.
+        Of the coefficients that were tested, in the fit's order.
+    tested : (t,) int
+        Which those are.
     """
 
     fit: LinearFit
     test: PermutationTest
+    tested: np.ndarray
 
 
 def mrqap(
@@ -46,6 +49,7 @@ def mrqap(
     method: str = "dsp",
     block_intercepts: bool = False,
     stop: int | None = None,
+    only: Sequence[str] | None = None,
     over: Callable[..., Iterable[Any]] = map,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Mrqap:
@@ -71,6 +75,8 @@ def mrqap(
         Whether each block has a constant of its own, in place of one for all.
     stop
         See `permutation_test`; the permutations come in batches of 250, and end with that in which all are clear.
+    only
+        Names of the coefficients to test, which is quicker; None tests all.
     over
         The `map` of a pool of processes; the answer does not depend on it.
     progress
@@ -99,15 +105,16 @@ def mrqap(
         raise ValueError(f"expected method dsp or y and 1 permutation or more, got {method!r} and {permutations}")
     counted = cells(blocks, directed=directed)
     fit = linear_fit(counted, names=names, block_intercepts=block_intercepts)
-    design = _Design.of(blocks, counted, block_intercepts=block_intercepts, halved=not directed)
-    null = np.empty((0, len(fit.statistic)))
-    while len(null) < permutations and (stop is None or not _clear(fit.statistic, null, stop)):
+    tested = np.flatnonzero([only is None or name in only for name in fit.names])
+    design = _Design.of(blocks, counted, tested, block_intercepts=block_intercepts, halved=not directed)
+    observed, null = fit.statistic[tested], np.empty((0, len(tested)))
+    while len(null) < permutations and (stop is None or not _clear(observed, null, stop)):
         count = permutations - len(null) if stop is None else min(BATCH, permutations - len(null))
         tasks = [_Task(block, design, method, count, (seed, i, len(null))) for i, block in enumerate(blocks)]
         sums = [sum(parts) for parts in zip(*over(_block_sums, tasks), strict=True)]
         null = np.concatenate([null, _semi_partial(sums, design) if method == "dsp" else _refitted(sums, design)])
         progress(len(null), permutations)
-    return Mrqap(fit, permutation_test(fit.statistic, null, stop=stop))
+    return Mrqap(fit, permutation_test(observed, null, stop=stop), tested)
 
 
 def _clear(statistic: np.ndarray, null: np.ndarray, stop: int) -> bool:
@@ -118,14 +125,17 @@ def _clear(statistic: np.ndarray, null: np.ndarray, stop: int) -> bool:
 class _Design:
     """Of columns constant, predictors, outcome (p + 2): their shifts and scales, and the residuals of each on the others.
 
-    residual : (p + 1, q)
-        Weights of constant and standardised predictors in the residual of each coefficient's column.
+    tested : (t,)
+        Numbers of the coefficients.
+    residual : (p + 1, t)
+        Weights of constant and standardised predictors in the residual of each of their columns.
     raw : (p + 2, p + 2)
         What makes the columns as given of the standardised ones.
     """
 
     mean: np.ndarray
     sd: np.ndarray
+    tested: np.ndarray
     residual: np.ndarray
     raw: np.ndarray
     block_intercepts: bool
@@ -133,7 +143,9 @@ class _Design:
     blocks: int
 
     @classmethod
-    def of(cls, blocks: Sequence[Dyads], counted: Cells, *, block_intercepts: bool, halved: bool) -> _Design:
+    def of(
+        cls, blocks: Sequence[Dyads], counted: Cells, tested: np.ndarray, *, block_intercepts: bool, halved: bool
+    ) -> _Design:
         """Return the design of blocks, of which the cells that count are given."""
         values = np.column_stack([counted.predictors, counted.outcome])
         mean, sd = values.mean(0), values.std(0)
@@ -153,7 +165,7 @@ class _Design:
             inverse = np.linalg.inv(own.T @ square @ own)
             residual[:, 0] = own @ inverse[:, 0] / inverse[0, 0]
         numbers = len(np.unique(counted.block)) if block_intercepts else 0
-        return cls(mean, sd, residual[:, first:], raw, block_intercepts, halved, numbers)
+        return cls(mean, sd, tested, residual[:, first:][:, tested], raw, block_intercepts, halved, numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,22 +269,22 @@ def _without_constant(
 
 
 def _semi_partial(sums: Sequence[np.ndarray], design: _Design) -> np.ndarray:
-    """Return the t of every permuted residual beside the other columns, (r, q)."""
+    """Return the t of every permuted residual beside the other columns, (r, t)."""
     square, dyads, products, alone = sums
-    q = products.shape[1]
-    found = np.empty((len(products), q))
-    for k in range(q):
-        own, moved = square, products[:, k]
+    q = square.shape[1] - 1
+    found = np.empty((len(products), len(design.tested)))
+    for at, k in enumerate(design.tested):
+        own, moved = square, products[:, at]
         if k == 0 and not design.block_intercepts:
             own, moved = design.raw.T @ square @ design.raw, moved @ design.raw
         others = np.delete(np.arange(q), k)
         among, with_outcome = own[:, others[:, None], others], own[:, others, -1]
         kept = np.broadcast_to(among, (len(products), *among.shape[1:]))
         solved = np.linalg.solve(kept, np.stack(np.broadcast_arrays(moved[:, others], with_outcome), axis=2))
-        size = alone[:, k] - (moved[:, others] * solved[..., 0]).sum(1)
+        size = alone[:, at] - (moved[:, others] * solved[..., 0]).sum(1)
         covaried = moved[:, -1] - (moved[:, others] * solved[..., 1]).sum(1)
         left = own[:, -1, -1] - (with_outcome * solved[..., 1]).sum(1)
-        found[:, k] = _t(covaried, size, left, dyads - q - design.blocks)
+        found[:, at] = _t(covaried, size, left, dyads - q - design.blocks)
     return found
 
 
@@ -286,7 +298,7 @@ def _t(covaried: np.ndarray, size: np.ndarray, left: np.ndarray, df: np.ndarray)
 
 
 def _refitted(sums: Sequence[np.ndarray], design: _Design) -> np.ndarray:
-    """Return the t of every column with a permuted outcome, (r, q)."""
+    """Return the t of every tested column with a permuted outcome, (r, t)."""
     square, dyads = sums
     q = square.shape[1] - 1
     inverse = np.linalg.inv(square[:, :q, :q])
@@ -297,4 +309,4 @@ def _refitted(sums: Sequence[np.ndarray], design: _Design) -> np.ndarray:
         back = np.concatenate([[1.0], -design.mean[:-1] / design.sd[:-1]])
         spread = np.sqrt(variance * np.einsum("i,rij,j->r", back, inverse, back))
         t[:, 0] = (b @ back + design.mean[-1] / design.sd[-1]) / spread
-    return t
+    return np.asarray(t[:, design.tested])

@@ -7,7 +7,7 @@ column ends; the first step is much the same for all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.logits import Logits, fit_logits
 from facevalue.stats.mrqap import METHODS
-from facevalue.stats.network_fits import LogisticFit, logistic_fit
+from facevalue.stats.network_fits import INTERCEPT, LogisticFit, logistic_fit
 from facevalue.stats.permutation import PermutationTest, draw_permutations, permutation_test
 
 BATCH = 250
@@ -89,7 +89,7 @@ def mrqap_logistic(
     Returns
     -------
     MrqapLogistic
-        Each z is that of the largest likelihood to about 1e-7.
+        Each z is that of the largest likelihood to about 1e-6.
 
     Raises
     ------
@@ -108,12 +108,15 @@ def mrqap_logistic(
     >>> tie = (x[..., 0] + 2 * draw.normal(size=(20, 20)) > 1).astype(float)
     >>> found = mrqap_logistic([Dyads(tie, x)], names=["a", "b"], directed=True, permutations=199, seed=1)
     >>> found.fit.names, found.fit.coefficients.round(2), found.test.two_sided
+    (('(intercept)', 'a', 'b'), array([-1.09,  0.94,  0.03]), array([0.005, 0.005, 0.85 ]))
     """
     if method not in METHODS or permutations < 1:
         raise ValueError(f"expected method dsp or y and 1 permutation or more, got {method!r} and {permutations}")
     counted = cells(blocks, directed=directed)
     fit = logistic_fit(counted, names=names, block_intercepts=block_intercepts)
-    plan = _plan(blocks, counted, fit, method=method, directed=directed, block_intercepts=block_intercepts)
+    plan = (
+        _moved_residuals(blocks, counted, fit) if method == "dsp" else _moved_outcome(blocks, counted, fit, directed=directed)
+    )
     null, separated = np.empty((0, len(fit.names))), np.zeros(len(fit.names), int)
     while len(null) < permutations and (stop is None or not _clear(fit.statistic, null, stop)):
         order = _order(blocks, min(BATCH, permutations - len(null)), (seed, len(null)))
@@ -131,107 +134,107 @@ def _clear(statistic: np.ndarray, null: np.ndarray, stop: int) -> bool:
 
 def _order(blocks: Sequence[Dyads], count: int, seed: tuple[int, int]) -> np.ndarray:
     """Return permutations of the people of all blocks within these, (count, people)."""
-    starts = np.cumsum([0, *(len(block) for block in blocks)])
-    drawn = [
-        start + draw_permutations(len(block), count, seed=(seed[0], i, seed[1]))
-        for i, (start, block) in enumerate(zip(starts, blocks, strict=False))
-    ]
+    drawn, start = [], 0
+    for i, block in enumerate(blocks):
+        drawn.append(start + draw_permutations(len(block), count, seed=(seed[0], i, seed[1])))
+        start += len(block)
     return np.concatenate(drawn, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
-    """What does not change from one permutation to the next.
+    """What stays from one permutation to the next; cell (i, j) of the blocks laid out flat is `row[i] + column[j]`.
 
-    model
-        Of the dyads as they are, all columns and the observed outcome.
+    models
+        What to fit: one for each coefficient, whose own column moves, or one in all, whose outcome moves.
+    starts
+        Where to start.
     ego, alter : (m,)
         People of the places that count.
     row, column : (people,)
-        Cell (i, j) of the blocks laid out flat is row[i] + column[j].
-    moving : (c, cells)
-        Residuals of the c coefficients' columns; or the outcome alone. 0 where not known.
+    moving : (models, cells)
+        0 where not known.
     weight : (cells,), optional
-        That moves with it; None where all that counts weighs 1.
-    starts
-        Where each search starts.
+        Moves along; None where all that counts weighs 1.
     """
 
-    model: Logits
+    models: tuple[Logits, ...]
+    starts: tuple[np.ndarray, ...]
     ego: np.ndarray
     alter: np.ndarray
     row: np.ndarray
     column: np.ndarray
     moving: np.ndarray
     weight: np.ndarray | None
-    raw: np.ndarray
-    method: str
-    starts: tuple[np.ndarray, ...] = ()
 
     @property
     def at_once(self) -> int:
         """How many permutations to fit together."""
         return int(np.clip(NUMBERS // len(self.ego), 4, BATCH))
 
-    def term(self, k: int) -> Logits:
-        """Return the model without coefficient k; columns as given where that is the constant."""
-        less = self.model.without(k)
-        return replace(less, shift=self.raw) if self.raw is not None and k == 0 else less
 
-
-def _plan(
-    blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit, *, method: str, directed: bool, block_intercepts: bool
-) -> _Plan:
-    """Return the plan of a test."""
-    if method == "y":
-        counted = cells([Dyads(np.zeros(block.outcome.shape), block.predictors) for block in blocks], directed=directed)
-        known = [block.known for block in blocks]
-        moving = _flat(np.where(there, block.outcome, 0) for there, block in zip(known, blocks, strict=True))[None]
-        heavy = (there if block.weights is None else there * block.weights for there, block in zip(known, blocks, strict=True))
-        weight = _flat(heavy)
-    else:
-        moving, weight = _residuals(blocks, constant=not block_intercepts), _flat(_predicted(block) for block in blocks)
+def _laid_out(blocks: Sequence[Dyads]) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of a plan."""
     sizes = np.array([len(block) for block in blocks])
     column = np.concatenate([np.arange(n) for n in sizes])
-    row = np.repeat(np.cumsum(sizes**2) - sizes**2, sizes) + column * np.repeat(sizes, sizes)
-    kept = ~np.isin(counted.block, fit.left_out_blocks)
-    model, raw = _model(counted, kept, block_intercepts=block_intercepts)
-    whole = weight.sum() == (sizes * (sizes - 1)).sum() and weight.max() == 1
-    weight = None if whole else weight
-    plan = _Plan(model, counted.ego[kept], counted.alter[kept], row, column, moving, weight, raw, method)
-    if method == "y":
-        rate = fit.contingency[:, 1].sum() / fit.contingency.sum()
-        start = np.zeros(len(model.fixed) + model.constants)
-        start[0 if raw is not None else len(model.fixed) :][: max(1, model.constants)] = np.log(rate / (1 - rate))
-        return replace(plan, starts=(start,))
-    return replace(plan, starts=tuple(_null(plan.term(k)) for k in range(len(moving))))
+    return np.repeat(np.cumsum(sizes**2) - sizes**2, sizes) + column * np.repeat(sizes, sizes), column
 
 
-def _model(counted: Cells, kept: np.ndarray, *, block_intercepts: bool) -> tuple[Logits, np.ndarray | None]:
-    """Return the model over the places kept, and what makes its columns those given, but for their scale."""
-    x, weights = counted.predictors[kept], counted.weights[kept]
-    mean, sd = x.mean(0), x.std(0)
+def _uneven(weight: np.ndarray, people: int) -> np.ndarray | None:
+    """Return the weights of cells laid out flat; None where all off the diagonals are 1."""
+    return None if weight.max() == 1 and weight.sum() == len(weight) - people else weight
+
+
+def _moved_residuals(blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit) -> _Plan:
+    """Return the plan of double semi-partialling; in the model of the intercept the other columns are as given."""
+    constant, (row, column) = fit.names[0] == INTERCEPT, _laid_out(blocks)
+    places = _only(counted, ~np.isin(counted.block, fit.left_out_blocks))
+    model, mean = _model(places, constant=constant)
+    models = [model.without(k) for k in range(len(fit.names))]
+    if constant:
+        models[0] = replace(models[0], shift=mean)
+    ends = [fit_logits(less, np.zeros(len(less.kept) + less.constants)).coefficients[0] for less in models]
+    starts = [np.insert(end, len(less.kept), 0) for less, end in zip(models, ends, strict=True)]
+    moving, weight = _residuals(blocks, constant=constant), _uneven(_flat(_predicted(block) for block in blocks), len(row))
+    return _Plan(tuple(models), tuple(starts), places.ego, places.alter, row, column, moving, weight)
+
+
+def _moved_outcome(blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit, *, directed: bool) -> _Plan:
+    """Return the plan of permuting the outcome, over all places whose predictors are known; it takes its weight along."""
+    constant, (row, column) = fit.names[0] == INTERCEPT, _laid_out(blocks)
+    known = [np.isfinite(block.outcome) & ~np.eye(len(block), dtype=bool) for block in blocks]
+    outcome = _flat(np.where(there, block.outcome, 0) for there, block in zip(known, blocks, strict=True))
+    weight = _flat(there * (1 if block.weights is None else block.weights) for there, block in zip(known, blocks, strict=True))
+    places = cells([Dyads(np.zeros(block.outcome.shape), block.predictors) for block in blocks], directed=directed)
+    places = _only(places, ~np.isin(places.block, fit.left_out_blocks))
+    model, mean = _model(places, constant=constant)
+    start = np.zeros(len(model.fixed) + model.constants)
+    ones = counted.weights @ counted.outcome
+    start[[0] if constant else slice(len(model.fixed), None)] = np.log(ones / (counted.weights.sum() - ones))
+    models, uneven = (replace(model, shift=mean),), _uneven(weight, len(row))
+    return _Plan(models, (start,), places.ego, places.alter, row, column, outcome[None], uneven)
+
+
+def _only(places: Cells, kept: np.ndarray) -> Cells:
+    return Cells(*(getattr(places, field.name)[kept] for field in fields(places)))
+
+
+def _model(places: Cells, *, constant: bool) -> tuple[Logits, np.ndarray]:
+    """Return the model of places, with 1 as its first column or a constant a block, and what was taken off its columns."""
+    mean, sd = places.predictors.mean(0), places.predictors.std(0)
     sd = np.where(sd > 0, sd, 1)
-    outcome, even = counted.outcome[kept][None], None if (weights == 1).all() else weights[None]
-    if block_intercepts:
-        starts = np.flatnonzero(np.diff(counted.block[kept], prepend=-1))
-        return Logits(np.ascontiguousarray(((x - mean) / sd).T), outcome, even, groups=np.append(starts, len(x))), None
-    columns = np.vstack([np.ones(len(x)), ((x - mean) / sd).T])
-    return Logits(columns, outcome, even), np.concatenate([[0], mean / sd])
-
-
-def _null(less: Logits) -> np.ndarray:
-    """Return the coefficients without a column, and 0 for what is put in its place."""
-    slopes = len(less.kept)
-    found = fit_logits(less, np.zeros(slopes + less.constants)).coefficients[0]
-    return np.insert(found, slopes, 0)
+    columns = np.ascontiguousarray(((places.predictors - mean) / sd).T)
+    weights = None if (places.weights == 1).all() else places.weights[None]
+    if constant:
+        columns = np.vstack([np.ones(len(places)), columns])
+        return Logits(columns, places.outcome[None], weights), np.concatenate([[0], mean / sd])
+    ends = np.append(np.flatnonzero(np.diff(places.block, prepend=-1)), len(places))
+    return Logits(columns, places.outcome[None], weights, groups=ends), np.zeros(len(mean))
 
 
 def _predicted(block: Dyads) -> np.ndarray:
     """Return which cells have all predictors, (n, n) bool."""
-    known = np.isfinite(block.predictors).all(2)
-    known[np.diag_indices(len(block))] = False
-    return known
+    return np.asarray(np.isfinite(block.predictors).all(2) & ~np.eye(len(block), dtype=bool))
 
 
 def _flat(matrices: Iterable[np.ndarray]) -> np.ndarray:
@@ -239,16 +242,16 @@ def _flat(matrices: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def _residuals(blocks: Sequence[Dyads], *, constant: bool) -> np.ndarray:
-    """Return what is left of each column by least squares on the others, (c, cells): 0 where not known.
+    """Return what is left of each column by least squares on the others, (q, cells): 0 where not known.
 
     The constant comes first; without it, columns are less their blocks' means. With X = QR, the residual of a column on the
-    others lies along that of X (X'X)^-1 = Q R'^-1.
+    others lies along that of `X (X'X)^-1 = Q R'^-1`.
     """
     known = [_predicted(block) for block in blocks]
-    parts = [block.predictors[there] for block, there in zip(blocks, known, strict=True)]
-    x = np.concatenate(parts if constant else [part - part.mean(0) for part in parts if len(part)])
-    sd = x.std(0)
-    x = x / np.where(sd > 0, sd, 1)
+    parts = [block.predictors[there] for block, there in zip(blocks, known, strict=True) if there.any()]
+    x = np.concatenate(parts if constant else [part - part.mean(0) for part in parts])
+    spread = np.sqrt((x**2).mean(0))
+    x = x / np.where(spread > 0, spread, 1)
     q, r = np.linalg.qr(np.column_stack([np.ones(len(x)), x]) if constant else x)
     inverse = np.linalg.inv(r)
     found = np.zeros((len(r), sum(len(block) ** 2 for block in blocks)))
@@ -259,15 +262,11 @@ def _residuals(blocks: Sequence[Dyads], *, constant: bool) -> np.ndarray:
 def _permuted(plan: _Plan, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the statistics under permutations, (r, q), and how many of each stand for separated outcomes, (q,)."""
     at = plan.row[order].take(plan.ego, axis=1) + plan.column[order].take(plan.alter, axis=1)
-    weights = plan.model.weights
+    weights, fits = plan.models[0].weights, []
     if plan.weight is not None:
         weights = plan.weight.take(at) * (1 if weights is None else weights)
-    if plan.method == "y":
-        outcome = plan.moving[0].take(at)
-        fits = [fit_logits(replace(plan.model, outcome=outcome, weights=weights, shift=plan.raw), plan.starts[0])]
-    else:
-        fits = [
-            fit_logits(replace(plan.term(k), weights=weights, moved=column.take(at)), start)
-            for k, (column, start) in enumerate(zip(plan.moving, plan.starts, strict=True))
-        ]
+    for model, start, source in zip(plan.models, plan.starts, plan.moving, strict=True):
+        moved = source.take(at)
+        told = {"moved": moved} if len(start) > len(model.kept) + model.constants else {"outcome": moved}
+        fits.append(fit_logits(replace(model, weights=weights, **told), start))
     return np.hstack([fit.statistic for fit in fits]), np.concatenate([fit.separated.sum(0) for fit in fits])

@@ -393,7 +393,7 @@ def logistic_fit(cells: Cells, *, names: Sequence[str] = (), block_intercepts: b
     (array([0.5, 4. ]), array([1.225, 1.732]), 7.638, 8.318)
     """
     named, group = name_predictors(cells, names), _groups(cells, block_intercepts)
-    if (other := np.setdiff1d(cells.outcome, (0, 1))).size:
+    if (other := cells.outcome[(cells.outcome != 0) & (cells.outcome != 1)]).size:
         raise ValueError(f"expected outcomes of 0 or 1 for a logistic model, got {other[0]:g}")
     kept, left_out = _varying(cells, group)
     within = np.unique(group[kept], return_inverse=True)[1].reshape(-1)

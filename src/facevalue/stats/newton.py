@@ -83,8 +83,9 @@ def maximise(
     >>> fit.constants.round(4), fit.slopes.round(4)  # odds of 1/2 and of 2
     (array([-0.6931]), array([1.3863]))
     """
+    dyads = _Dyads(z, outcome, weights, group)
     ones, sizes = (group_sums(part, group, int(group.max()) + 1) for part in (weights * outcome, weights))
-    here = _at(np.zeros(z.shape[1]), np.log(ones / (sizes - ones)), z, outcome, weights, group)
+    here = _at(dyads, np.zeros(z.shape[1]), np.log(ones / (sizes - ones)))
     for _ in range(steps):
         residual = weights * (outcome - here.probability)
         left = group_sums(residual, group, len(sizes))
@@ -94,10 +95,18 @@ def maximise(
         promised, move = score @ slopes + left @ (left / here.total), np.abs(z @ slopes + constants[group]).max()
         if promised < INFORMATIVE and move > FAR:
             raise ValueError(_separated(slopes, names))
-        here = _better(here, slopes, constants, z, outcome, weights, group)
+        here = _better(dyads, here, slopes, constants)
         if promised < CLOSE:
             return here
     raise ValueError(f"the logistic fit did not end in {steps} steps: look for dyads whose predictors lie far from all others")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Dyads:
+    z: np.ndarray
+    outcome: np.ndarray
+    weights: np.ndarray
+    group: np.ndarray
 
 
 def _separated(slopes: np.ndarray, names: Sequence[str]) -> str:
@@ -107,35 +116,25 @@ def _separated(slopes: np.ndarray, names: Sequence[str]) -> str:
     return f"{' and '.join(who)} {verb} outcomes of 0 and 1 without error, so the coefficient is infinite: leave it out"
 
 
-def _at(
-    slopes: np.ndarray, constants: np.ndarray, z: np.ndarray, outcome: np.ndarray, weights: np.ndarray, group: np.ndarray
-) -> Logit:
+def _at(dyads: _Dyads, slopes: np.ndarray, constants: np.ndarray) -> Logit:
     """Return likelihood and information at given coefficients."""
-    odds = z @ slopes + constants[group]
+    odds, groups = dyads.z @ slopes + constants[dyads.group], len(constants)
     small = np.exp(-np.abs(odds))
     probability = np.where(odds >= 0, 1, small) / (1 + small)
-    deviance = 2 * float(weights @ np.logaddexp(0, np.where(outcome > 0, -odds, odds)))
-    v = weights * small / (1 + small) ** 2
-    total = np.maximum(group_sums(v, group, len(constants)), np.finfo(float).tiny)
-    held = z * v[:, None]
-    mean = group_sums(held, group, len(constants)) / total[:, None]
-    information = held.T @ z - (mean * total[:, None]).T @ mean
+    deviance = 2 * float(dyads.weights @ np.logaddexp(0, np.where(dyads.outcome > 0, -odds, odds)))
+    v = dyads.weights * small / (1 + small) ** 2
+    total = np.maximum(group_sums(v, dyads.group, groups), np.finfo(float).tiny)
+    held = dyads.z * v[:, None]
+    mean = group_sums(held, dyads.group, groups) / total[:, None]
+    information = held.T @ dyads.z - (mean * total[:, None]).T @ mean
     return Logit(slopes, constants, probability, deviance, mean, total, information)
 
 
-def _better(
-    here: Logit,
-    slopes: np.ndarray,
-    constants: np.ndarray,
-    z: np.ndarray,
-    outcome: np.ndarray,
-    weights: np.ndarray,
-    group: np.ndarray,
-) -> Logit:
+def _better(dyads: _Dyads, here: Logit, slopes: np.ndarray, constants: np.ndarray) -> Logit:
     """Return the fit a step further, or half of it, until the deviance does not rise."""
     length = 1.0
     while True:
-        there = _at(here.slopes + length * slopes, here.constants + length * constants, z, outcome, weights, group)
+        there = _at(dyads, here.slopes + length * slopes, here.constants + length * constants)
         if there.deviance <= here.deviance * (1 + 1e-12) or length < 1e-6:
             return there
         length /= 2

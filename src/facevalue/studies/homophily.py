@@ -95,7 +95,7 @@ def similarity_model(sample: PairSample, *, by: Procedure, what: str = "") -> Mo
         return found
     tied = {FRIEND: ties[FRIEND], "tied": [abs(part) for part in sample.signs]}
     blocks = sample.dyads(sample.similarity, *tied.values(), terms=terms)
-    contrast = _weighted(blocks, [CONTRAST, "tied", *terms], sample, by, words)
+    contrast = _weighted(blocks, [CONTRAST, "tied", *terms], sample, by, words, [CONTRAST])
     last = next(term for term in contrast.terms if term.name == CONTRAST)
     return replace(found, terms=(*found.terms, last), null={**found.null, CONTRAST: contrast.null[CONTRAST]})
 
@@ -111,9 +111,16 @@ def tie_indicators(signs: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
     return found
 
 
-def _weighted(blocks: list[Dyads], names: Sequence[str], sample: PairSample, by: Procedure, words: Mapping[str, str]) -> Model:
+def _weighted(
+    blocks: list[Dyads],
+    names: Sequence[str],
+    sample: PairSample,
+    by: Procedure,
+    words: Mapping[str, str],
+    only: Sequence[str] | None = None,
+) -> Model:
     """Return a regression of similarity, with coefficients by precision beside it."""
-    found = fitted(blocks, names, by=by, **words)
+    found = fitted(blocks, names, by=by, only=only, **words)
     if sample.errors is None:
         return found
     counted = cells(blocks, directed=by.directed)

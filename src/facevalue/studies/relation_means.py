@@ -9,13 +9,7 @@ from typing import Any
 import numpy as np
 
 from facevalue.data.findings import Findings, concatenate
-from facevalue.stats.attenuation import (
-    Reliability,
-    calibrated_values,
-    similarity_reliability,
-    standardised_effects,
-    student_quantile,
-)
+from facevalue.stats.attenuation import calibrated_values, similarity_reliability, standardised_effects, student_quantile
 from facevalue.stats.dyadic import dyadic_robust
 from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.multiplicity import adjusted_p_values
@@ -182,7 +176,7 @@ def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np
         scaled = [(part - flat.mean()) / flat.std() for part in likeness]
         blocks = sample.dyads(scaled, *ties.values(), terms=terms)
         words = {"name": name, "kind": "linear", "outcome": name}
-        model = fitted(blocks, [*ties, *terms], by=replace(by, directed=sample.directed), **words)
+        model = fitted(blocks, [*ties, *terms], by=replace(by, directed=sample.directed), only=[FRIEND], **words)
         term = next(term for term in model.terms if term.name == FRIEND)
         ends = {"value": term.value, "low": term.low, "high": term.high, "level": by.level}
         found.append(tabled(STUDY, measure="dimension", group=name, n=model.dyads, method="dyadic-robust", **ends))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from facevalue.stats.attenuation import student_quantile
 from facevalue.stats.dyadic import dyadic_robust
 from facevalue.stats.dyads import Dyads, cells
 from facevalue.stats.mrqap import Mrqap, mrqap
-from facevalue.stats.mrqap_logistic import MrqapLogistic, mrqap_logistic
-from facevalue.stats.network_fits import LogisticFit
+from facevalue.stats.mrqap_logistic import mrqap_logistic
+from facevalue.stats.network_fits import LinearFit, LogisticFit
+from facevalue.stats.permutation import PermutationTest
 
 NEGATIVE = "the robust variance came out negative: no interval"
 
@@ -148,7 +149,16 @@ class Procedure:
     progress: Callable[[int, int], None] = lambda done, total: None
 
 
-def fitted(blocks: Sequence[Dyads], names: Sequence[str], *, name: str, kind: str, outcome: str, by: Procedure) -> Model:
+def fitted(
+    blocks: Sequence[Dyads],
+    names: Sequence[str],
+    *,
+    name: str,
+    kind: str,
+    outcome: str,
+    by: Procedure,
+    only: Sequence[str] | None = None,
+) -> Model:
     """Return a regression over dyads with all that is to be told of it.
 
     Parameters
@@ -161,51 +171,59 @@ def fitted(blocks: Sequence[Dyads], names: Sequence[str], *, name: str, kind: st
         See `Model`.
     by
         How it is tested.
+    only
+        Of a linear one, the terms to test by permutation; None tests all.
 
     Raises
     ------
     ValueError
         As `mrqap` and `mrqap_logistic` do.
     """
-    regress = mrqap if kind == "linear" else mrqap_logistic
     given: dict[str, Any] = {
         f: getattr(by, f) for f in ("directed", "permutations", "seed", "method", "stop", "over", "progress")
     }
-    found = regress(blocks, names=names, block_intercepts=by.block_intercepts, **given)
-    counted = cells(blocks, directed=by.directed)
-    blocks_left_out = found.fit.left_out if isinstance(found.fit, LogisticFit) else 0
+    given |= {"names": names, "block_intercepts": by.block_intercepts}
+    found = mrqap(blocks, only=only, **given) if kind == "linear" else mrqap_logistic(blocks, **given)
+    fit, counted = found.fit, cells(blocks, directed=by.directed)
+    tested = found.tested if isinstance(found, Mrqap) else np.arange(len(fit.names))
     return Model(
         name,
         kind,
         outcome,
-        _terms(found, dyadic_robust(found.fit, counted).se, by.level),
-        found.fit.n,
+        _terms(fit, found.test, tested, dyadic_robust(fit, counted).se, student_quantile(counted, level=by.level)),
+        fit.n,
         len(np.unique(np.concatenate([counted.ego, counted.alter]))),
-        len(np.unique(counted.block)) - blocks_left_out,
-        found.fit.printed,
-        dict(zip(found.fit.names, found.test.null.T, strict=True)),
+        len(np.unique(counted.block)) - (fit.left_out if isinstance(fit, LogisticFit) else 0),
+        fit.printed,
+        {fit.names[k]: found.test.null[:, at] for at, k in enumerate(tested)},
         by.level,
         by.method,
     )
 
 
-def _terms(found: Mrqap | MrqapLogistic, robust: np.ndarray, level: float) -> tuple[Term, ...]:
-    fit, test, z = found.fit, found.test, NormalDist().inv_cdf((1 + level) / 2)
+def _terms(
+    fit: LinearFit | LogisticFit, test: PermutationTest, tested: np.ndarray, robust: np.ndarray, quantile: float
+) -> tuple[Term, ...]:
+    """Return the coefficients of a fit; those that were not tested without p."""
+    p = np.full((4, len(fit.names)), np.nan)
+    p[:, tested] = test.less, test.greater, test.two_sided, test.error
+    drawn = np.zeros(len(fit.names), int)
+    drawn[tested] = test.permutations
     return tuple(
         Term(
             name,
-            float(fit.coefficients[k]),
+            float(b),
             float(fit.se[k]),
             float(robust[k]),
-            float(fit.coefficients[k] - z * robust[k]),
-            float(fit.coefficients[k] + z * robust[k]),
+            float(b - quantile * robust[k]),
+            float(b + quantile * robust[k]),
             float(fit.statistic[k]),
-            float(test.less[k]),
-            float(test.greater[k]),
-            float(test.two_sided[k]),
-            float(test.error[k]),
-            int(test.permutations[k]),
+            float(p[0, k]),
+            float(p[1, k]),
+            float(p[2, k]),
+            float(p[3, k]),
+            int(drawn[k]),
             NEGATIVE if np.isnan(robust[k]) else "",
         )
-        for k, name in enumerate(fit.names)
+        for k, (name, b) in enumerate(zip(fit.names, fit.coefficients, strict=True))
     )

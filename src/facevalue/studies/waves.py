@@ -6,34 +6,45 @@ Selection is judged among pairs that had no tie at the first wave, so that the r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from facevalue.data.errors import WrongShape
 from facevalue.data.findings import Findings, concatenate
-from facevalue.stats.bootstrap import people_interval
 from facevalue.stats.calibration import check_level
+from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
+from facevalue.stats.network_fits import linear_fit
 from facevalue.studies.dimensions import tabled
 from facevalue.studies.tie_models import Model, Procedure, fitted
 
 STUDY = "waves"
-RESAMPLES = 1000
-QUESTIONS = {
-    "friendship begins": (0, 1),
-    "enmity begins": (0, -1),
-    "friendship lasts": (1, 1),
-    "enmity lasts": (-1, -1),
-}
+FEWEST = 10
+QUESTIONS = {"friendship begins": (0, 1), "enmity begins": (0, -1), "friendship lasts": (1, 1), "enmity lasts": (-1, -1)}
 CONVERGENCE = "faces converge"
-GROUPS = ("become friends", "become enemies", "stay apart", "friends already", "enemies already")
-CONTRASTS = (
-    ("become friends", "stay apart"),
-    ("become enemies", "stay apart"),
-    ("become friends", "friends already"),
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is compared: a measure, groups of pairs, and which of them."""
+
+    measure: str
+    groups: tuple[str, ...]
+    contrasts: tuple[tuple[str, str], ...]
+
+
+AT_FIRST = _Words(
+    "similarity",
+    ("become friends", "become enemies", "stay apart", "friends already", "enemies already"),
+    (("become friends", "stay apart"), ("become enemies", "stay apart"), ("become friends", "friends already")),
 )
-CHANGES = ("friends before", "enemies before", "no tie before")
+SINCE = _Words(
+    "change",
+    ("friends before", "enemies before", "no tie before"),
+    (("friends before", "no tie before"), ("enemies before", "no tie before")),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +128,7 @@ def questions(waves: Waves) -> dict[str, list[Dyads]]:
     """Return the dyads of each regression: those of `risk_sets` on similarity and controls, and the change of faces.
 
     "faces converge", only where there are photos of both waves, has the change of similarity as outcome, and whether a pair
-    was friends and enemies at the first wave before the controls. What similarity was before is no predictor there: its
+    was friends, and enemies, at the first wave before the controls, each where there were any. What similarity was before is no predictor there: its
     error would pass for regression to the mean, and friends, more alike to begin with, for diverging less.
     """
     outcomes = risk_sets(waves.first, waves.second)
@@ -127,7 +138,7 @@ def questions(waves: Waves) -> dict[str, list[Dyads]]:
     }
     if waves.later is not None:
         asked[CONVERGENCE] = [
-            Dyads(np.subtract(after, before), waves.beside(i, *_tied(signs)))
+            Dyads(np.subtract(after, before), waves.beside(i, *(_is(signs, sign) for sign in _kinds(waves).values())))
             for i, (signs, before, after) in enumerate(zip(waves.first, waves.similarity, waves.later, strict=True))
         ]
     return asked
@@ -135,7 +146,7 @@ def questions(waves: Waves) -> dict[str, list[Dyads]]:
 
 def predictor_names(waves: Waves, question: str) -> tuple[str, ...]:
     """Return the names of the predictors of a question."""
-    return (("friend", "enemy") if question == CONVERGENCE else ("similarity",)) + waves.names
+    return (tuple(_kinds(waves)) if question == CONVERGENCE else ("similarity",)) + waves.names
 
 
 def wave_models(waves: Waves, *, by: Procedure) -> tuple[tuple[Model, ...], dict[str, str]]:
@@ -153,7 +164,7 @@ def wave_models(waves: Waves, *, by: Procedure) -> tuple[tuple[Model, ...], dict
     models
         "friendship begins", "enmity begins", "friendship lasts", "enmity lasts", "faces converge".
     left_out
-        By question: "fewer than 10 came about (3 of 120 pairs)", or what the regression said of the data.
+        By question, in words: too few of one kind, or what the regression could not do with the data.
     """
     models, left_out = [], {}
     for name, blocks in questions(waves).items():
@@ -168,3 +179,199 @@ def wave_models(waves: Waves, *, by: Procedure) -> tuple[tuple[Model, ...], dict
         except ValueError as error:
             left_out[name] = str(error)
     return tuple(models), left_out
+
+
+def resemblance(waves: Waves, *, level: float, directed: bool, run: str = "") -> Findings:
+    """Return how alike people were at the first wave by what became of them, and how that changed.
+
+    "pairs" of a question is how many could, "came about" how many did. "similarity" at the first wave is of the groups "become
+    friends", "become enemies", "stay apart" (of those without a tie), "friends already" and "enemies already"; "difference" of
+    two groups, as "become friends - stay apart", is within blocks. With photos of both waves also "change" of "friends
+    before", "enemies before" and "no tie before", and its "difference". Groups without pairs have no row; "no face" counts
+    the pairs of a group of which one has no face.
+
+    Parameters
+    ----------
+    waves
+        n people a block.
+    level
+        Of the intervals, in (0, 1): people are left out one by one, see `person_jackknife`.
+    directed
+        False wants symmetric signs, and counts each pair once.
+    run
+        What measured it.
+
+    Raises
+    ------
+    ValueError
+        Undirected signs that are not symmetric, or a level outside (0, 1).
+
+    Examples
+    --------
+    >>> draw, n = np.random.default_rng(0), 30
+    >>> before, after, noise = (np.triu(draw.integers(0, 2, size=(n, n)), 1) for _ in range(3))
+    >>> before, after, noise = (part + part.T for part in (before, after, noise))
+    >>> found = resemblance(Waves([before], [after], [after + noise]), level=0.9, directed=False)
+    >>> told = found[found.group == "become friends - stay apart"]
+    >>> bool(told.low[0] < 1 < told.high[0]), told.n
+    (True, array([199]))
+    """
+    check_level(level)
+    status, tied = zip(*(_groups(*both) for both in zip(waves.first, waves.second, strict=True)), strict=True)
+    first = [np.asarray(alike, np.float64) for alike in waves.similarity]
+    known: dict[str, Any] = {"level": level, "directed": directed}
+    parts = [_counted(waves, directed=directed)]
+    parts.append(_compared(first, status, AT_FIRST, **known))
+    if waves.later is not None:
+        change = [np.subtract(after, before) for before, after in zip(first, waves.later, strict=True)]
+        parts.append(_compared(change, tied, SINCE, **known))
+    found = concatenate(parts)
+    found.run[:] = run
+    return found
+
+
+def cannot_conclude(waves: int, photo_waves: int) -> list[str]:
+    """Return what a study with so many waves of ties, and of photos, cannot tell, in plain sentences.
+
+    Raises
+    ------
+    ValueError
+        When there is no wave of ties or of photos.
+
+    Examples
+    --------
+    >>> cannot_conclude(1, 1)[0]
+    'With one wave of ties, faces may be alike because people chose each other or because they grew alike: it cannot tell.'
+    """
+    if waves < 1 or photo_waves < 1:
+        raise ValueError(f"expected one wave of ties and of photos or more, got {waves} and {photo_waves}")
+    always = [
+        "Whatever is shared and was not measured, such as place, kin, diet or the day of the photo, may explain why tied "
+        "people look alike: the controls take away only what they measure.",
+        "How alike two faces are is said by an instrument; what it sees in faces need not be what people see.",
+    ]
+    if waves == 1:
+        return [
+            "With one wave of ties, faces may be alike because people chose each other or because they grew alike: "
+            "it cannot tell.",
+            "The photos were not all taken before the ties began, so that they cannot show resemblance before a tie.",
+            *always,
+        ]
+    found = [
+        "That people without a tie who resembled each other became tied more often shows what came first, not what caused it: "
+        "what makes people meet may make them alike too.",
+        "Choice of those alike and influence of those tied cannot be told apart by waves alone where something not measured "
+        "drives both ties and faces (Shalizi and Thomas 2011).",
+        "Ties that began and ended between the waves, and people who left, are not seen.",
+    ]
+    if photo_waves == 1:
+        found += [
+            "With photos of one wave nothing is said on whether tied people grow alike.",
+            "Photos taken after the first wave of ties cannot show resemblance before the tie: what looks like choice may then "
+            "be influence.",
+        ]
+    else:
+        found += [
+            "Faces that change alike may have aged alike, or been photographed alike at the second wave: convergence is more "
+            "than that only against pairs without a tie of the same place, age and camera.",
+        ]
+    return found + always
+
+
+def _kinds(waves: Waves) -> dict[str, int]:
+    """Return the kinds of ties that there were at the first wave, and their signs."""
+    return {name: sign for name, sign in (("friend", 1), ("enemy", -1)) if any(np.equal(b, sign).any() for b in waves.first)}
+
+
+def _is(signs: np.ndarray, sign: int) -> np.ndarray:
+    """Return 1 where pairs have a sign, 0 where they have another, NaN where it is not known."""
+    return np.where(np.isfinite(np.asarray(signs, np.float64)), np.equal(signs, sign), np.nan)
+
+
+def _too_few(name: str, blocks: Sequence[Dyads], *, directed: bool) -> str:
+    """Return why a question cannot be asked of the data, "" where it can."""
+    outcome = np.concatenate([block.outcome[block.known] for block in blocks])
+    pairs = len(outcome) if directed else len(outcome) // 2
+    if name == CONVERGENCE:
+        return "" if pairs >= FEWEST else f"expected {FEWEST} pairs with a face at both waves or more, got {pairs}"
+    came = round(outcome.sum()) if directed else round(outcome.sum() / 2)
+    rarer = min(came, pairs - came)
+    told = f"{came} of {pairs} pairs came about"
+    return "" if rarer >= FEWEST else f"expected {FEWEST} pairs or more of which it came about, and of which not; {told}"
+
+
+def _groups(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each pair's group of `AT_FIRST` and of `SINCE`, NaN where not known."""
+    before, after = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    apart = before == 0
+    status = [apart & (after == 1), apart & (after == -1), apart & (after == 0), before == 1, before == -1]
+    return np.select(status, np.arange(5.0), np.nan), np.select([before == 1, before == -1, apart], np.arange(3.0), np.nan)
+
+
+def _counted(waves: Waves, *, directed: bool) -> Findings:
+    """Return how many pairs each question is asked of, and of how many it came about."""
+    parts = []
+    for name, outcomes in risk_sets(waves.first, waves.second).items():
+        y = np.concatenate([y[np.isfinite(y)] for y in outcomes])
+        counts = np.array([len(y), y.sum()]) / (1 if directed else 2)
+        measure = np.array(["pairs", "came about"], object)
+        parts.append(tabled(STUDY, measure=measure, group=name, value=counts, n=int(counts[0]), method="count"))
+    return concatenate(parts)
+
+
+def _compared(
+    values: Sequence[np.ndarray], groups: Sequence[np.ndarray], words: _Words, *, level: float, directed: bool
+) -> Findings:
+    """Return the mean of values in each group of pairs, and the differences of groups within blocks."""
+    names, times = words.groups, 1 if directed else 2
+    faceless = [g[np.isfinite(g) & ~np.isfinite(v) & ~np.eye(len(g), dtype=bool)] for v, g in zip(values, groups, strict=True)]
+    missing = np.bincount(np.concatenate(faceless).astype(int), minlength=len(names)) / times
+    found = cells([Dyads(v, g[..., None]) for v, g in zip(values, groups, strict=True)], directed=directed)
+    group = found.predictors[:, 0].astype(int)
+    counts = np.bincount(group, minlength=len(names))
+    total = (counts + missing).round().astype(int)
+    there = np.flatnonzero(total)
+    labels = np.array(names, object)[there]
+    parts = [tabled(STUDY, measure="no face", group=labels, value=missing[there], n=total[there], method="count")]
+    for k in np.flatnonzero(counts):
+        alone = replace(_rows(found, group == k), predictors=np.empty((counts[k], 0)))
+        parts.append(_estimate(alone, measure=words.measure, group=names[k], level=level))
+    for one, other in words.contrasts:
+        a, b = names.index(one), names.index(other)
+        if counts[a] and counts[b]:
+            rows = _rows(replace(found, predictors=(group == a)[:, None].astype(float)), (group == a) | (group == b))
+            parts.append(_estimate(rows, measure="difference", group=f"{one} - {other}", level=level))
+    return concatenate(parts)
+
+
+def _rows(found: Cells, kept: np.ndarray) -> Cells:
+    return Cells(*(getattr(found, name)[kept] for name in ("outcome", "predictors", "weights", "ego", "alter", "block")))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """The mean of m cells, as a fit."""
+
+    design: np.ndarray
+    residuals: np.ndarray
+    working_weights: np.ndarray
+    bread: np.ndarray
+    coefficients: np.ndarray
+
+    @classmethod
+    def of(cls, found: Cells) -> _Mean:
+        m, mean = len(found), found.outcome.mean()
+        return cls(np.ones((m, 1)), found.outcome - mean, np.ones(m), np.array([[1 / m]]), np.array([mean]))
+
+
+def _estimate(found: Cells, *, measure: str, group: str, level: float) -> Findings:
+    """Return the mean of cells, or with a predictor of two groups their difference within blocks."""
+    row: dict[str, Any] = {"measure": measure, "group": group, "n": len(found)}
+    try:
+        fit = linear_fit(found, block_intercepts=True) if found.predictors.shape[1] else _Mean.of(found)
+    except ValueError as error:
+        return tabled(STUDY, value=np.nan, method=f"none: {error}", **row)
+    jackknife = person_jackknife(fit, found)
+    low, high = dyadic_interval(fit.coefficients, jackknife.se, people=jackknife.people, level=level)
+    told = np.where(np.isfinite(low), level, np.nan)
+    return tabled(STUDY, value=fit.coefficients, low=low, high=high, level=told, method="jackknife of people", **row)
