@@ -82,6 +82,7 @@ def test_several_files_are_several_relations_and_some_are_negative(tmp_path):
     found = weights(read_ties([str(like), dislike], negative=["dislike"]), "relation")
     theirs = {("a", "c"): -3, ("b", "c"): -4, ("c", "a"): -2, ("c", "b"): None}
     assert found == {("a", "b", "like"): 2} | {(*ends, "dislike"): weight for ends, weight in theirs.items()}
+    assert weights(read_ties([dislike]))["b", "c"] == -4
     with pytest.raises(UnknownName, match="no relation is called 'dislik'; did you mean dislike"):
         read_ties([like, dislike], negative=["dislik"])
 

@@ -133,7 +133,7 @@ def result(**options):
     counts = Counts(60, 57, {"no_face": 2, "no_photo": 1}, {"friend": 120, "enemy": 30}, 3000, 3, rows)
     status = np.array(["used", "conflict"], object)
     ties = {"ego": np.array(["a", "b"], object), "alter": np.array(["b", "a"], object), "weight": np.array([1.0, np.nan])}
-    later = replace(models()[1], name="new friend", outcome="new friends at wave 2")
+    later = replace(models()[1], name="friendship begins", outcome="friendship begins between the waves")
     given = {
         "models": models(),
         "relations": relations(),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facevalue.data.files import read_findings
-from facevalue.report.homophily import Reliability, digest, html, write_homophily
+from facevalue.report.homophily import Reliability, digest, html, terminal, write_homophily
 from facevalue.report.verdicts import told
 from facevalue.studies.tie_models import Model
 
@@ -66,7 +66,10 @@ def test_friends_against_enemies_and_other_outcomes_have_words_too():
     assert said(made.term("friend-enemy", 0.1, 0.01)).startswith("Friends look more alike than enemies: ")
     rather = said(made.term("similarity", 0.1, 0.01), "friend rather than enemy", "logistic")
     assert rather.startswith("Tied people who look more alike are more often friends, rather than enemies: odds ratio 1.11")
-    assert said(made.term("similarity", -0.1, 0.01), "new friend").startswith('More alike faces go with less of "new friend"')
+    begins = said(made.term("similarity", -0.1, 0.01), "friendship begins", "logistic")
+    assert begins.startswith("Where faces are more alike, friendship begins less often: odds ratio 0.90")
+    closer = said(made.term("friend", 0.1, 0.01), "faces converge")
+    assert closer.startswith("The faces of friends grew more alike between the waves than those of people without a tie: ")
 
 
 def test_nobody_and_no_row_is_left_out():
@@ -84,6 +87,16 @@ def test_nobody_and_no_row_is_left_out():
     many = {"id": np.arange(700).astype(str).astype(object), "why": np.full(700, "no_face", object)}
     long = digest(made.result(people=many))
     assert (len(long["without"]), long["hidden"]) == (500, 200)
+
+
+def test_the_terminal_says_what_the_page_leads_with_and_what_stays_open():
+    one = made.result()
+    said = terminal(one)
+    assert said[:5] == digest(one)["lead"]
+    assert said[5].startswith("Over two waves: Where faces are more alike, friendship begins more often: ")
+    assert said[-1] == "One wave cannot tell whether people became alike or chose each other."
+    bare = made.result(models=[], waves=None, cannot=())
+    assert terminal(bare) == [digest(bare)["reliability"], *digest(bare)["sentences"]]
 
 
 def test_the_page_stands_alone_and_says_what_it_must():
@@ -159,7 +172,9 @@ def test_many_people_are_drawn_by_village_or_not(drawn):
 
 
 def test_of_little_there_is_a_page_too():
-    bare = [replace(model, terms=tuple(replace(t, corrected=None) for t in model.terms), null={}) for model in made.models()[:2]]
+    bare = [
+        replace(model, terms=tuple(replace(t, corrected=None) for t in model.terms), null={}) for model in made.models()[:2]
+    ]
     given = {"dimensions": None, "balance": None, "waves": None, "cannot": (), "notes": (), "people": {}}
     unknown = Reliability(np.nan, np.nan, np.nan, "nobody has two photos")
     page = html(made.result(models=bare, reliability=unknown, **given))

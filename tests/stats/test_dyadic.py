@@ -162,6 +162,27 @@ def test_the_jackknife_is_that_of_refits_without_each_person(directed):
     assert found.se == pytest.approx(np.sqrt(larger))
 
 
+def test_the_jackknife_estimates_the_constants_of_blocks_anew():
+    dyads = network(2, n=6, blocks=4)
+    fit = linear_fit(dyads, block_intercepts=True)
+    left = [rows(dyads, (dyads.ego != person) & (dyads.alter != person)) for person in range(24)]
+    moves = np.array([fit.coefficients - linear_fit(one, block_intercepts=True).coefficients for one in left])
+    found = person_jackknife(fit, dyads)
+    assert found.people_covariance + found.pairs_covariance == pytest.approx(23 / 24 * moves.T @ moves, abs=1e-12)
+    assert not found.rests_on_one.any()
+
+
+def test_the_jackknife_goes_without_blocks_whose_outcomes_are_all_alike():
+    dyads = network(2, n=12, blocks=3, kind="logistic")
+    outcome = np.where(dyads.block == 1, 1.0, dyads.outcome)
+    columns = (dyads.predictors, dyads.weights, dyads.ego, dyads.alter, dyads.block)
+    whole, rest = Cells(outcome, *columns), rows(dyads, dyads.block != 1)
+    found, without = (person_jackknife(logistic_fit(one, block_intercepts=True), one) for one in (whole, rest))
+    assert found.people_covariance == pytest.approx(without.people_covariance, rel=1e-9)
+    assert found.pairs_covariance == pytest.approx(without.pairs_covariance, rel=1e-9)
+    assert found.people == without.people == dyadic_robust(logistic_fit(whole, block_intercepts=True), whole).people == 24
+
+
 def test_the_jackknife_of_a_logistic_fit_is_near_that_of_refits():
     dyads = network(3, n=40, kind="logistic", effect=0.5)
     fit = logistic_fit(dyads)

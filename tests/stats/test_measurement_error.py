@@ -60,8 +60,7 @@ def test_errors_are_those_of_similarities_to_what_they_would_be_with_endless_pho
     """Over sets of photos of the same people, the mean of `(W - S)^2` is that of `e_i + e_j`, and W is not biased."""
     errors, squares, away, shared = [], [], [], []
     for run in range(40):
-        draw = np.random.default_rng([3, run])
-        x, person, truth, sd = photos(draw, p=50, d=16)
+        x, person, truth, _ = photos(np.random.default_rng([3, run]), p=50, d=16, common=3)
         found = face_errors(x, person)
         upper = np.triu_indices(len(truth), 1)
         off = (found.means @ found.means.T - truth @ truth.T)[upper]
@@ -72,7 +71,7 @@ def test_errors_are_those_of_similarities_to_what_they_would_be_with_endless_pho
     se = (np.array(errors) - squares).std() / len(errors) ** 0.5
     assert abs(np.mean(errors) - np.mean(squares)) < 3 * se < 0.15 * np.mean(squares)
     assert abs(np.mean(away)) < 3 * np.std(away) / len(away) ** 0.5
-    assert 0.2 < np.mean(shared) < 0.8, "faces that have much in common share errors"
+    assert 0.2 < np.mean(shared) < 0.9, "faces that have much in common share errors"
     assert face_errors(*photos(np.random.default_rng(4), p=200, common=0)[:2]).shared < 0.05
 
 
@@ -80,11 +79,9 @@ def test_errors_are_those_of_similarities_to_what_they_would_be_with_endless_pho
 def test_shrinking_comes_closer_to_the_truth(spread, better):
     shrunk, other = [], []
     for run in range(30):
-        x, person, truth, sd = photos(np.random.default_rng([5, run]), p=60, spread=spread, counts=(2, 3))
+        x, person, _, sd = photos(np.random.default_rng([5, run]), p=60, spread=spread, counts=(2, 3))
         found, m = face_errors(x, person), np.bincount(person)
-        faced = ((truth @ truth.T) * (1 - np.eye(len(truth)))).shape[0]
-        norms = (truth**2).sum(1)
-        each = sd**2 * ((norms.sum() - norms) / (faced - 1) + x.shape[1] * (sd**2 / m).mean() / 2) / m
+        each = sd**2 * (1 + x.shape[1] * (sd**2 / m).mean() / 2) / m  # true embeddings have length 1
         own = np.array([x[person == i].var(0, ddof=1).sum() for i in range(60)])
         own = own / own.sum() * (found.error * m).sum() / m
         shrunk.append(((found.error - each) ** 2).mean())
@@ -119,7 +116,7 @@ def test_names_and_order_do_not_matter():
 def test_the_doubt_is_how_much_errors_of_single_photos_are_off():
     off, doubts = [], []
     for run in range(60):
-        x, person, truth, sd = photos(np.random.default_rng([8, run]), p=120, counts=(1, 1, 1, 2), spread=0.3)
+        x, person, *_ = photos(np.random.default_rng([8, run]), p=120, counts=(1, 1, 1, 2), spread=0.3)
         found = face_errors(x, person)
         off.append(np.log(found.pooled))
         doubts.append(found.doubt)

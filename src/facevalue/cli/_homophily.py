@@ -226,6 +226,7 @@ def found(
         villages=village_contrasts(sample, level=by.level) if asked.within else None,
         dimensions=dimensions,
         balance=balance,
+        spread=sample.spread,
         sentences=network.sentences,
         cannot=cannot_conclude(len(network.waves), 1),
         notes=[*photographed.notes, *notes],
@@ -303,14 +304,13 @@ def _picture(network: Network, sample: PairSample) -> Picture:
 
 def _counts(network: Network, photographed: Photographed, sample: PairSample) -> Any:
     """Return how many people, ties and pairs came in and counted."""
+    from facevalue.data.ties import symmetrised
     from facevalue.report.homophily import Counts
 
     missing = Counter(str(why).partition(":")[0] for why in sample.why if why)
     pairs = [np.triu(np.isfinite(part), 1) for part in sample.similarity]
-    ties = {
-        name: sum(int((np.triu((part == sign) | (sign == part.T), 1)).sum()) for part in sample.signs)
-        for name, sign in (("friend", 1), ("enemy", -1))
-    }
+    signs = [np.triu(symmetrised(part, "either")) for part in sample.signs]
+    ties = {name: sum(int((part == sign).sum()) for part in signs) for name, sign in (("friend", 1), ("enemy", -1))}
     faces = int((photographed.similarity.why == "").sum())
     rows = Counter(map(str, network.linked.status))
     return Counts(

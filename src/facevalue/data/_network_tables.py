@@ -201,7 +201,7 @@ def signed(sign: str | None, weight: str | None) -> float:
 
     Examples
     --------
-    >>> signed("-", "2"), signed("positive", None), signed(None, "-3"), signed(None, None), signed("+", "NA")
+    >>> signed("-", "-2"), signed("positive", None), signed(None, "-3"), signed(None, None), signed("+", "NA")
     (-2.0, 1.0, -3.0, 1.0, nan)
     """
     direction = 1.0

@@ -58,7 +58,8 @@ def read_ties(paths: Sequence[str | Path], *, directed: bool | None = None, nega
     mixed: dict[bool, str] = {}
     for path, part in parts:
         for entry in part:
-            mixed.setdefault(entry.directed is not False, f"{path}, line {entry.line}")
+            if (has := entry.directed is not False) not in mixed:
+                mixed[has] = f"{path}, line {entry.line}"
     if directed is None and len(mixed) > 1:
         raise SchemaError(
             f"expected ties that all have a direction, or none; {mixed[True]} has one, {mixed[False]} has none: "

@@ -241,6 +241,14 @@ def digest(result: Result) -> dict[str, Any]:
     }
 
 
+def terminal(result: Result) -> list[str]:
+    """Return what is printed: what was found, what was held constant, what became of people and rows, what stays open."""
+    found = digest(result)
+    beyond = [f"Held constant, as far as it was recorded: {', '.join(found['beyond'])}."] if found["beyond"] else []
+    waves = [f"Over two waves: {sentence}" for sentence in found["waves"]["sentences"]]
+    return [*found["lead"], *waves, *beyond, found["reliability"], *found["sentences"], *result.cannot]
+
+
 def table(model: ModelRow) -> dict[str, Any]:
     """Return a model as text for the page: `name`, `title`, `heads`, `rows`, `fitted`, `notes`."""
     rows = [cells(term) for term in model.terms]
@@ -355,13 +363,13 @@ def _balance(findings: Findings | None) -> dict[str, Any]:
 
 def _beside(name: str, kinds: Mapping[tuple[str, str], Mapping[str, Any]], draws: Sequence[str]) -> dict[str, Any]:
     word = name.removeprefix("triads ").replace("_", " ")
-    cells_ = []
+    beside = []
     for draw in draws:
         p, error = (_nan(kinds.get((kind, draw), {"value": None})["value"]) for kind in ("p", "p_error"))
         expected = kinds.get(("expected", draw))
-        cells_.append({"expected": expected and _row(expected, word), "p": p_text(p, error)})
+        beside.append({"expected": expected and _row(expected, word), "p": p_text(p, error)})
     one, among = kinds.get(("", "all")), kinds.get(("among_all", "all"))
-    return {"name": word, "found": one and _row(one, word), "among": among and _row(among, word), "cells": cells_}
+    return {"name": word, "found": one and _row(one, word), "among": among and _row(among, word), "cells": beside}
 
 
 def _named(row: Mapping[str, Any]) -> dict[str, str]:

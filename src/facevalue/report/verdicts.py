@@ -12,6 +12,11 @@ CONTRASTS = {
     "enemy": "enemies look {} alike than people without a tie",
     "friend-enemy": "friends look {} alike than enemies",
 }
+CONVERGED = {
+    "friend": "the faces of friends grew {} alike between the waves than those of people without a tie",
+    "enemy": "the faces of enemies grew {} alike between the waves than those of people without a tie",
+}
+PATTERNS = {"similarity": CONTRASTS, "faces converge": CONVERGED}
 OUTCOMES = {
     "friend": ("people", "friends"),
     "enemy": ("people", "enemies"),
@@ -27,7 +32,8 @@ def told(model: ModelRow, unit: str) -> list[str]:
     Parameters
     ----------
     model
-        Something is said of its term "similarity", and where it is named "similarity" of "friend", "enemy", "friend-enemy".
+        Something is said of its term "similarity", and where it is named "similarity" or "faces converge", of "friend", "enemy"
+        and "friend-enemy".
     unit
         What one unit of similarity is.
 
@@ -42,12 +48,12 @@ def told(model: ModelRow, unit: str) -> list[str]:
     """
     lines = []
     for term in model.terms:
-        if model.name == "similarity" and term.name in CONTRASTS:
-            pattern, unit_of = CONTRASTS[term.name], ""
+        if term.name in (contrasts := PATTERNS.get(model.name, {})):
+            pattern, unit_of = contrasts[term.name], ""
         elif term.name == "similarity":
             who, what = OUTCOMES.get(model.name, ("", ""))
             named = f"{who} who look more alike are {{}} often {what}"
-            pattern, unit_of = named if who else f'more alike faces go with {{}} of "{model.name}"', f" for {unit}"
+            pattern, unit_of = named if who else f"where faces are more alike, {model.name} {{}} often", f" for {unit}"
         else:
             continue
         claims = [pattern.format(name) for name in ("more", "less", "more or less")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 TILE = 2**15
+ALONE = 2**18
 STEPS = 60
 CLOSE = 1e-6
 NEAR = 1e-2
@@ -76,8 +77,9 @@ class Logits:
         return found
 
     def tiles(self) -> Iterator[tuple[slice, int]]:
-        """Give stretches of dyads of one group, and which: small enough for the processor to keep at hand."""
-        size = max(TILE // self.rows, 64)
+        """Give stretches of dyads of one group, and which: small enough to stay at hand, and for products on one core."""
+        k = 1 + len(self.kept)
+        size = max(min(TILE, ALONE // (k * (k + 1) // 2)) // self.rows, 64)
         bounds = np.array([0, self.fixed.shape[1]]) if self.groups is None else self.groups
         for group, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
             yield from ((slice(at, min(at + size, int(end))), group) for at in range(int(start), int(end), size))
@@ -137,7 +139,7 @@ def fit_logits(problem: Logits, start: np.ndarray) -> Fitted:
     >>> x, outcome = np.array([[1.0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1]]), np.array([[0.0, 0, 1, 0, 1, 1]])
     >>> found = fit_logits(Logits(x, outcome), np.zeros(2))
     >>> found.coefficients.round(4), found.statistic.round(4)  # odds of 1/2, and four times that
-    (array([[-0.6931,  1.3863]]), array([[-0.5661,  0.8004]]))
+    (array([[-0.6931,  1.3863]]), array([[-0.566 ,  0.8004]]))
     """
     found = _climb(problem, start)
     for s in np.flatnonzero(found.separated.any(0)):

@@ -10,7 +10,7 @@ import numpy as np
 from facevalue.data.errors import RunError
 from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.dyads import Dyads
-from facevalue.studies.controls import is_directed
+from facevalue.studies.controls import SIMILARITY, is_directed
 from facevalue.studies.face_similarity import FaceSimilarity
 
 LEAST = 3
@@ -61,6 +61,15 @@ class PairSample:
 
     def __len__(self) -> int:
         return sum(map(len, self.rows))
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """Standard deviation over pairs of each control, and of similarity, by name."""
+        found = {}
+        for k, term in enumerate(self.terms):
+            flat = np.concatenate([part[..., k][~np.eye(len(part), dtype=bool)] for part in self.controls])
+            found[term] = float(np.nanstd(flat))
+        return found | {SIMILARITY: 1.0}
 
     def dyads(
         self, outcome: Sequence[np.ndarray], *first: Sequence[np.ndarray], terms: Sequence[str] | None = None

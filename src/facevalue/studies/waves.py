@@ -128,8 +128,9 @@ def questions(waves: Waves) -> dict[str, list[Dyads]]:
     """Return the dyads of each regression: those of `risk_sets` on similarity and controls, and the change of faces.
 
     "faces converge", only where there are photos of both waves, has the change of similarity as outcome, and whether a pair
-    was friends, and enemies, at the first wave before the controls, each where there were any. What similarity was before is no predictor there: its
-    error would pass for regression to the mean, and friends, more alike to begin with, for diverging less.
+    was friends, and enemies, at the first wave before the controls, each where there were any. What similarity was before is
+    no predictor there: its error would pass for regression to the mean, and friends, more alike to begin with, for diverging
+    less.
     """
     outcomes = risk_sets(waves.first, waves.second)
     asked = {
@@ -274,6 +275,8 @@ def cannot_conclude(waves: int, photo_waves: int) -> list[str]:
         found += [
             "Faces that change alike may have aged alike, or been photographed alike at the second wave: convergence is more "
             "than that only against pairs without a tie of the same place, age and camera.",
+            "Those who were alike when they became friends have little left to converge: no convergence found does not show that "
+            "there was none.",
         ]
     return found + always
 
