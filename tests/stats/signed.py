@@ -1,6 +1,6 @@
 """Signed networks that are made up, and their triads one by one."""
 
-from itertools import combinations, permutations
+from itertools import combinations
 
 import numpy as np
 
@@ -51,12 +51,11 @@ def relabelled(signs: np.ndarray, *, seed: int) -> np.ndarray:
 
 def every_sign(signs: np.ndarray) -> list[np.ndarray]:
     """Return all ways to sign the ties of a small network so that everyone has as many enemies as before."""
-    ends = np.argwhere(np.triu(np.nan_to_num(signs) != 0, 1))
-    values = signs[*ends.T]
-    found = []
-    for order in set(permutations(values.tolist())):
-        new = signs.copy()
-        new[ends[:, 0], ends[:, 1]] = new[ends[:, 1], ends[:, 0]] = order
-        if np.array_equal((new < 0).sum(0), (signs < 0).sum(0)):
+    i, j = np.nonzero(np.triu(signs != 0, 1))
+    enemies, found = (signs < 0).sum(0), []
+    for chosen in combinations(range(len(i)), int((signs[i, j] < 0).sum())):
+        new = abs(signs)
+        new[i[list(chosen)], j[list(chosen)]] = new[j[list(chosen)], i[list(chosen)]] = -1
+        if np.array_equal((new < 0).sum(0), enemies):
             found.append(new)
     return found

@@ -123,12 +123,25 @@ def test_the_doubt_is_how_much_errors_of_single_photos_are_off():
     assert np.mean(doubts) == pytest.approx(np.std(off), rel=0.35)
 
 
-def test_nobody_with_two_photos_has_no_error_and_says_so():
-    found = face_errors(np.eye(3), np.arange(3))
+@pytest.mark.parametrize(
+    ("x", "person", "replicated"),
+    [(np.eye(3), [0, 1, 2], 0), (np.eye(3)[[0, 1, 1]], [0, 1, 1], 1), (np.eye(3), [0, 0, 0], 1), (np.empty((0, 3)), [], 0)],
+)
+def test_without_two_different_photos_of_somebody_among_others_no_error_is_known(x, person, replicated):
+    found = face_errors(x, np.array(person, int))
     assert np.isnan(found.error).all()
-    assert np.isnan(found.pooled)
-    assert found.replicated == 0
-    assert found.means.tolist() == np.eye(3).tolist()
+    assert np.isnan([found.pooled, found.doubt, found.shared]).all()
+    assert found.replicated == replicated
+    assert found.means == pytest.approx(
+        np.array([x[np.array(person) == i].mean(0) for i in sorted(set(person))]).reshape(-1, 3)
+    )
+
+
+def test_two_people_suffice():
+    x, person, *_ = photos(np.random.default_rng(9), p=2, counts=(3,))
+    found = face_errors(x, person)
+    assert (found.error > 0).all()
+    assert found.pooled == pytest.approx(by_definition(x, person).sum() / 4)
 
 
 @pytest.mark.parametrize(

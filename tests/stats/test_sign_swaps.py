@@ -1,5 +1,4 @@
 from collections import Counter
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -7,22 +6,13 @@ from scipy import stats
 
 from facevalue.stats.sign_swaps import permuted_signs, swapped_signs
 
-
-def network(n: int, density: float, *, seed: int, bad: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
-    draw = np.random.default_rng(seed)
-    ends = np.array([(i, j) for i, j in combinations(range(n), 2) if draw.random() < density])
-    return ends, draw.random(len(ends)) < bad
+from .signed import every_sign, network
 
 
-def all_signs(ends: np.ndarray, negative: np.ndarray) -> list[tuple[bool, ...]]:
-    n = ends.max() + 1
-    wanted, found = np.bincount(ends[negative].ravel(), minlength=n), []
-    for chosen in combinations(range(len(ends)), int(negative.sum())):
-        signs = np.zeros(len(ends), bool)
-        signs[list(chosen)] = True
-        if (np.bincount(ends[signs].ravel(), minlength=n) == wanted).all():
-            found.append(tuple(signs.tolist()))
-    return found
+def tied(n: int, density: float, *, seed: int, bad: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
+    signs = network(n, seed=seed, density=density, bad=bad)
+    ends = np.argwhere(np.triu(signs))
+    return ends, signs[*ends.T] < 0
 
 
 def test_permuted_signs_keep_their_number_and_fall_on_every_tie():
@@ -32,7 +22,7 @@ def test_permuted_signs_keep_their_number_and_fall_on_every_tie():
 
 
 def test_everyone_keeps_their_enemies():
-    ends, negative = network(30, 0.3, seed=0)
+    ends, negative = tied(30, 0.3, seed=0)
     found = swapped_signs(ends, negative, draws=50, seed=1)
     wanted = np.bincount(ends[negative].ravel(), minlength=30)
     for signs in [found.start, *found.negative]:
@@ -41,13 +31,13 @@ def test_everyone_keeps_their_enemies():
     assert found.completed > 0.95
 
 
-@pytest.mark.parametrize("seed", [1, 4, 6, 9])
+@pytest.mark.parametrize("seed", [6, 13, 27])
 def test_all_signs_are_reached_equally_often(seed):
-    ends, negative = network(7, 0.7, seed=seed)
-    possible = all_signs(ends, negative)
+    ends, negative = tied(7, 0.7, seed=seed)
+    possible = [tuple(signs[*ends.T] < 0) for signs in every_sign(network(7, seed=seed, density=0.7, bad=0.4))]
     assert len(possible) > 2
     found = swapped_signs(ends, negative, draws=200 * len(possible), seed=3)
-    seen = Counter(map(tuple, found.negative.tolist()))
+    seen = Counter(map(tuple, found.negative))
     assert set(seen) == set(possible)
     assert stats.chisquare([seen[signs] for signs in possible]).pvalue > 0.001
     varies = np.ptp(np.array(possible, int), axis=0) > 0
@@ -70,7 +60,7 @@ def test_ties_of_people_with_one_sign_stay():
 
 
 def test_chains_forget_where_they_began():
-    ends, negative = network(60, 0.2, seed=2, bad=0.2)
+    ends, negative = tied(30, 0.3, seed=2)
     from_start, among = swapped_signs(ends, negative, draws=300, seed=0).distances
     assert from_start == pytest.approx(among, rel=0.08)
     near, apart = swapped_signs(ends, negative, draws=300, seed=0, moves=1).distances
@@ -78,14 +68,14 @@ def test_chains_forget_where_they_began():
 
 
 def test_p_values_are_exact_after_a_single_move():
-    ends, _ = network(12, 0.5, seed=3)
+    ends, _ = tied(12, 0.5, seed=3)
     low, draw = 0, np.random.default_rng(0)
     weights = draw.normal(size=len(ends))
-    for seed in range(400):
+    for seed in range(150):
         negative = draw.random(len(ends)) < 0.4
         drawn = swapped_signs(ends, negative, draws=19, seed=seed, moves=1).negative
         low += (1 + (drawn @ weights >= negative @ weights - 1e-9).sum()) / 20 <= 0.1
-    assert low <= stats.binom.ppf(0.999, 400, 0.1)
+    assert low <= stats.binom.ppf(0.999, 150, 0.1)
 
 
 def test_a_network_without_ties_has_nothing_to_draw():

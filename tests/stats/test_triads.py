@@ -95,7 +95,7 @@ def test_expected_triads_over_the_same_ties_are_hypergeometric():
 
 
 def test_expected_triads_of_people_who_keep_their_enemies_are_those_of_all_such_networks():
-    signs = network(5, seed=4, density=0.9, bad=0.5)
+    signs = network(7, seed=13, density=0.7, bad=0.4)
     possible = every_sign(signs)
     assert len(possible) > 3
     exact = np.mean([one_by_one(one)[0] for one in possible], axis=0)
@@ -123,21 +123,21 @@ def test_chance_is_not_taken_for_balance():
         [balance_test([popular_enemies(draw, 16, 0.6, 0)], permutations=39, seed=s).test.two_sided for s in range(120)]
     )
     assert ((p <= 0.1).mean(0) <= stats.binom.ppf(0.9999, 120, 0.1) / 120).all()
-    assert 0.02 < (p[:, 4] <= 0.1).mean()
+    assert (p[:, 4] <= 0.1).mean() > 0.02
 
 
 def test_popular_enemies_pass_for_balance_unless_people_keep_theirs():
     draw = np.random.default_rng(2)
-    networks = [popular_enemies(draw, 20, 0.6, 1.5) for _ in range(60)]
-    at = MEASURES.index("enemy_of_enemy_is_enemy")
+    networks = [popular_enemies(draw, 14, 0.7, 2) for _ in range(30)]
+    at = MEASURES.index("triads ---")
     believed = {
         keep: sum(
             balance_test([one], permutations=39, seed=s, keep=keep).test.two_sided[at] <= 0.1 for s, one in enumerate(networks)
         )
         for keep in ("ties", "people")
     }
-    assert believed["ties"] > 25
-    assert believed["people"] <= stats.binom.ppf(0.999, 60, 0.1)
+    assert believed["ties"] > 15
+    assert believed["people"] <= stats.binom.ppf(0.999, 30, 0.1)
 
 
 def test_shares_of_nothing_have_no_p():

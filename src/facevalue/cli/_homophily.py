@@ -36,6 +36,7 @@ class Asked:
     friends: tuple[str, ...]
     enemies: tuple[str, ...]
     wave: str | None
+    undirected: bool
     symmetrise: str | None
     answered: str | None
     conflicts: str
@@ -60,13 +61,13 @@ class Network:
     wave: str
     sentences: tuple[str, ...]
 
-    def signs(self, asked: Asked, wave: str) -> list[np.ndarray]:
-        """Return the sign of each pair's tie in a wave, by block."""
+    def signs(self, asked: Asked, wave: str, blocks: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the sign of each pair's tie in a wave, by block of members."""
         from facevalue.data.ties import sign_matrices
 
         answered = None if asked.answered is None else self.members.numbers(asked.answered) != 0
         given: dict[str, Any] = {"relations": self.relations, "wave": wave, "symmetrise": asked.symmetrise}
-        return [np.sign(part) for part in sign_matrices(self.linked, self.blocks, respondents=answered, **given)]
+        return [np.sign(part) for part in sign_matrices(self.linked, blocks, respondents=answered, **given)]
 
     def relation(self, name: str) -> list[np.ndarray]:
         """Return a relation that is a control, mutual if either reported it, by block; of the wave if it has that."""
@@ -81,12 +82,11 @@ def read(people: Path, ties: Sequence[Path], asked: Asked) -> Network:
     """Read people and ties, and tell friends from enemies."""
     from facevalue.data.errors import UnknownName
     from facevalue.data.members import read_members
-    from facevalue.data.ties import link, read_ties, told
+    from facevalue.data.ties import link, negated, read_ties, told
 
-    members, reported = read_members(people), read_ties(ties)
+    members, reported = read_members(people), read_ties(ties, directed=False if asked.undirected else None)
     friends, enemies = _roles(reported.relations, asked)
-    if enemies:
-        reported = read_ties(ties, negative=enemies)
+    reported = negated(reported, enemies)
     linked = link(reported, members, within=asked.within, conflicts=asked.conflicts)
     relations = (*friends, *enemies)
     waves = reported[np.isin(reported.relation.astype(str), relations)].waves
@@ -226,9 +226,10 @@ def found(
         villages=village_contrasts(sample, level=by.level) if asked.within else None,
         dimensions=dimensions,
         balance=balance,
+        waves=_waves(network, photographed, sample, asked, by),
         spread=sample.spread,
-        sentences=network.sentences,
-        cannot=cannot_conclude(len(network.waves), 1),
+        sentences=[*network.sentences, *_unknown(sample)],
+        cannot=cannot_conclude(len(network.waves), max(1, len(_photo_waves(network, photographed)))),
         notes=[*photographed.notes, *notes],
         cards=[models.card(name) for name in names],
     )
@@ -252,7 +253,7 @@ def _sample(network: Network, photographed: Photographed, asked: Asked, by: Proc
         network.members, {**photos.quality, **numbers}, photos.shares, {name: network.relation(name) for name in relations}
     )
     controls = predictors(asked.terms, known, network.blocks, similarity.values)
-    signs = network.signs(asked, network.wave)
+    signs = network.signs(asked, network.wave, network.blocks)
     return pair_sample(
         similarity, network.block_names, signs, controls, terms=asked.terms, block_intercepts=by.block_intercepts
     )
@@ -281,6 +282,48 @@ def _dimensions(
             if np.isfinite(values[inside]).sum() > 2 and np.nanstd(values[inside]) > 0:
                 likeness[name] = difference_blocks(values, sample.rows)
     return dimension_contrasts(sample, likeness, by=replace(by, stop=DIMENSION_STOP)) if likeness else None
+
+
+def _photo_waves(network: Network, photographed: Photographed) -> tuple[str, ...]:
+    """Return the waves of ties of which there are photos, where photos say of which wave they are."""
+    words = set(map(str, photographed.people.columns.get("wave", ())))
+    return tuple(wave for wave in network.waves if wave in words)
+
+
+def _waves(network: Network, photographed: Photographed, sample: PairSample, asked: Asked, by: Procedure) -> Any:
+    """Return what the first and the last wave of ties say, None where there is one."""
+    from facevalue.report.homophily import Waves as Told
+    from facevalue.studies.waves import Waves, resemblance, wave_models
+
+    if len(network.waves) < 2:
+        return None
+    ends = network.waves[0], network.waves[-1]
+    first, last = (network.signs(asked, wave, sample.rows) for wave in ends)
+    seen = [
+        _of_wave(network, photographed, sample, asked, wave) for wave in ends if wave in _photo_waves(network, photographed)
+    ]
+    alike = seen[0] if seen else sample.similarity
+    waves = Waves(first, last, alike, seen[1] if len(seen) == 2 else None, sample.controls, sample.terms)
+    models, left_out = wave_models(waves, by=replace(by, directed=sample.directed))
+    found = resemblance(waves, level=by.level, directed=sample.directed)
+    sentences = [f"Wave {ends[0]} against wave {ends[1]}.", *(f"{name}: {why}." for name, why in left_out.items())]
+    return Told(models, found, sentences)
+
+
+def _of_wave(network: Network, photographed: Photographed, sample: PairSample, asked: Asked, wave: str) -> list[np.ndarray]:
+    """Return how alike people look on the photos of one wave, by block, on the scale of the sample."""
+    from facevalue.studies.face_similarity import face_similarity
+
+    people = photographed.people
+    seen = face_similarity(people[people.columns["wave"] == wave], network.members.id, sample.rows, asked.model)
+    return [(part - sample.mean) / sample.sd for part in seen.values]
+
+
+def _unknown(sample: PairSample) -> list[str]:
+    """Return how many ties of pairs that count are not known."""
+    lost = sum(int(np.isnan(part).sum()) - len(part) for part in sample.signs)
+    reasons = "nobody was asked, the weight is missing, or reports contradict each other"
+    return [f"{lost} ties, each direction counted, are unknown ({reasons}): no part in the regressions."] if lost else []
 
 
 def _picture(network: Network, sample: PairSample) -> Picture:

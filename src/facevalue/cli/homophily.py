@@ -39,6 +39,7 @@ def homophily(
         str, typer.Option(help="Relations that are hostile; ties of negative sign are, whatever they are called.")
     ] = "",
     wave: Annotated[str | None, typer.Option(help="Of the ties; by default the last.")] = None,
+    undirected: Annotated[bool, typer.Option("--undirected", help="Rows of a table tie both, whoever stands first.")] = False,
     symmetrise: Annotated[
         Literal["either", "both"] | None, typer.Option(help="Take a tie as mutual if either says so, or if both do.")
     ] = None,
@@ -83,7 +84,7 @@ def homophily(
 
     terms = tuple(dict.fromkeys((*(control or ()), *(more or ()), *(interaction or ()))))
     asked = _homophily.Asked(
-        model, terms, within, _people.some(friends), _people.some(enemies), wave, symmetrise, answered, conflicts,
+        model, terms, within, _people.some(friends), _people.some(enemies), wave, undirected, symmetrise, answered, conflicts,
         dimensions, calibration, detector, workers, only_permissive, quiet,
     )  # fmt: skip
     by = Procedure(True, permutations, seed, level, method, within is not None, stop)

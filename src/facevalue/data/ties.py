@@ -67,7 +67,7 @@ def read_ties(paths: Sequence[str | Path], *, directed: bool | None = None, nega
         )
     directed = mixed.keys() != {False} if directed is None else directed
     rows = [(str(path), entry) for path, part in parts for entry in (_both(part) if directed and False in mixed else part)]
-    return _negated(_ties(rows, directed), negative)
+    return negated(_ties(rows, directed), negative)
 
 
 def _both(part: Iterable[Entry]) -> Iterator[Entry]:
@@ -86,7 +86,8 @@ def _ties(rows: Sequence[tuple[str, Entry]], directed: bool) -> Ties:
     return Ties(ego, alter, relation, weight, wave, line, directed, source)
 
 
-def _negated(ties: Ties, negative: Sequence[str]) -> Ties:
+def negated(ties: Ties, negative: Sequence[str]) -> Ties:
+    """Return ties of which those of the named relations weigh less than nothing; UnknownName where there is no such relation."""
     for name in negative:
         if name not in ties.relations:
             raise UnknownName(name, ties.relations, what="relation")

@@ -69,7 +69,8 @@ class Calibration:
     residuals, errors : (m,) float64
         Measured less expected given the covariates; and the variance of each pair's error.
     design : (m, q), bread : (q, q) float64
-        Covariates less the means of their groups, standardised; and (Z'WZ)^-1.
+        Covariates less the means of their groups, standardised, behind a column of ones unless blocks have means of their own;
+        and (Z'WZ)^-1.
     degrees
         By which sums of squares were divided.
     """
@@ -150,13 +151,25 @@ def calibrated_values(
     noise = float((w @ pairs - _taken_out(cells, errors, z, bread, group)) / degrees)
     signal = float(w @ residuals**2 / degrees) - noise
     scaled = pairs * noise * w.sum() / (w @ pairs) if noise > 0 else np.zeros(len(cells))
-    own = w * (residuals**2 - scaled - signal) / degrees
-    variance = person_variance(own[:, None], cells)[0] + (errors.doubt * noise) ** 2
-    prior = min(signal * (1 + variance / (signal**2 + variance)), signal + noise) if signal > 0 else 0.0
+    own = person_variance((w * (residuals**2 - scaled - signal) / degrees)[:, None], cells)
+    prior = _prior(signal, noise, float(own[0]) + (errors.doubt * noise) ** 2)
     left = scaled * (signal + noise - prior) / noise if noise > 0 else scaled
     reliability = prior / (prior + left) if prior > 0 else np.zeros(len(cells))
     expected = values - (1 - reliability) * residuals
+    z, bread = (z, bread) if block_intercepts else _with_ones(z, bread, w.sum())
     return Calibration(expected, reliability, signal, noise, prior, residuals, scaled, z, bread, float(degrees))
+
+
+def _prior(signal: float, noise: float, variance: float) -> float:
+    """Return `tau^2 (1 + var / (tau^4 + var))`, at most what was measured; 0 where the moment estimate is not above 0."""
+    return min(signal * (1 + variance / (signal**2 + variance)), signal + noise) if signal > 0 else 0.0
+
+
+def _with_ones(z: np.ndarray, bread: np.ndarray, total: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a centred design behind a column of ones, and its (Z'WZ)^-1."""
+    wider = np.zeros((len(bread) + 1,) * 2)
+    wider[0, 0], wider[1:, 1:] = 1 / total, bread
+    return np.column_stack([np.ones(len(z)), z]), wider
 
 
 def _covariates(cells: Cells, column: int | None, given: Sequence[int] | None) -> tuple[np.ndarray, list[str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BLOCK = 1 << 22  # numbers held at a time
+ALIKE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +20,7 @@ class FaceErrors:
         The dot product of two is the mean over all pairs of photos; NaN where a person has no photo.
     error : (p,) float64
         Of a pair, the variance about what more and more photos would give is the sum of both. NaN where there is no photo,
-        or nobody has two.
+        or nobody has two that differ, or there is but one person.
     pooled
         The variance that one photo brings, averaged over people by their photos beyond the first.
     replicated
@@ -86,17 +87,18 @@ def face_errors(embeddings: np.ndarray, person: np.ndarray, *, scale: np.ndarray
     x, codes, s = _checked(embeddings, person, scale)
     photos = np.bincount(codes, minlength=len(s))
     means = _sums(x, codes, len(s)) / np.where(photos, photos, np.nan)[:, None]
-    freedom = np.maximum(photos - 1, 0)
-    if not freedom.any() or np.count_nonzero(photos) < 2:
+    rest, freedom = x - means[codes], np.maximum(photos - 1, 0)
+    replicated = int(np.count_nonzero(freedom))
+    if not replicated or np.count_nonzero(photos) < 2 or np.abs(rest).max() <= ALIKE * np.abs(x).max():
         nan = float("nan")
-        return FaceErrors(means, np.full(len(s), nan), nan, int(np.count_nonzero(freedom)), photos, nan, nan)
-    squares, directions, shared = _spread(x - means[codes], codes, means, photos)
+        return FaceErrors(means, np.full(len(s), nan), nan, replicated, photos, nan, nan)
+    squares, directions, shared = _spread(rest, codes, means, photos)
     rate = squares.sum() / (freedom * s**2).sum()
     parts = s**2 / np.where(photos, photos, np.nan)
     ratio, weight, h = _shrinkage(squares / (rate * s**2), freedom, directions)
     error = rate * parts * np.maximum(1 + weight * (ratio - 1), 0)
     doubt = _doubt(np.nan_to_num(parts), weight, freedom, h, 2 / directions, s)
-    return FaceErrors(means, error, float(squares.sum() / freedom.sum()), int(np.count_nonzero(freedom)), photos, shared, doubt)
+    return FaceErrors(means, error, float(squares.sum() / freedom.sum()), replicated, photos, shared, doubt)
 
 
 def _checked(embeddings: np.ndarray, person: np.ndarray, scale: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,7 +135,7 @@ def _spread(rest: np.ndarray, codes: np.ndarray, means: np.ndarray, photos: np.n
     everyone = (rest @ total - (rest * means[codes]).sum(1)) ** 2
     by_person = [np.bincount(codes, part, len(photos)) for part in (facing - own, _quadratic(rest, within), everyone)]
     others = (by_person[1] - _own_squares(rest, codes, len(photos))) / np.maximum(freedom_total - freedom, 1)
-    squares = (by_person[0] - (halves.sum() - halves) * others) / (p - 1)
+    squares = np.maximum(by_person[0] - (halves.sum() - halves) * others, by_person[0] / 2) / (p - 1)
     across = (outer - halves.sum() * within / freedom_total) @ within
     alike = (across * across.T).sum() / np.trace(across) ** 2 - 1 / freedom_total
     shared = (by_person[2] - by_person[0]).sum() / max((p - 1) * (p - 2), 1) / squares.sum()

@@ -120,8 +120,8 @@ def mrqap_logistic(
     null, separated = np.empty((0, len(fit.names))), np.zeros(len(fit.names), int)
     while len(null) < permutations and (stop is None or not _clear(fit.statistic, null, stop)):
         order = _order(blocks, min(BATCH, permutations - len(null)), (seed, len(null)))
-        parts = [order[start : start + plan.at_once] for start in range(0, len(order), plan.at_once)]
-        found = list(over(_permuted, [plan] * len(parts), parts))
+        tasks = [(plan, order[start : start + plan.at_once]) for start in range(0, len(order), plan.at_once)]
+        found = list(over(_permuted, tasks))
         null = np.concatenate([null, *(statistic for statistic, _ in found)])
         separated += sum(number for _, number in found)
         progress(len(null), permutations)
@@ -259,8 +259,9 @@ def _residuals(blocks: Sequence[Dyads], *, constant: bool) -> np.ndarray:
     return found
 
 
-def _permuted(plan: _Plan, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _permuted(task: tuple[_Plan, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the statistics under permutations, (r, q), and how many of each stand for separated outcomes, (q,)."""
+    plan, order = task
     at = plan.row[order].take(plan.ego, axis=1) + plan.column[order].take(plan.alter, axis=1)
     weights, fits = plan.models[0].weights, []
     if plan.weight is not None:

@@ -15,6 +15,22 @@ INFORMATIVE = 1e-6
 FAR = 0.5
 
 
+class Separated(ValueError):
+    """Predictors tell outcomes of 0 and 1 apart without error, so that a coefficient is infinite.
+
+    Parameters
+    ----------
+    predictors
+        Their names.
+    """
+
+    def __init__(self, predictors: Sequence[str]) -> None:
+        self.predictors = tuple(predictors)
+        verb = "separates" if len(self.predictors) == 1 else "together separate"
+        who = " and ".join(map(repr, self.predictors))
+        super().__init__(f"{who} {verb} outcomes of 0 and 1 without error, so the coefficient is infinite: leave it out")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Logit:
     """Slopes b of p predictors and constants a of g groups: `log odds = a_group + z b`.
@@ -68,8 +84,10 @@ def maximise(
 
     Raises
     ------
+    Separated
+        When predictors tell the outcomes apart without error.
     ValueError
-        When outcomes are separated, or the search did not end.
+        When the search did not end.
 
     References
     ----------
@@ -94,7 +112,7 @@ def maximise(
         constants = left / here.total - here.mean @ slopes
         promised, move = score @ slopes + left @ (left / here.total), np.abs(z @ slopes + constants[group]).max()
         if promised < INFORMATIVE and move > FAR:
-            raise ValueError(_separated(slopes, names))
+            raise _separating(slopes, names)
         here = _better(dyads, here, slopes, constants)
         if promised < CLOSE:
             return here
@@ -109,11 +127,9 @@ class _Dyads:
     group: np.ndarray
 
 
-def _separated(slopes: np.ndarray, names: Sequence[str]) -> str:
-    """Return what is to be said of a direction in which the likelihood rises for ever."""
-    who = [repr(names[int(k)]) for k in np.flatnonzero(np.abs(slopes) > 1e-3 * np.abs(slopes).max())]
-    verb = "separates" if len(who) == 1 else "together separate"
-    return f"{' and '.join(who)} {verb} outcomes of 0 and 1 without error, so the coefficient is infinite: leave it out"
+def _separating(slopes: np.ndarray, names: Sequence[str]) -> Separated:
+    """Return the error of a direction in which the likelihood rises for ever."""
+    return Separated([names[int(k)] for k in np.flatnonzero(np.abs(slopes) > 1e-3 * np.abs(slopes).max())])
 
 
 def _at(dyads: _Dyads, slopes: np.ndarray, constants: np.ndarray) -> Logit:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOVES = 12
-STEPS = 4
+MOVES = 8
+STEPS = 2
 
 
 def permuted_signs(negative: np.ndarray, *, draws: int, seed: int | tuple[int, ...]) -> np.ndarray:
@@ -61,7 +61,7 @@ def swapped_signs(
     """Draw signs of the ties of one network among all that give each person as many negative ties as they have.
 
     A move walks from a person along ties whose signs alternate, turns each, and ends where it began as soon as the numbers
-    of all are as before; a walk longer than four times the ties changes nothing. A walk and its reverse are equally likely,
+    of all are as before; a walk longer than twice the ties changes nothing. A walk and its reverse are equally likely,
     so that all signs are, in the long run, and any can be reached. One chain goes from what was observed to a start, and
     a chain a draw from there: p-values are exact with any number of moves, few only make a test weak.
 
@@ -74,7 +74,8 @@ def swapped_signs(
     draws, seed
         How many, and of all that is drawn.
     moves
-        Of each chain in every part of the network that hangs together. Twelve are plenty: see `SwappedSigns.distances`.
+        Of each chain in every part of the network that hangs together. After eight, draws of networks of 100 to 4,600 ties were
+        93 to 100 % as far from their start as from each other.
 
     Raises
     ------
@@ -89,8 +90,8 @@ def swapped_signs(
     --------
     >>> ring = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
     >>> swapped_signs(ring, np.array([True, False, True, False]), draws=3, seed=0).negative
-    array([[ True, False,  True, False],
-           [False,  True, False,  True],
+    array([[False,  True, False,  True],
+           [ True, False,  True, False],
            [False,  True, False,  True]])
     """
     ends, negative = np.asarray(ends, int).reshape(-1, 2), np.asarray(negative, bool)

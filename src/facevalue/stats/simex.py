@@ -12,8 +12,6 @@ from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.dyads import Cells
 
 ADDED = (0.5, 1.0, 1.5, 2.0)
-# c of b / (c + zeta), by the reliability that it stands for: c = 1 / (1 - reliability)
-CURVES = 1 / (1 - np.linspace(0.02, 0.99, 400))
 
 
 class Fitted(Protocol):
@@ -23,6 +21,10 @@ class Fitted(Protocol):
     def coefficients(self) -> np.ndarray:
         """In order, (q,)."""
 
+    @property
+    def design(self) -> np.ndarray:
+        """Columns of the coefficients, (m, q)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Simex:
@@ -31,7 +33,7 @@ class Simex:
     Parameters
     ----------
     values : (q,) float64
-        By the curve `a + b / (c + zeta)`.
+        By the curve `a + b / (c + zeta)`; NaN where the errors are as large as all that varies.
     quadratic : (q,) float64
         By a parabola, which corrects too little.
     error : (q,) float64
@@ -52,9 +54,10 @@ def simex(
 ) -> Simex:
     """Return coefficients by simulation and extrapolation: noise of zeta times the errors' variance is added, zeta -> -1.
 
-    With zeta = .5, 1, 1.5, 2 more of the errors' variance, coefficients follow `a + b / (c + zeta)`, exactly so in a linear
-    model, where a = 0 for the similarity's own and c = 1 / (1 - reliability). c is that which fits the similarity's
-    coefficient best; all others bend alike. A pair has one noise in both directions; the shared part is one for a person.
+    With zeta = .5, 1, 1.5, 2 more of the errors' variance, coefficients follow `a + b / (c + zeta)`, in a linear model exactly
+    so, with `c = 1 / (1 - reliability)`. c is read from the noise too: the variance of the similarity given all other columns
+    of the design grows along a line, which crosses 0 at zeta = -c. A pair has one noise in both directions; the shared part
+    is one for a person.
 
     Parameters
     ----------
@@ -95,25 +98,30 @@ def simex(
     >>> cells = Cells(outcome, measured, np.ones(len(ego)), ego, alter, np.zeros(len(ego), int))
     >>> found = simex(cells, PersonErrors(np.full(60, 0.5)), linear_fit, column=0, seed=1)
     >>> [float(part[1].round(2)) for part in (found.path[0], found.quadratic, found.values)]
-    [0.23, 0.34, 0.47]
+    [0.23, 0.34, 0.46]
     """
     if draws < 2:
         raise ValueError(f"expected two draws or more, got {draws}")
     pairs, numbers = errors.of_pairs(cells), _pair_numbers(cells)
-    naive = np.asarray(fit(cells).coefficients)
-    added = np.array([0.0, *ADDED])
-    paths = np.empty((draws, len(added), len(naive)))
-    paths[:, 0] = naive
-    for draw, stream in zip(paths, np.random.default_rng(seed).spawn(draws), strict=True):
+    naive, added = fit(cells), np.array([0.0, *ADDED])
+    at = column + (len(naive.coefficients) - cells.predictors.shape[1])
+    paths = np.tile(_told(naive, cells, at), (draws, len(added), 1))
+    for path, stream in zip(paths, np.random.default_rng(seed).spawn(draws), strict=True):
         noise = _noise(cells, errors, pairs, numbers, stream)
-        for k, zeta in enumerate(ADDED):
-            draw[k + 1] = fit(_noisier(cells, column, np.sqrt(zeta) * noise)).coefficients
-    at = column + (len(naive) - cells.predictors.shape[1])
-    path = paths.mean(0)
-    left_out = np.array([_extrapolated(added, (path * draws - one) / (draws - 1), at) for one in paths])
+        for k, zeta in enumerate(ADDED, 1):
+            path[k] = _told(fit(_noisier(cells, column, np.sqrt(zeta) * noise)), cells, at)
+    mean = paths.mean(0)
+    left_out = np.array([_extrapolated(added, (mean * draws - one) / (draws - 1)) for one in paths])
     error = np.sqrt((draws - 1) / draws * ((left_out - left_out.mean(0)) ** 2).sum(0))
-    parabola = np.polyfit(added, path, 2)
-    return Simex(_extrapolated(added, path, at), np.asarray(parabola[0] - parabola[1] + parabola[2]), error, added, path)
+    parabola = np.polyfit(added, mean[:, :-1], 2)
+    quadratic = np.asarray(parabola[0] - parabola[1] + parabola[2])
+    return Simex(_extrapolated(added, mean), quadratic, error, added, mean[:, :-1])
+
+
+def _told(fit: Fitted, cells: Cells, at: int) -> np.ndarray:
+    """Return the coefficients of a fit, and the sum of squares of the similarity that other columns leave, (q + 1,)."""
+    squares = fit.design.T @ (cells.weights[:, None] * fit.design)
+    return np.append(fit.coefficients, 1 / np.linalg.inv(squares)[at, at])
 
 
 def _pair_numbers(cells: Cells) -> np.ndarray:
@@ -135,10 +143,10 @@ def _noisier(cells: Cells, column: int, noise: np.ndarray) -> Cells:
     return replace(cells, predictors=predictors)
 
 
-def _extrapolated(added: np.ndarray, path: np.ndarray, at: int) -> np.ndarray:
-    """Return `a + b / (c - 1)` of the curves that fit coefficients best, with the c of the similarity's own, whose a is 0."""
-    curve = 1 / (CURVES[:, None] + added)
-    b = (curve @ path[:, at]) / (curve**2).sum(1)
-    c = CURVES[((path[:, at] - b[:, None] * curve) ** 2).sum(1).argmin()]
-    line = np.polyfit(1 / (c + added), path, 1)
-    return np.asarray(line[0] / (c - 1) + line[1])
+def _extrapolated(added: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Return `a + b / (c - 1)` of the curves that fit coefficients best, (q,); NaN where errors are all that varies."""
+    slope, start = np.polyfit(added, path[:, -1], 1)
+    if not 0 < slope < start:
+        return np.full(path.shape[1] - 1, np.nan) if slope > 0 else np.asarray(path[0, :-1])
+    line = np.polyfit(1 / (start / slope + added), path[:, :-1], 1)
+    return np.asarray(line[0] / (start / slope - 1) + line[1])

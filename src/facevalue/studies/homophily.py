@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from facevalue.data.errors import RunError, SchemaError
-from facevalue.stats.attenuation import calibrated_values, precision_weights, student_quantile
-from facevalue.stats.dyadic import dyadic_robust
+from facevalue.stats.attenuation import calibrated_values, precision_weights
+from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Dyads, cells
 from facevalue.stats.error_correction import Kind, corrected_fit
 from facevalue.stats.network_fits import linear_fit
+from facevalue.stats.newton import Separated
 from facevalue.studies.controls import SIMILARITY, read_control
 from facevalue.studies.pair_sample import PairSample
 from facevalue.studies.tie_models import Corrected, Model, Procedure, fitted
@@ -50,13 +51,13 @@ def homophily(
         models, notes = [similarity_model(sample, by=by, what=what)], list[str]()
     except ValueError as error:
         raise SchemaError(f"similarity cannot be regressed on ties: {error}") from error
-    for name, outcome in tie_outcomes(sample.signs).items():
-        if tie_kind is None:
-            break
+    for name, outcome in tie_outcomes(sample.signs).items() if tie_kind else ():
         try:
-            models.append(tie_model(sample, outcome, name=name, kind=tie_kind, by=by))
+            model, told = _without_separating(sample, outcome, name=name, kind=tie_kind or "logistic", by=by)
         except ValueError as error:
             notes.append(f"No regression of {name}: {error}.")
+        else:
+            models, notes = [*models, model], [*notes, *told]
     return models, notes
 
 
@@ -129,25 +130,70 @@ def _weighted(
         return found
     weighed = replace(counted, weights=precision_weights(calibration.errors, calibration.signal))
     fit = linear_fit(weighed, names=names, block_intercepts=by.block_intercepts)
-    half = student_quantile(weighed, level=by.level) * dyadic_robust(fit, weighed).se
-    ends = zip(fit.coefficients, fit.coefficients - half, fit.coefficients + half, strict=True)
+    jackknife = person_jackknife(fit, weighed)
+    low, high = dyadic_interval(fit.coefficients, jackknife.se, people=jackknife.people, level=by.level)
+    ends = zip(fit.coefficients, low, high, strict=True)
     corrected = [Corrected(float(b), float(low), float(high), float("nan")) for b, low, high in ends]
     terms = (replace(term, corrected=corrected[k]) for k, term in enumerate(found.terms))
     return replace(found, terms=tuple(terms))
 
 
-def tie_model(sample: PairSample, outcome: Sequence[np.ndarray], *, name: str, kind: Kind, by: Procedure) -> Model:
-    """Return the regression of a tie on similarity and controls; corrected for the error of similarity where it is known."""
-    blocks = sample.dyads(outcome, sample.similarity)
-    names = [SIMILARITY, *sample.terms]
+def _without_separating(
+    sample: PairSample, outcome: Sequence[np.ndarray], *, name: str, kind: Kind, by: Procedure
+) -> tuple[Model, list[str]]:
+    """Return the regression of a tie without controls that alone tell outcomes apart, and a note on each that is left out."""
+    terms, notes = list(sample.terms), list[str]()
+    while True:
+        try:
+            return tie_model(sample, outcome, name=name, kind=kind, by=by, terms=terms), notes
+        except Separated as error:
+            gone = [term for term in error.predictors if term in terms]
+            if not gone:
+                raise
+            terms = [term for term in terms if term not in gone]
+            notes.append(f"{', '.join(gone)}: left out of the regression of {name}, which it tells without error.")
+
+
+def tie_model(
+    sample: PairSample,
+    outcome: Sequence[np.ndarray],
+    *,
+    name: str,
+    kind: Kind,
+    by: Procedure,
+    terms: Sequence[str] | None = None,
+) -> Model:
+    """Return the regression of a tie on similarity and controls; corrected for the error of similarity where it is known.
+
+    Parameters
+    ----------
+    sample
+        Of pairs.
+    outcome
+        Of each block, (n_b, n_b): 1, 0 or NaN.
+    name, kind
+        See `Model`.
+    by
+        How it is tested.
+    terms
+        The controls to take; None takes all.
+
+    Raises
+    ------
+    ValueError
+        As `mrqap` and `mrqap_logistic` do.
+    """
+    terms = sample.terms if terms is None else terms
+    blocks = sample.dyads(outcome, sample.similarity, terms=terms)
+    names = [SIMILARITY, *terms]
     found = fitted(blocks, names, name=name, kind=kind, outcome=f"{name}: 1 or 0", by=by)
-    interacts = any(SIMILARITY in {part.column for part in read_control(term)} for term in sample.terms)
+    interacts = any(SIMILARITY in {part.column for part in read_control(term)} for term in terms)
     if sample.errors is None or interacts:
         return found
     counted = cells(blocks, directed=by.directed)
     right = corrected_fit(counted, sample.errors, column=0, kind=kind, block_intercepts=by.block_intercepts, level=by.level)
-    terms = []
+    corrected = []
     for k, term in enumerate(found.terms):
         value = Corrected(float(right.values[k]), float(right.low[k]), float(right.high[k]), float("nan"))
-        terms.append(replace(term, corrected=value, note="; ".join(filter(None, (term.note, right.note)))))
-    return replace(found, terms=tuple(terms))
+        corrected.append(replace(term, corrected=value, note="; ".join(filter(None, (term.note, right.note)))))
+    return replace(found, terms=tuple(corrected))

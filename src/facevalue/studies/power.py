@@ -220,9 +220,9 @@ def _p(made: SimulatedNetwork, name: str, simulation: Simulation, seed: int, *, 
     blocks, names = tie_blocks(made, true=true) if name == "similarity" else similarity_blocks(made, true=true)
     if name not in names or (name == "similarity" and not any((block.outcome == 1).any() for block in blocks)):
         return 1.0
-    options: dict[str, Any] = {"permutations": simulation.permutations, "stop": simulation.stop, "seed": seed}
+    options: dict[str, Any] = {"permutations": simulation.permutations, "stop": simulation.stop, "seed": seed, "only": [name]}
     found = mrqap(blocks, names=names, directed=made.design.directed, block_intercepts=True, **options)
-    return float(found.test.two_sided[names.index(name)])
+    return float(found.test.two_sided[0])
 
 
 def _coefficient(made: SimulatedNetwork, name: str) -> float:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from facevalue.data.findings import Findings, concatenate
-from facevalue.stats.attenuation import calibrated_values, similarity_reliability, standardised_effects, student_quantile
-from facevalue.stats.dyadic import dyadic_robust
+from facevalue.stats.attenuation import calibrated_values, similarity_reliability, standardised_effects
+from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.multiplicity import adjusted_p_values
 from facevalue.stats.network_fits import linear_fit
@@ -29,7 +29,7 @@ def relation_means(sample: PairSample, *, level: float) -> Findings:
     """Return the mean similarity of friends, enemies and others, and the contrasts between them, without any control.
 
     "mean_similarity" by relation in the similarity's own unit; "difference" by contrast; "d", the difference in standard
-    deviations of pairs, and "d_corrected" in those of the true similarity. Intervals are dyadic-robust, with Student's t.
+    deviations of pairs, and "d_corrected" in those of the true similarity. Intervals are by leaving people out.
 
     Parameters
     ----------
@@ -41,24 +41,35 @@ def relation_means(sample: PairSample, *, level: float) -> Findings:
     ties = tie_indicators(sample.signs)
     counted = cells(sample.dyads(sample.similarity, *ties.values(), terms=()), directed=sample.directed)
     fit = linear_fit(counted, names=list(ties))
-    covariance, half = dyadic_robust(fit, counted).covariance, student_quantile(counted, level=level)
-    found = [_means(sample, counted, ties, fit.coefficients, covariance, half, level)]
-    for (name, weights), scales in zip(_contrasts(ties).items(), [_scales(sample, counted)] * 3, strict=False):
-        value, se = float(weights @ fit.coefficients), float(np.sqrt(max(weights @ covariance @ weights, 0)) or np.nan)
-        rows = {"group": name, "level": level, "n": len(counted), "method": "dyadic-robust"}
-        for measure, scale in (("difference", sample.sd), ("d", scales[0]), ("d_corrected", scales[1])):
-            ends = [(value + side * half * se) * scale for side in (-1, 1)]
-            found.append(tabled(STUDY, measure=measure, value=value * scale, low=ends[0], high=ends[1], **rows))
+    jackknife, (measured, true) = person_jackknife(fit, counted), _scales(sample, counted)
+    found = []
+    for measure, group, weights, n in _asked(ties, counted):
+        value = float(weights @ fit.coefficients)
+        ends = dyadic_interval(
+            np.array([value]), np.array([jackknife.contrast_se(weights)]), people=jackknife.people, level=level
+        )
+        row = np.array([value, *(float(end[0]) for end in ends)])
+        mean = sample.mean if measure == "mean_similarity" else 0
+        scaled = {measure: mean + sample.sd * row}
+        if measure == "difference":
+            scaled |= {"d": measured * row, "d_corrected": true * row}
+        for name, (at, low, high) in scaled.items():
+            known = {"group": group, "level": level, "n": n, "method": "jackknife of people"}
+            found.append(tabled(STUDY, measure=name, value=at, low=low, high=high, **known))
     return concatenate(found)
 
 
-def _contrasts(ties: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return weights of (intercept, ties) by contrast."""
+def _asked(ties: Mapping[str, Any], counted: Cells) -> Iterator[tuple[str, str, np.ndarray, int]]:
+    """Give what is asked of the coefficients of (intercept, ties): measure, group, weights, pairs."""
     own = {name: np.eye(1 + len(ties))[1 + k] for k, name in enumerate(ties)}
-    found = {f"{name}-{NONE}": weights for name, weights in own.items()}
+    none = np.eye(1 + len(ties))[0]
+    yield "mean_similarity", NONE, none, int((counted.predictors == 0).all(1).sum())
+    for k, (name, weights) in enumerate(own.items()):
+        yield "mean_similarity", name, none + weights, int((counted.predictors[:, k] == 1).sum())
+    for name, weights in own.items():
+        yield "difference", f"{name}-{NONE}", weights, len(counted)
     if len(own) == 2:
-        found[f"{FRIEND}-{ENEMY}"] = own[FRIEND] - own[ENEMY]
-    return found
+        yield "difference", f"{FRIEND}-{ENEMY}", own[FRIEND] - own[ENEMY], len(counted)
 
 
 def _scales(sample: PairSample, counted: Cells) -> tuple[float, float]:
@@ -69,30 +80,6 @@ def _scales(sample: PairSample, counted: Cells) -> tuple[float, float]:
     one = calibrated_values(counted, sample.errors, given=())
     measured, true = standardised_effects(np.ones(1), one)
     return float(measured[0]), float(true[0])
-
-
-def _means(
-    sample: PairSample,
-    counted: Cells,
-    ties: Mapping[str, Any],
-    b: np.ndarray,
-    covariance: np.ndarray,
-    half: float,
-    level: float,
-) -> Findings:
-    """Return the mean similarity of each relation."""
-    found = []
-    for k, name in enumerate([NONE, *ties]):
-        weights = np.eye(len(b))[0] + (np.eye(len(b))[k] if k else 0)
-        n = int((counted.predictors[:, k - 1] == 1).sum() if k else (counted.predictors == 0).all(1).sum())
-        value, se = float(weights @ b), float(np.sqrt(max(weights @ covariance @ weights, 0)) or np.nan)
-        low, value, high = (
-            sample.mean + sample.sd * (value + side * half * se) if side else sample.mean + sample.sd * value
-            for side in (-1, 0, 1)
-        )
-        rows = {"group": name, "level": level, "n": n, "method": "dyadic-robust"}
-        found.append(tabled(STUDY, measure="mean_similarity", value=value, low=low, high=high, **rows))
-    return concatenate(found)
 
 
 def sample_reliability(sample: PairSample, *, level: float, block_intercepts: bool) -> Reliability | None:
@@ -142,11 +129,13 @@ def village_contrasts(sample: PairSample, *, level: float) -> Findings:
         except ValueError as error:
             found.append(tabled(STUDY, measure=measures, value=np.nan, method=f"not fitted: {error}", **rows))
             continue
-        se = dyadic_robust(fit, counted).se[1:] if len(block) >= LEAST_VILLAGE else np.full(len(names), np.nan)
-        value, half = fit.coefficients[1:], student_quantile(counted, level=level) * se
-        ends = {"value": value * sample.sd, "low": (value - half) * sample.sd, "high": (value + half) * sample.sd}
-        levels = np.where(np.isfinite(half), level, np.nan)
-        found.append(tabled(STUDY, measure=measures, level=levels, method="dyadic-robust", **rows, **ends))
+        jackknife = person_jackknife(fit, counted)
+        se = np.where(len(block) >= LEAST_VILLAGE, jackknife.se, np.nan)
+        low, high = dyadic_interval(fit.coefficients, se, people=jackknife.people, level=level)
+        parts = zip(("value", "low", "high"), (fit.coefficients, low, high), strict=True)
+        ends = {name: part[1:] * sample.sd for name, part in parts}
+        levels = np.where(np.isfinite(ends["low"]), level, np.nan)
+        found.append(tabled(STUDY, measure=measures, level=levels, method="jackknife of people", **rows, **ends))
     return concatenate(found)
 
 
@@ -157,7 +146,7 @@ def _single(sample: PairSample) -> list[Dyads]:
 def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np.ndarray]], *, by: Procedure) -> Findings:
     """Return how much more alike friends are than untied pairs in one dimension of the face at a time, beyond the controls.
 
-    "dimension" in standard deviations of pairs, with dyadic-robust intervals; "p" by permutation; "adjusted_p" over all
+    "dimension" in standard deviations of pairs, with intervals by leaving people out; "p" by permutation; "adjusted_p" over all
     dimensions at once.
 
     Parameters
@@ -179,7 +168,7 @@ def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np
         model = fitted(blocks, [*ties, *terms], by=replace(by, directed=sample.directed), only=[FRIEND], **words)
         term = next(term for term in model.terms if term.name == FRIEND)
         ends = {"value": term.value, "low": term.low, "high": term.high, "level": by.level}
-        found.append(tabled(STUDY, measure="dimension", group=name, n=model.dyads, method="dyadic-robust", **ends))
+        found.append(tabled(STUDY, measure="dimension", group=name, n=model.dyads, method="jackknife of people", **ends))
         found.append(tabled(STUDY, measure="p", group=name, value=term.p, n=term.permutations, method="permutation"))
         p.append(term.p)
     names = np.array(list(dimensions), object)

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.stats.attenuation import student_quantile
-from facevalue.stats.dyadic import dyadic_robust
-from facevalue.stats.dyads import Dyads, cells
+from facevalue.stats.dyadic import dyadic_interval, dyadic_robust, person_jackknife
+from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.mrqap import Mrqap, mrqap
-from facevalue.stats.mrqap_logistic import mrqap_logistic
-from facevalue.stats.network_fits import LinearFit, LogisticFit
-from facevalue.stats.permutation import PermutationTest
+from facevalue.stats.mrqap_logistic import MrqapLogistic, mrqap_logistic
+from facevalue.stats.network_fits import LogisticFit
 
-NEGATIVE = "the robust variance came out negative: no interval"
+NEGATIVE = "the robust variance came out negative"
+ON_ONE = "the coefficient cannot be had without one of the people: no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,10 @@ class Term:
         "friend", "similarity", "same:sex", "absdiff:age", "same:sex*same:ethnicity", "(intercept)".
     value, model_se
         The estimate, and the standard error that takes dyads as independent: the statistic is their ratio.
-    robust_se, low, high
-        Dyadic-cluster-robust; NaN where the variance came out negative, see `note`.
+    robust_se
+        Dyadic-cluster-robust, without a correction for few people; NaN where the variance came out negative.
+    low, high
+        By leaving people out: see `facevalue.stats.dyadic.person_jackknife`. NaN where the coefficient rests on one person.
     statistic
         t of a linear model, z of a logistic one.
     p_less, p_greater, p, p_error
@@ -190,7 +191,7 @@ def fitted(
         name,
         kind,
         outcome,
-        _terms(fit, found.test, tested, dyadic_robust(fit, counted).se, student_quantile(counted, level=by.level)),
+        _terms(found, tested, counted, by.level),
         fit.n,
         len(np.unique(np.concatenate([counted.ego, counted.alter]))),
         len(np.unique(counted.block)) - (fit.left_out if isinstance(fit, LogisticFit) else 0),
@@ -201,29 +202,17 @@ def fitted(
     )
 
 
-def _terms(
-    fit: LinearFit | LogisticFit, test: PermutationTest, tested: np.ndarray, robust: np.ndarray, quantile: float
-) -> tuple[Term, ...]:
-    """Return the coefficients of a fit; those that were not tested without p."""
-    p = np.full((4, len(fit.names)), np.nan)
-    p[:, tested] = test.less, test.greater, test.two_sided, test.error
-    drawn = np.zeros(len(fit.names), int)
-    drawn[tested] = test.permutations
-    return tuple(
-        Term(
-            name,
-            float(b),
-            float(fit.se[k]),
-            float(robust[k]),
-            float(b - quantile * robust[k]),
-            float(b + quantile * robust[k]),
-            float(fit.statistic[k]),
-            float(p[0, k]),
-            float(p[1, k]),
-            float(p[2, k]),
-            float(p[3, k]),
-            int(drawn[k]),
-            NEGATIVE if np.isnan(robust[k]) else "",
-        )
-        for k, (name, b) in enumerate(zip(fit.names, fit.coefficients, strict=True))
-    )
+def _terms(found: Mrqap | MrqapLogistic, tested: np.ndarray, counted: Cells, level: float) -> tuple[Term, ...]:
+    """Return the coefficients of a regression; those that were not tested without p."""
+    fit, test = found.fit, found.test
+    robust, jackknife = dyadic_robust(fit, counted), person_jackknife(fit, counted)
+    low, high = dyadic_interval(fit.coefficients, jackknife.se, people=jackknife.people, level=level)
+    p, drawn = np.full((4, len(fit.names)), np.nan), np.zeros(len(fit.names), int)
+    p[:, tested], drawn[tested] = (test.less, test.greater, test.two_sided, test.error), test.permutations
+    numbers = np.stack([fit.coefficients, fit.se, robust.se, low, high, fit.statistic, *p], axis=1)
+    said = [
+        "; ".join(text for text, told in ((NEGATIVE, robust.negative[k]), (ON_ONE, jackknife.rests_on_one[k])) if told)
+        for k in range(len(fit.names))
+    ]
+    rows: list[list[Any]] = [[*row, int(count), words] for row, count, words in zip(numbers.tolist(), drawn, said, strict=True)]
+    return tuple(Term(name, *row) for name, row in zip(fit.names, rows, strict=True))
