@@ -109,6 +109,17 @@ def test_every_z_under_permutation_is_that_of_a_plain_refit(method, block_interc
     assert not found.separated.any()
 
 
+@pytest.mark.parametrize("method", ["dsp", "y"])
+def test_coefficients_asked_for_are_tested_alike(method):
+    given = {"names": NAMES, "directed": True, "permutations": 20, "seed": 1, "method": method}
+    whole = mrqap_logistic([made(14, seed=0)], **given)
+    part = mrqap_logistic([made(14, seed=0)], **given, only=["c", "(intercept)"])
+    assert part.tested.tolist() == [0, 3]
+    assert part.separated.shape == (2,)
+    np.testing.assert_allclose(part.test.null, whole.test.null[:, [0, 3]], atol=1e-9)
+    np.testing.assert_array_equal(part.test.statistic, whole.fit.statistic[[0, 3]])
+
+
 def test_spread_over_threads_is_the_same(monkeypatch):
     monkeypatch.setattr("facevalue.stats.mrqap_logistic.NUMBERS", 4)
     given = {"names": NAMES, "directed": True, "permutations": 30, "seed": 1}
@@ -202,7 +213,8 @@ def test_double_semi_partialling_of_a_predictor_of_few_pairs_ends():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"), [({"method": "x"}, "method dsp or y"), ({"permutations": 0}, "1 permutation or more")]
+    ("given", "message"),
+    [({"method": "x"}, "method dsp or y"), ({"permutations": 0}, "1 permutation or more"), ({"only": ["d"]}, "to test out of")],
 )
 def test_says_what_it_expected(given, message):
     options = {"names": NAMES, "directed": True, "permutations": 9, "seed": 1} | given

@@ -25,7 +25,7 @@ def logit_interval(sets: list[frozenset[int]], hits: np.ndarray, level: float) -
     return tuple(1 / (1 + np.exp(-np.log(share / (1 - share)) - np.array([-half, half]))))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 2, 5])
 def test_triads_vary_as_all_that_share_a_person_do(seed):
     signs = network(12, seed=seed, density=0.6, bad=0.4, unknown=0.1)
     low, high = share_intervals([signs], level=0.9)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from facevalue.stats.sign_swaps import permuted_signs
 from facevalue.stats.triads import MEASURES, balance_test, triads
 
 from .signed import every_sign, network, one_by_one, popular_enemies, relabelled
@@ -155,6 +156,20 @@ def test_blocks_keep_their_own_number_of_negative_ties():
     blocks = [network(12, seed=6, bad=0), network(12, seed=7, bad=1)]
     found = balance_test(blocks, permutations=19, seed=0)
     assert (found.null[:, :4] == found.observed[:4]).all()
+
+
+def test_draws_are_counted_as_networks_are():
+    blocks, null, k = [network(16, seed=8, unknown=0.15, density=0.6), network(9, seed=9)], [], 4
+    for number, signs in enumerate(blocks):
+        i, j = np.nonzero(np.triu(np.nan_to_num(signs), 1))
+        networks = []
+        for negative in permuted_signs(signs[i, j] < 0, draws=k, seed=(5, number)):
+            new = signs.copy()
+            new[i, j] = new[j, i] = np.where(negative, -1, 1)
+            networks.append(new)
+        null.append(networks)
+    found = balance_test(blocks, permutations=k, seed=5).null
+    assert np.allclose(found, [triads(pair).measures for pair in zip(*null, strict=True)])
 
 
 @pytest.mark.shared

@@ -31,14 +31,17 @@ class MrqapLogistic:
     fit
         Of the dyads as they are.
     test
-        Of the coefficients in the fit's order.
-    separated : (q,) int
+        Of the t coefficients tested, in the fit's order.
+    separated : (t,) int
         Under how many permutations outcomes were separated, so that the root of the drop in deviance stood in for z.
+    tested : (t,) int
+        Which coefficients these are.
     """
 
     fit: LogisticFit
     test: PermutationTest
     separated: np.ndarray
+    tested: np.ndarray
 
 
 def mrqap_logistic(
@@ -51,6 +54,7 @@ def mrqap_logistic(
     method: str = "dsp",
     block_intercepts: bool = False,
     stop: int | None = None,
+    only: Sequence[str] | None = None,
     over: Callable[..., Iterable[Any]] = map,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> MrqapLogistic:
@@ -81,6 +85,8 @@ def mrqap_logistic(
         Whether each block has a constant of its own, in place of one for all; blocks whose outcomes are all alike are left out.
     stop
         See `permutation_test`; the permutations come in batches of 250, and end with that in which all are clear.
+    only
+        Names of the coefficients to test, which is quicker; None tests all.
     over
         The `map` of a pool of processes or threads; the answer does not depend on it.
     progress
@@ -94,7 +100,7 @@ def mrqap_logistic(
     Raises
     ------
     ValueError
-        As `cells` and `logistic_fit` do, of an unknown method, or without permutations.
+        As `cells` and `logistic_fit` do, of an unknown method, without permutations, or with nothing to test.
 
     References
     ----------
@@ -114,18 +120,22 @@ def mrqap_logistic(
         raise ValueError(f"expected method dsp or y and 1 permutation or more, got {method!r} and {permutations}")
     counted = cells(blocks, directed=directed)
     fit = logistic_fit(counted, names=names, block_intercepts=block_intercepts)
-    plan = (
-        _moved_residuals(blocks, counted, fit) if method == "dsp" else _moved_outcome(blocks, counted, fit, directed=directed)
-    )
-    null, separated = np.empty((0, len(fit.names))), np.zeros(len(fit.names), int)
-    while len(null) < permutations and (stop is None or not _clear(fit.statistic, null, stop)):
+    tested = np.flatnonzero([only is None or name in only for name in fit.names])
+    if not tested.size:
+        raise ValueError(f"expected coefficients to test out of {list(fit.names)}, got {list(only or ())}")
+    if method == "dsp":
+        plan = _moved_residuals(blocks, counted, fit, tested)
+    else:
+        plan = _moved_outcome(blocks, counted, fit, directed=directed)
+    columns = slice(None) if method == "dsp" else tested
+    observed, null, separated = fit.statistic[tested], np.empty((0, len(tested))), np.zeros(len(tested), int)
+    while len(null) < permutations and (stop is None or not _clear(observed, null, stop)):
         order = _order(blocks, min(BATCH, permutations - len(null)), (seed, len(null)))
         tasks = [(plan, order[start : start + plan.at_once]) for start in range(0, len(order), plan.at_once)]
-        found = list(over(_permuted, tasks))
-        null = np.concatenate([null, *(statistic for statistic, _ in found)])
-        separated += sum(number for _, number in found)
+        for statistic, apart in over(_permuted, tasks):
+            null, separated = np.concatenate([null, statistic[:, columns]]), separated + apart[columns]
         progress(len(null), permutations)
-    return MrqapLogistic(fit, permutation_test(fit.statistic, null, stop=stop), separated)
+    return MrqapLogistic(fit, permutation_test(observed, null, stop=stop), separated, tested)
 
 
 def _clear(statistic: np.ndarray, null: np.ndarray, stop: int) -> bool:
@@ -185,17 +195,18 @@ def _uneven(weight: np.ndarray, people: int) -> np.ndarray | None:
     return None if weight.max() == 1 and weight.sum() == len(weight) - people else weight
 
 
-def _moved_residuals(blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit) -> _Plan:
+def _moved_residuals(blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit, tested: np.ndarray) -> _Plan:
     """Return the plan of double semi-partialling; in the model of the intercept the other columns are as given."""
     constant, (row, column) = fit.names[0] == INTERCEPT, _laid_out(blocks)
     places = _only(counted, ~np.isin(counted.block, fit.left_out_blocks))
     model, mean = _model(places, constant=constant)
-    models = [model.without(k) for k in range(len(fit.names))]
-    if constant:
-        models[0] = replace(models[0], shift=mean)
+    models = [replace(model.without(k), shift=mean if constant and k == 0 else None) for k in tested]
     ends = [fit_logits(less, np.zeros(len(less.kept) + less.constants)).coefficients[0] for less in models]
     starts = [np.insert(end, len(less.kept), 0) for less, end in zip(models, ends, strict=True)]
-    moving, weight = _residuals(blocks, constant=constant), _uneven(_flat(_predicted(block) for block in blocks), len(row))
+    moving, weight = (
+        _residuals(blocks, tested, constant=constant),
+        _uneven(_flat(_predicted(block) for block in blocks), len(row)),
+    )
     return _Plan(tuple(models), tuple(starts), places.ego, places.alter, row, column, moving, weight)
 
 
@@ -241,8 +252,8 @@ def _flat(matrices: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.asarray(matrix, np.float64).ravel() for matrix in matrices])
 
 
-def _residuals(blocks: Sequence[Dyads], *, constant: bool) -> np.ndarray:
-    """Return what is left of each column by least squares on the others, (q, cells): 0 where not known.
+def _residuals(blocks: Sequence[Dyads], tested: np.ndarray, *, constant: bool) -> np.ndarray:
+    """Return what is left of each column tested by least squares on the others, (t, cells): 0 where not known.
 
     The constant comes first; without it, columns are less their blocks' means. With X = QR, the residual of a column on the
     others lies along that of `X (X'X)^-1 = Q R'^-1`.
@@ -254,8 +265,8 @@ def _residuals(blocks: Sequence[Dyads], *, constant: bool) -> np.ndarray:
     x = x / np.where(spread > 0, spread, 1)
     q, r = np.linalg.qr(np.column_stack([np.ones(len(x)), x]) if constant else x)
     inverse = np.linalg.inv(r)
-    found = np.zeros((len(r), sum(len(block) ** 2 for block in blocks)))
-    found[:, _flat(known) > 0] = (q @ (inverse.T / (inverse**2).sum(1))).T
+    found = np.zeros((len(tested), sum(len(block) ** 2 for block in blocks)))
+    found[:, _flat(known) > 0] = (q @ (inverse.T / (inverse**2).sum(1))[:, tested]).T
     return found
 
 

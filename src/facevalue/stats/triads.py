@@ -249,14 +249,23 @@ def _measures(paths: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def _redrawn(matrix: np.ndarray, ends: np.ndarray, negative: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give paths and pairs of draws of signs, (r, m), some draws at a time."""
+    """Give paths and pairs of draws of signs, (r, m), some draws at a time, from the known pairs at the ends of two ties.
+
+    With all ties A = P + N, `P N + N P = A N + N A - 2 N N` and `P P = A A - A N - N A + N N`.
+    """
+    tied = (np.nan_to_num(matrix) != 0).astype(np.float32)
+    there = tied @ tied
+    i, j = np.nonzero(np.triu(np.isfinite(matrix) & (there > 0)))
     size = max(1, CELLS // max(matrix.size, 1))
-    i, j = ends.T
     for start in range(0, len(negative), size):
-        new = np.where(negative[start : start + size], -1, 1)
-        drawn = np.tile(matrix.astype(np.float32), (len(new), 1, 1))
-        drawn[:, i, j] = drawn[:, j, i] = new
-        yield census(drawn)[:2]
+        enemy = np.zeros((len(negative[start : start + size]), *matrix.shape), np.float32)
+        enemy[:, *ends.T] = enemy[:, *ends.T[::-1]] = negative[start : start + size]
+        met, both = tied @ enemy, (enemy @ enemy)[:, i, j].astype(np.float64)
+        one = (met[:, i, j] + met[:, j, i]).astype(np.float64)
+        paths = np.stack([there[i, j] - one + both, one - 2 * both, both], 1)
+        foe, tie = enemy[:, i, j].astype(np.float64), tied[i, j]
+        kinds = np.stack([foe, np.broadcast_to(1.0 - tie, foe.shape), tie - foe], 2)
+        yield paths @ kinds, np.minimum(paths, 1) @ kinds
 
 
 def _tested(observed: np.ndarray, null: np.ndarray, *, free: float, mixing: float) -> BalanceTest:

@@ -79,35 +79,19 @@ def structural_balance(
 
 def _counted(signs: Sequence[np.ndarray], *, level: float) -> Findings:
     """Return what is there: counts, shares with intervals, and the same shares among all pairs."""
-    found = triads(signs)
-    names, n = np.array(MEASURES, object), found.resting.astype(int)
+    found, names, group = triads(signs), np.array(MEASURES, object), "all"
+    n, paths = found.resting.astype(int), found.paths.sum(0)
     low, high = share_intervals(signs, level=level)
-    told = np.where(np.isfinite(low), level, np.nan)
-    method = np.where(np.isfinite(low), "robust by person", "none")
-    ends = found.paths.sum((0, 2)).astype(int)
+    known = np.isfinite(low)
+    ends = {"low": low, "high": high, "level": np.where(known, level, np.nan)}
+    method = np.where(known, "robust by person", "none").astype(object)
+    opened, counts = np.array(["open ++", "open +-", "open --"], object), paths.sum(1).astype(int)
     return concatenate(
         [
-            tabled(STUDY, measure=names[:4], group="all", value=found.measures[:4], n=n[:4], method="count"),
-            tabled(
-                STUDY,
-                measure=np.array(["open ++", "open +-", "open --"], object),
-                group="all",
-                value=found.paths.sum(0)[:, 1],
-                n=ends,
-                method="count",
-            ),
-            tabled(
-                STUDY,
-                measure=names[4:],
-                group="all",
-                value=found.measures[4:],
-                low=low,
-                high=high,
-                level=told,
-                n=n[4:],
-                method=method.astype(object),
-            ),
-            tabled(STUDY, measure="among_all " + names[6:], group="all", value=found.among_all, n=n[6:], method="share"),
+            tabled(STUDY, measure=names[:4], group=group, value=found.measures[:4], n=n[:4], method="count"),
+            tabled(STUDY, measure=opened, group=group, value=paths[:, 1], n=counts, method="count"),
+            tabled(STUDY, measure=names[4:], group=group, value=found.measures[4:], n=n[4:], method=method, **ends),
+            tabled(STUDY, measure="among_all " + names[6:], group=group, value=found.among_all, n=n[6:], method="share"),
         ]
     )
 

@@ -173,7 +173,7 @@ def fitted(
     by
         How it is tested.
     only
-        Of a linear one, the terms to test by permutation; None tests all.
+        The terms to test by permutation; None tests all.
 
     Raises
     ------
@@ -184,34 +184,43 @@ def fitted(
         f: getattr(by, f) for f in ("directed", "permutations", "seed", "method", "stop", "over", "progress")
     }
     given |= {"names": names, "block_intercepts": by.block_intercepts}
-    found = mrqap(blocks, only=only, **given) if kind == "linear" else mrqap_logistic(blocks, **given)
+    found = (mrqap if kind == "linear" else mrqap_logistic)(blocks, only=only, **given)
     fit, counted = found.fit, cells(blocks, directed=by.directed)
-    tested = found.tested if isinstance(found, Mrqap) else np.arange(len(fit.names))
     return Model(
         name,
         kind,
         outcome,
-        _terms(found, tested, counted, by.level),
+        _terms(found, counted, by.level),
         fit.n,
         len(np.unique(np.concatenate([counted.ego, counted.alter]))),
         len(np.unique(counted.block)) - (fit.left_out if isinstance(fit, LogisticFit) else 0),
         fit.printed,
-        {fit.names[k]: found.test.null[:, at] for at, k in enumerate(tested)},
+        {fit.names[k]: found.test.null[:, at] for at, k in enumerate(found.tested)},
         by.level,
         by.method,
     )
 
 
-def _terms(found: Mrqap | MrqapLogistic, tested: np.ndarray, counted: Cells, level: float) -> tuple[Term, ...]:
+def _terms(found: Mrqap | MrqapLogistic, counted: Cells, level: float) -> tuple[Term, ...]:
     """Return the coefficients of a regression; those that were not tested without p."""
-    fit, test = found.fit, found.test
+    fit, test, tested = found.fit, found.test, found.tested
     robust, jackknife = dyadic_robust(fit, counted), person_jackknife(fit, counted)
     low, high = dyadic_interval(fit.coefficients, jackknife.se, people=jackknife.people, level=level)
     p, drawn = np.full((4, len(fit.names)), np.nan), np.zeros(len(fit.names), int)
     p[:, tested], drawn[tested] = (test.less, test.greater, test.two_sided, test.error), test.permutations
     numbers = np.stack([fit.coefficients, fit.se, robust.se, low, high, fit.statistic, *p], axis=1)
+    separated = np.zeros(len(fit.names), int)
+    separated[tested] = found.separated if isinstance(found, MrqapLogistic) else 0
     said = [
-        "; ".join(text for text, told in ((NEGATIVE, robust.negative[k]), (ON_ONE, jackknife.rests_on_one[k])) if told)
+        "; ".join(
+            text
+            for text, told in (
+                (NEGATIVE, robust.negative[k]),
+                (ON_ONE, jackknife.rests_on_one[k]),
+                (f"outcomes were told apart without error under {separated[k]} permutations", separated[k]),
+            )
+            if told
+        )
         for k in range(len(fit.names))
     ]
     rows: list[list[Any]] = [[*row, int(count), words] for row, count, words in zip(numbers.tolist(), drawn, said, strict=True)]

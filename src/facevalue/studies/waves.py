@@ -16,7 +16,7 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.calibration import check_level
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
-from facevalue.stats.network_fits import linear_fit
+from facevalue.stats.network_fits import INTERCEPT, linear_fit
 from facevalue.studies.dimensions import tabled
 from facevalue.studies.tie_models import Model, Procedure, fitted
 
@@ -275,8 +275,8 @@ def cannot_conclude(waves: int, photo_waves: int) -> list[str]:
         found += [
             "Faces that change alike may have aged alike, or been photographed alike at the second wave: convergence is more "
             "than that only against pairs without a tie of the same place, age and camera.",
-            "Those who were alike when they became friends have little left to converge: no convergence found does not show that "
-            "there was none.",
+            "Those who were alike when they became friends have little left to converge: where no convergence is found, there "
+            "may have been some.",
         ]
     return found + always
 
@@ -355,6 +355,7 @@ def _rows(found: Cells, kept: np.ndarray) -> Cells:
 class _Mean:
     """The mean of m cells, as a fit."""
 
+    names: tuple[str, ...]
     design: np.ndarray
     residuals: np.ndarray
     working_weights: np.ndarray
@@ -364,7 +365,7 @@ class _Mean:
     @classmethod
     def of(cls, found: Cells) -> _Mean:
         m, mean = len(found), found.outcome.mean()
-        return cls(np.ones((m, 1)), found.outcome - mean, np.ones(m), np.array([[1 / m]]), np.array([mean]))
+        return cls((INTERCEPT,), np.ones((m, 1)), found.outcome - mean, np.ones(m), np.array([[1 / m]]), np.array([mean]))
 
 
 def _estimate(found: Cells, *, measure: str, group: str, level: float) -> Findings:
