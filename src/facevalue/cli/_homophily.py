@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FRIENDLY = ("friend", "friends", "friendship", "like", "likes", "liking", "positive", "trust", "tie", "ties")
 HOSTILE = ("enemy", "enemies", "enmity", "dislike", "dislikes", "negative", "foe", "foes", "hate", "conflict")
 DIMENSION_STOP = 20
+# Cells from which processes are worth their start.
+LARGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def found(
     """Return all that the report shows."""
     from facevalue import models
     from facevalue.cli import _show
+    from facevalue.cli._spread import spread
     from facevalue.data.ties import linked_table, symmetrised
     from facevalue.report.homophily import Result
     from facevalue.studies.homophily import homophily
@@ -204,9 +207,12 @@ def found(
 
     similarity = photographed.similarity
     sample = _sample(network, photographed, asked, by)
-    with _show.progress("exchanging people", "permutations", quiet=asked.quiet) as progress:
-        regressions, notes = homophily(sample, by=replace(by, progress=progress), tie_kind=tie_kind, what=similarity.name)
-    dimensions = _dimensions(network.members.id, photographed, sample, asked, by)
+    large = len(sample.rows) > 1 and sum(len(rows) ** 2 for rows in sample.rows) > LARGE
+    with spread(asked.workers if large else 1) as over:
+        by = replace(by, over=over)
+        with _show.progress("exchanging people", "permutations", quiet=asked.quiet) as progress:
+            regressions, notes = homophily(sample, by=replace(by, progress=progress), tie_kind=tie_kind, what=similarity.name)
+        dimensions = _dimensions(network.members.id, photographed, sample, asked, by)
     mutual = [symmetrised(part, "either") for part in sample.signs]
     balance = structural_balance(mutual, level=by.level, seed=by.seed, permutations=min(by.permutations, 1000))
     names = [name for name in (photographed.detector, asked.model) if name in models.names()]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,6 +42,7 @@ def power(
     import time
 
     from facevalue.cli import _show
+    from facevalue.cli._spread import spread
     from facevalue.report import power as report
     from facevalue.studies import power as study
     from facevalue.studies.simulated_network import Design
@@ -51,7 +50,7 @@ def power(
     start = time.perf_counter()
     design = Design(people, villages, ties, enemies, effect, 0.0, reliability, photos, directed)
     simulation, further = study.Simulation(runs, permutations, alpha, seed), _grid(grid)
-    with _spread(workers) as over, _show.progress("simulating", "studies", quiet=quiet) as progress:
+    with spread(workers) as over, _show.progress("simulating", "studies", quiet=quiet) as progress:
         found = study.power(design, further, simulation=simulation, level=level, over=over, progress=progress)
     axis, values = (further.axis, further.values) if further else ("", ())
     result = report.Result(found, design, axis, values, simulation, level, time.perf_counter() - start)
@@ -74,25 +73,6 @@ def _grid(words: str) -> Grid | None:
             f"--grid: expected one of {', '.join(AXES)} and numbers, {GRID[20:41]}; got {words}"
         ) from error
     return Grid(axis.strip(), tuple(numbers))
-
-
-@contextmanager
-def _spread(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Give the `map` of so many processes, of which each computes in one thread; 0 takes one a core."""
-    import multiprocessing
-    import os
-    from concurrent.futures import ProcessPoolExecutor
-
-    from facevalue.annotate.engine import cores
-
-    workers = workers or cores()
-    if workers == 1:
-        yield map
-        return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool.map
 
 
 def _print(result: Result, files: list[str], out: Path) -> None:

@@ -87,7 +87,7 @@ def _ties(rows: Sequence[tuple[str, Entry]], directed: bool) -> Ties:
 
 
 def negated(ties: Ties, negative: Sequence[str]) -> Ties:
-    """Return ties of which those of the named relations weigh less than nothing; UnknownName where there is no such relation."""
+    """Return ties with those of the named relations below 0; UnknownName where there is no such relation."""
     for name in negative:
         if name not in ties.relations:
             raise UnknownName(name, ties.relations, what="relation")

@@ -6,7 +6,8 @@ pairs without a tie; with a tie as outcome that of similarity says how it goes w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,19 +47,30 @@ def homophily(
     SchemaError
         The regression of similarity cannot be fitted, as with a control that is the same for all pairs.
     """
-    by = replace(by, directed=sample.directed)
+    outcomes = tie_outcomes(sample.signs) if tie_kind else {}
+    steps = _in_all(replace(by, directed=sample.directed), 2 + len(outcomes))
     try:
-        models, notes = [similarity_model(sample, by=by, what=what)], list[str]()
+        models, notes = [similarity_model(sample, by=next(steps), contrast_by=next(steps), what=what)], list[str]()
     except ValueError as error:
         raise SchemaError(f"similarity cannot be regressed on ties: {error}") from error
-    for name, outcome in tie_outcomes(sample.signs).items() if tie_kind else ():
+    for name, outcome in outcomes.items():
         try:
-            model, told = _without_separating(sample, outcome, name=name, kind=tie_kind or "logistic", by=by)
+            model, told = _without_separating(sample, outcome, name=name, kind=tie_kind or "logistic", by=next(steps))
         except ValueError as error:
             notes.append(f"No regression of {name}: {error}.")
         else:
             models, notes = [*models, model], [*notes, *told]
     return models, notes
+
+
+def _in_all(by: Procedure, steps: int) -> Iterator[Procedure]:
+    """Give a procedure for each step, whose progress is that of all."""
+
+    def progress(done: int, total: int, step: int) -> None:
+        by.progress(step * total + done, steps * total)
+
+    for step in range(steps):
+        yield replace(by, progress=functools.partial(progress, step=step))
 
 
 def tie_outcomes(signs: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
@@ -81,7 +93,7 @@ def tie_outcomes(signs: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
     return found
 
 
-def similarity_model(sample: PairSample, *, by: Procedure, what: str = "") -> Model:
+def similarity_model(sample: PairSample, *, by: Procedure, contrast_by: Procedure | None = None, what: str = "") -> Model:
     """Return the regression of similarity on friend, enemy and the controls that do not contain similarity.
 
     Where enemies are, a last term says how much more alike friends are than enemies: the coefficient of friend once all tied
@@ -96,7 +108,7 @@ def similarity_model(sample: PairSample, *, by: Procedure, what: str = "") -> Mo
         return found
     tied = {FRIEND: ties[FRIEND], "tied": [abs(part) for part in sample.signs]}
     blocks = sample.dyads(sample.similarity, *tied.values(), terms=terms)
-    contrast = _weighted(blocks, [CONTRAST, "tied", *terms], sample, by, words, [CONTRAST])
+    contrast = _weighted(blocks, [CONTRAST, "tied", *terms], sample, contrast_by or by, words, [CONTRAST])
     last = next(term for term in contrast.terms if term.name == CONTRAST)
     return replace(found, terms=(*found.terms, last), null={**found.null, CONTRAST: contrast.null[CONTRAST]})
 

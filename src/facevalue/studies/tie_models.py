@@ -134,7 +134,7 @@ class Procedure:
     block_intercepts
         Whether each block has a constant of its own.
     over
-        The `map` of a pool of processes.
+        The `map` of a pool of processes, for linear ones of several blocks.
     progress
         Called with permutations done and in all.
     """
@@ -180,11 +180,9 @@ def fitted(
     ValueError
         As `mrqap` and `mrqap_logistic` do.
     """
-    given: dict[str, Any] = {
-        f: getattr(by, f) for f in ("directed", "permutations", "seed", "method", "stop", "over", "progress")
-    }
+    given: dict[str, Any] = {f: getattr(by, f) for f in ("directed", "permutations", "seed", "method", "stop", "progress")}
     given |= {"names": names, "block_intercepts": by.block_intercepts}
-    found = (mrqap if kind == "linear" else mrqap_logistic)(blocks, only=only, **given)
+    found = mrqap(blocks, only=only, over=by.over, **given) if kind == "linear" else mrqap_logistic(blocks, only=only, **given)
     fit, counted = found.fit, cells(blocks, directed=by.directed)
     return Model(
         name,
