@@ -308,8 +308,8 @@ def _waves(network: Network, photographed: Photographed, sample: PairSample, ask
     seen = [
         _of_wave(network, photographed, sample, asked, wave) for wave in ends if wave in _photo_waves(network, photographed)
     ]
-    alike = seen[0] if seen else sample.similarity
-    waves = Waves(first, last, alike, seen[1] if len(seen) == 2 else None, sample.controls, sample.terms)
+    alike, errors = (seen[0], None) if seen else (sample.similarity, sample.errors)
+    waves = Waves(first, last, alike, seen[1] if len(seen) == 2 else None, sample.controls, sample.terms, errors)
     models, left_out = wave_models(waves, by=replace(by, directed=sample.directed))
     found = resemblance(waves, level=by.level, directed=sample.directed)
     sentences = [f"Wave {ends[0]} against wave {ends[1]}.", *(f"{name}: {why}." for name, why in left_out.items())]

@@ -103,8 +103,9 @@ def corrected_fit(
     Returns
     -------
     CorrectedFit
-        In simulations the coefficients are within 3 % of true ones down to a reliability of .5; where the interval of the
-        reliability comes near 0, they and their intervals say little, and `note` says so.
+        In simulations coefficients at reliabilities of .3 and .5 are within 3 % of those of the true similarity, at .5 also for
+        odds of 2.7 per standard deviation; with two photos of 10 people alone 4 % too small, with odds of 7.4 9 % too large.
+        Where the interval of the reliability comes near 0, they and their intervals say little, and `note` says so.
 
     Raises
     ------

@@ -16,12 +16,12 @@ from facevalue.data.errors import RunError, SchemaError
 from facevalue.stats.attenuation import calibrated_values, precision_weights
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Dyads, cells
-from facevalue.stats.error_correction import Kind, corrected_fit
+from facevalue.stats.error_correction import Kind
 from facevalue.stats.network_fits import linear_fit
 from facevalue.stats.newton import Separated
 from facevalue.studies.controls import SIMILARITY, read_control
 from facevalue.studies.pair_sample import PairSample
-from facevalue.studies.tie_models import Corrected, Model, Procedure, fitted
+from facevalue.studies.tie_models import Corrected, Model, Procedure, corrected, fitted
 
 FRIEND, ENEMY, CONTRAST, RATHER = "friend", "enemy", "friend-enemy", "friend rather than enemy"
 
@@ -145,9 +145,8 @@ def _weighted(
     jackknife = person_jackknife(fit, weighed)
     low, high = dyadic_interval(fit.coefficients, jackknife.se, people=jackknife.people, level=by.level)
     ends = zip(fit.coefficients, low, high, strict=True)
-    corrected = [Corrected(float(b), float(low), float(high), float("nan")) for b, low, high in ends]
-    terms = (replace(term, corrected=corrected[k]) for k, term in enumerate(found.terms))
-    return replace(found, terms=tuple(terms))
+    rows = [Corrected(float(b), float(start), float(end), float("nan")) for b, start, end in ends]
+    return replace(found, terms=tuple(replace(term, corrected=row) for term, row in zip(found.terms, rows, strict=True)))
 
 
 def _without_separating(
@@ -202,10 +201,4 @@ def tie_model(
     interacts = any(SIMILARITY in {part.column for part in read_control(term)} for term in terms)
     if sample.errors is None or interacts:
         return found
-    counted = cells(blocks, directed=by.directed)
-    right = corrected_fit(counted, sample.errors, column=0, kind=kind, block_intercepts=by.block_intercepts, level=by.level)
-    corrected = []
-    for k, term in enumerate(found.terms):
-        value = Corrected(float(right.values[k]), float(right.low[k]), float(right.high[k]), float("nan"))
-        corrected.append(replace(term, corrected=value, note="; ".join(filter(None, (term.note, right.note)))))
-    return replace(found, terms=tuple(corrected))
+    return corrected(found, blocks, sample.errors, by=by)

@@ -117,11 +117,12 @@ def village_contrasts(sample: PairSample, *, level: float) -> Findings:
     level
         Of the intervals, in (0, 1).
     """
-    found = [tabled(STUDY, measure=np.empty(0, object), group="", value=np.empty(0), n=0, method="")]
-    for name, block in zip(sample.block_names, _single(sample), strict=True):
+    found, ties = list[Findings](), tie_indicators(sample.signs)
+    blocks = sample.dyads(sample.similarity, *ties.values(), terms=())
+    for name, block in zip(sample.block_names, blocks, strict=True):
         known = block.known
         columns = [k for k in range(block.predictors.shape[2]) if len(np.unique(block.predictors[known][:, k])) > 1]
-        names = [list(tie_indicators(sample.signs))[k] for k in columns]
+        names = [list(ties)[k] for k in columns]
         measures, rows = np.array([f"{tie}-{NONE}" for tie in names], object), {"group": name, "n": len(block)}
         try:
             counted = cells([Dyads(block.outcome, block.predictors[..., columns])], directed=sample.directed)
@@ -137,10 +138,6 @@ def village_contrasts(sample: PairSample, *, level: float) -> Findings:
         levels = np.where(np.isfinite(ends["low"]), level, np.nan)
         found.append(tabled(STUDY, measure=measures, level=levels, method="jackknife of people", **rows, **ends))
     return concatenate(found)
-
-
-def _single(sample: PairSample) -> list[Dyads]:
-    return sample.dyads(sample.similarity, *tie_indicators(sample.signs).values(), terms=())
 
 
 def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np.ndarray]], *, by: Procedure) -> Findings:

@@ -13,12 +13,13 @@ import numpy as np
 
 from facevalue.data.errors import WrongShape
 from facevalue.data.findings import Findings, concatenate
+from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.calibration import check_level
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.network_fits import INTERCEPT, linear_fit
 from facevalue.studies.dimensions import tabled
-from facevalue.studies.tie_models import Model, Procedure, fitted
+from facevalue.studies.tie_models import Model, Procedure, corrected, fitted
 
 STUDY = "waves"
 FEWEST = 10
@@ -63,6 +64,8 @@ class Waves:
         At the first wave; None where there are none.
     names
         Of the p controls.
+    errors
+        What each person's face brings into the similarity of the first wave; None where it is not known.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Waves:
     later: Sequence[np.ndarray] | None = None
     controls: Sequence[np.ndarray] | None = None
     names: tuple[str, ...] = ()
+    errors: PersonErrors | None = None
 
     def __post_init__(self) -> None:
         sizes = [(len(block), len(block)) for block in self.first]
@@ -176,7 +180,8 @@ def wave_models(waves: Waves, *, by: Procedure) -> tuple[tuple[Model, ...], dict
         outcome = "change of similarity, second wave less first" if kind == "linear" else f"{name} between the waves"
         try:
             names = predictor_names(waves, name)
-            models.append(fitted(blocks, names, name=name, kind=kind, outcome=outcome, by=by))
+            model = fitted(blocks, names, name=name, kind=kind, outcome=outcome, by=by)
+            models.append(corrected(model, blocks, waves.errors, by=by) if waves.errors and kind == "logistic" else model)
         except ValueError as error:
             left_out[name] = str(error)
     return tuple(models), left_out
