@@ -1,10 +1,10 @@
 """Regressions over dyads: seconds and memory beside their goals and beside R's sna; and how often tests err.
 
-    python benchmarks/networks.py [linear small logistic villages peer errors] [--quick]
+    python benchmarks/networks.py [linear small logistic villages study peer errors] [--quick]
 
 writes results/networks.csv, and results/networks_errors.csv of `errors`; a part of its own replaces its rows there. Each part
 runs in a process of its own, so that memory is its own. `peer` wants Rscript with the package sna, and runs netlm on the same
-matrices. `--quick` tries everything on little, and writes nothing.
+matrices; `study` is what `facevalue homophily` does once photos are measured. `--quick` tries everything on little, and writes nothing.
 """
 
 import argparse
@@ -19,18 +19,23 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from figures import Figure, write
-from networks_errors import corrections, type_i
+from networks_errors import type_i
 
 from facevalue.stats.dyadic import dyadic_robust
 from facevalue.stats.dyads import Dyads, cells
 from facevalue.stats.mrqap import mrqap
 from facevalue.stats.mrqap_logistic import mrqap_logistic
-from facevalue.stats.network_fits import linear_fit
-from facevalue.studies.simulated_network import COVARIATES, Design, simulated_network
+from facevalue.stats.network_linear import linear_fit
+from facevalue.studies.face_similarity import FaceSimilarity
+from facevalue.studies.homophily import homophily
+from facevalue.studies.pair_sample import PairSample, pair_sample
+from facevalue.studies.relation_means import relation_means, village_contrasts
+from facevalue.studies.simulated_network import COVARIATES, Design, SimulatedNetwork, simulated_network
+from facevalue.studies.structural_balance import structural_balance
+from facevalue.studies.tie_models import Procedure
 
 RESULTS = Path(__file__).parents[1] / "results"
 R_SCRIPT = """
@@ -106,7 +111,7 @@ def logistic(quick: bool) -> list[Figure]:
     return [seconds, Figure(what, "permutations in which outcomes were separated", float(found.separated.max()))]
 
 
-def contrasts(made: Any) -> dict[str, list[Dyads]]:
+def contrasts(made: SimulatedNetwork) -> dict[str, list[Dyads]]:
     """Return the similarity of friends beside no tie, of enemies beside no tie, and of friends beside enemies."""
     kept = {"friend - none": (1, 0), "enemy - none": (-1, 0), "friend - enemy": (1, -1)}
     found: dict[str, list[Dyads]] = {name: [] for name in kept}
@@ -139,6 +144,41 @@ def villages(quick: bool) -> list[Figure]:
             figures.append(Figure(f"fit and dyadic-robust errors, {whole}, {name}", "seconds", time.perf_counter() - start))
     figures.append(Figure(f"all three contrasts, {whole}", "seconds", time.perf_counter() - first, goal="<= 600"))
     return [*figures, Figure(f"all three contrasts, {whole}", "peak MB of a process", peak())]
+
+
+def sample_of(made: SimulatedNetwork) -> PairSample:
+    """Return the pairs of made villages, as `facevalue homophily` takes them once photos are measured."""
+    sizes = [len(home) for home in made.villages]
+    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    error = np.concatenate([home.error for home in made.villages])
+    photos, why = np.full(len(error), made.design.photos), np.full(len(error), "", object)
+    values = tuple(home.similarity for home in made.villages)
+    similarity = FaceSimilarity("made", tuple(rows), values, error, "made", photos, why, kind="cosine", doubt=0.05)
+    signs, controls = ([getattr(home, name) for home in made.villages] for name in ("signs", "covariates"))
+    names = [f"village {i}" for i in range(len(rows))]
+    return pair_sample(similarity, names, signs, controls, terms=COVARIATES, block_intercepts=True)
+
+
+def study(quick: bool) -> list[Figure]:
+    """Return seconds and memory of the regressions, corrections, means and triads of a large study."""
+    people, n, permutations = (30, 10, 50) if quick else (150, 170, 1000)
+    made = simulated_network(Design(people, n, 8, 1.2, effect=0.1, enemy_effect=-0.1, photos=2), seed=1)
+    whole = f"the study, {people * n:,} people in {n} villages, {permutations:,} permutations, 2 processes"
+    figures = []
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        by = Procedure(False, permutations, 1, 0.9, block_intercepts=True, over=pool.map)
+        for kind in ("linear", "logistic"):
+            start = time.perf_counter()
+            sample = sample_of(made)
+            models, notes = homophily(sample, by=by, tie_kind=kind)
+            relation_means(sample, level=by.level)
+            village_contrasts(sample, level=by.level)
+            structural_balance(sample.signs, level=by.level, seed=by.seed, permutations=permutations)
+            what, told = f"{whole}, ties {kind}", "; ".join([f"{len(models)} regressions", *notes])
+            goal = "<= 600" if kind == "linear" else ""
+            figures.append(Figure(what, "seconds", time.perf_counter() - start, goal=goal, method=told))
+            figures.append(Figure(what, "peak MB of a process", peak()))
+    return figures
 
 
 def peer(quick: bool) -> list[Figure]:
@@ -176,24 +216,26 @@ def peer(quick: bool) -> list[Figure]:
     ]
 
 
-PARTS = {"linear": linear, "small": small, "logistic": logistic, "villages": villages, "peer": peer}
+PARTS = {"linear": linear, "small": small, "logistic": logistic, "villages": villages, "study": study, "peer": peer}
 ERRORS = "errors"
 
 
 def errors(runs: int) -> list[tuple[str, Figure]]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        return [*type_i(runs, pool.map), *corrections(runs, pool.map)]
+        return type_i(runs, pool.map)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, ERRORS], default=list(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
+    if unknown := set(given.parts) - {*PARTS, ERRORS}:
+        parser.error(f"expected parts out of {', '.join([*PARTS, ERRORS])}; got {', '.join(sorted(unknown))}")
     print(stack())
-    for part in given.parts:
+    for part in given.parts or PARTS:
         if part == ERRORS:
             found = errors(10 if given.quick else given.runs)
         else:
@@ -204,7 +246,7 @@ def main() -> None:
         if not given.quick:
             rows = [(name, *figure.cells(), stack()) for name, figure in found]
             table = RESULTS / ("networks_errors.csv" if part == ERRORS else "networks.csv")
-            write(rows, table, ("type_i", "correction") if part == ERRORS else tuple(PARTS))
+            write(rows, table, ("type_i",) if part == ERRORS else tuple(PARTS))
 
 
 if __name__ == "__main__":

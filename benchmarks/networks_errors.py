@@ -1,28 +1,24 @@
-"""How often tests over dyads find what is not there, and how corrected coefficients hold, in simulation.
+"""How often tests over dyads find what is not there, in simulation.
 
     python benchmarks/networks.py errors [--runs 1000]
 
-calls this: null models with person effects, at alpha .05; and coefficients of a similarity of known reliability.
+calls this: null models with person effects, at alpha .05.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from figures import LEVEL, Figure
 
-from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.calibration import wilson_interval
 from facevalue.stats.dyadic import dyadic_robust
 from facevalue.stats.dyads import Dyads, cells
-from facevalue.stats.error_correction import corrected_fit
-from facevalue.stats.measurement_error import face_errors
 from facevalue.stats.mrqap import mrqap
 from facevalue.stats.mrqap_logistic import mrqap_logistic
-from facevalue.stats.network_fits import linear_fit, logistic_fit
+from facevalue.stats.network_linear import linear_fit
+from facevalue.stats.network_logistic import logistic_fit
 from facevalue.stats.permutation import qap_test
-from facevalue.studies.simulated_network import Design, Effects, simulated_network
 
 ALPHA, HOLDS = 0.05, "0.035 to 0.065"
 PEOPLE, PERMUTATIONS = 30, 199
@@ -98,65 +94,4 @@ def type_i(runs: int, over: Over) -> list[tuple[str, Figure]]:
             goal = HOLDS if name in held else ""
             what = f"{scene}: {name}"
             found.append(("type_i", Figure(what, "finds at .05", hits / len(known), (float(low), float(high)), goal, method)))
-    return found
-
-
-def corrected_test(number: int, *, kind: str, reliability: float) -> tuple[np.ndarray, bool]:
-    """Return the coefficient of similarity, true, naive and corrected, beside what made it, and whether its interval has that.
-
-    Villages of 50 people with two photos; errors are known from the photos alone.
-    """
-    even = Effects(person=0.3)
-    design = Design(50, 4, 10, 0.0, 0.5, reliability=reliability, photos=2, friend=even, camera=0.0)
-    made = simulated_network(design, seed=number)
-    photos = np.concatenate([home.photos for home in made.villages])
-    errors = face_errors(photos.reshape(-1, photos.shape[2]), np.repeat(np.arange(len(photos)), 2))
-    outcomes = [home.signs for home in made.villages]
-    if kind == "linear":
-        outcomes = [
-            linear_outcome(home.truth / made.spread, np.random.default_rng((number, i))) for i, home in enumerate(made.villages)
-        ]
-    stacks = [
-        [Dyads(y, np.concatenate([(s / made.spread)[..., None], home.covariates[..., :4]], 2)) for y, s, home in rows]
-        for rows in (
-            [(y, getattr(home, name), home) for y, home in zip(outcomes, made.villages, strict=True)]
-            for name in ("truth", "similarity")
-        )
-    ]
-    true, measured = (cells(blocks, directed=False) for blocks in stacks)
-    fit: Any = (linear_fit if kind == "linear" else logistic_fit)(true, block_intercepts=True)
-    spread = PersonErrors(errors.error / made.spread**2, errors.shared, errors.doubt)
-    found = corrected_fit(measured, spread, column=0, kind=kind, block_intercepts=True, level=LEVEL)
-    wanted = 0.5
-    return np.array([fit.coefficients[0], found.naive[0], found.values[0]]) / wanted, bool(
-        found.low[0] <= wanted <= found.high[0]
-    )
-
-
-def linear_outcome(similarity: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Return `.5 S + person effects + noise`, symmetric."""
-    n = len(similarity)
-    person, noise = 0.3 * draw.standard_normal(n), np.triu(draw.standard_normal((n, n)), 1)
-    return np.asarray(0.5 * similarity + person[:, None] + person + noise + noise.T)
-
-
-def corrections(runs: int, over: Over) -> list[tuple[str, Figure]]:
-    """Return ratios of naive and of corrected coefficients to the true ones, and the coverage of the intervals."""
-    found = []
-    for kind in ("linear", "logistic"):
-        for reliability in (0.3, 0.5):
-            drawn = list(over(partial(corrected_test, kind=kind, reliability=reliability), range(runs)))
-            ratios, inside = np.array([row[0] for row in drawn]), np.array([row[1] for row in drawn])
-            what = f"{kind}, reliability {reliability:g} a photo, two photos"
-            method = f"{runs} runs, 4 villages of 50; mean, 90 % by its error"
-            for k, name in enumerate(("with true similarity", "naive", "corrected")):
-                column = ratios[:, k][np.isfinite(ratios[:, k])]
-                value, room = column.mean(), 1.645 * column.std() / np.sqrt(len(column))
-                goal = "0.97 to 1.03" if name == "corrected" else ""
-                found.append(
-                    ("correction", Figure(what, f"{name} over true", value, (value - room, value + room), goal, method))
-                )
-            low, high = wilson_interval(inside.sum(), runs, level=LEVEL)
-            ends = (float(low), float(high))
-            found.append(("correction", Figure(what, "coverage at 0.9", inside.mean(), ends, "", f"{runs} runs; wilson")))
     return found

@@ -11,6 +11,7 @@ from facevalue.cli._main import app
 from facevalue.data.photos import REASONS as PHOTO_REASONS
 from facevalue.image.corrupt import CORRUPTIONS
 from facevalue.report import figures as report
+from facevalue.studies.pair_sample import REASONS as PERSON_REASONS
 from facevalue.studies.shapes import REASONS as SHAPE_REASONS
 
 HERE = Path(__file__).parent
@@ -102,6 +103,7 @@ REASON_TABLES = (
     ("A photo without a face", PHOTO_REASONS),
     ("A face without a value", FACE_REASONS),
     ("A face without a measure of its shape", SHAPE_REASONS),
+    ("A person without a part in a network", PERSON_REASONS),
 )
 
 

@@ -1,3 +1,4 @@
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from facevalue.data.people import People
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported and collected by now out of every later search for garbage, which it would slow a hundredfold."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +68,29 @@ def once(make: Callable[[], "Faces"], name: str, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def london(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> "People":
-    """Return a neutral and a smiling photo each of 102 people, measured as `facevalue calibrate` does."""
+def london_faces(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> "Faces":
+    """Return the faces of a neutral and a smiling photo each of 102 people, measured as `facevalue calibrate` does."""
     from facevalue.annotate.memory import annotate
     from facevalue.annotate.verify import wanted
-    from facevalue.data.people import People, read_table
 
     photos = [shared / f"data/london/photos/{folder}" for folder in ("neutral", "smiling")]
     measures = {"instruments": wanted("dlib_resnet"), "detector": "centerface"}
-    faces = once(lambda: annotate(photos, **measures), "london", tmp_path_factory)
+    return once(lambda: annotate(photos, **measures), "london", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def london_neutral(london_faces: "Faces") -> "Faces":
+    """Return the faces of the 102 neutral photos, in the order of their names."""
+    found = london_faces[[path.endswith("_03.jpg") for path in london_faces.path]]
+    return found[np.argsort(found.path)]
+
+
+@pytest.fixture(scope="session")
+def london(shared: Path, london_faces: "Faces") -> "People":
+    """Return the people of the London Set with their two photos each."""
+    from facevalue.data.people import People, read_table
+
+    faces = london_faces
     person = np.array([path.partition("_")[0] for path in faces.path], object)
     rows = {row["face_id"]: row for row in read_table(shared / "data/london/london_info.csv")}
     groups = {name: np.array([rows[who][name] for who in person], object) for name in ("face_gender", "face_eth")}

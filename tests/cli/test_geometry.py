@@ -6,6 +6,7 @@ import pytest
 
 from facevalue.data.faces import Column
 from facevalue.data.files import read_findings, write_faces
+from facevalue.image import landmark_noise
 from facevalue.studies import geometry as study
 
 from ..studies.made_shapes import made, meshed, rated
@@ -17,6 +18,7 @@ ENDS = (("high", 1), ("low", -1))
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
     monkeypatch.setattr(study.geometry, "__kwdefaults__", {"resamples": 30})
+    monkeypatch.setattr(landmark_noise, "DRAWS", 100)
 
 
 def templates(folder, n=12, *, seed=1):

@@ -14,6 +14,8 @@ def test_a_grid_is_printed_written_and_drawn(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "villages 2" in done.stdout
     assert "of verdicts are in doubt" in done.stdout
+    assert "60 studies: about" in done.stderr
+    assert "in 1 process." in done.stderr
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert files == {"power.html", "power.csv", "power.svg", "power.png", "findings.csv", "findings.parquet"}
     with (tmp_path / "out/power.csv").open() as file:
@@ -23,7 +25,7 @@ def test_a_grid_is_printed_written_and_drawn(tmp_path):
     assert float(rows[0]["power"]) == next(row["value"] for row in found if row["measure"] == "power")
     page = (tmp_path / "out/power.html").read_text()
     assert "1 village with 14 people each" in page
-    assert "Power, similarity as outcome: 0.8 is" in page
+    assert "Power, similarity as outcome: below 0.8 up to 2 villages" in page
 
 
 def test_one_design_and_quiet(tmp_path):

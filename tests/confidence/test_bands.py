@@ -11,7 +11,7 @@ from facevalue.data.errors import NotCalibrated, SchemaError, WrongShape
 from facevalue.stats.conformal import conformal_quantile
 from tests.confidence.simulated import Photos, photos_of
 
-RUNS = 20
+RUNS = 12
 
 
 def made(fit: Photos, calibrate: Photos, *, names: list[str]) -> EmbeddingBand:
@@ -38,7 +38,7 @@ def runs() -> list[dict[str, np.ndarray]]:
 def test_nine_of_ten_new_people_are_in_the_cap(runs, band, width):
     coverage = np.array([(run["angle"] <= run[band]).mean() for run in runs])
     sd = 0.0244  # of 300 people on 300, one photo each; the law of six photos a person is narrower
-    assert abs(coverage.mean() - 0.9) < 3 * sd / np.sqrt(RUNS)
+    assert abs(coverage.mean() - 0.9) < 2.3 * sd / np.sqrt(RUNS)
     assert np.median([np.median(run[band]) for run in runs]) == pytest.approx(width, rel=0.15)
 
 

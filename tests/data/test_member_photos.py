@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from facevalue.data.errors import RunError, SchemaError
-from facevalue.data.member_photos import member_roster
+from facevalue.data.member_photos import member_roster, owned
 from facevalue.data.networks import Members
 
 
@@ -38,6 +38,26 @@ def test_photos_belong_to_whom_the_table_says(photos):
 def test_a_photo_of_a_folder_may_be_another_persons(photos):
     members = Members(text("x", "y"), {}, text("ann", "ann/2.png"), np.array([0, 1]))
     assert member_roster(members, photos).person == {"ann/1.png": "x", "ann/2.png": "y"}
+
+
+def test_photos_of_nobody_and_those_that_are_not_there_are_told(photos):
+    members = Members(text("x", "y"), {}, text("ann", "old/di.png", "bo.png"), np.array([0, 1, 1]))
+    roster = member_roster(members, photos)
+    assert len(roster.photos) == 5
+    kept, sentences = owned(roster, members)
+    assert {photo.path for photo in kept.photos} == set(kept.person) == {"ann/1.png", "ann/2.png", "bo.png"}
+    assert sentences == [
+        "2 of 5 photos belong to nobody in the table (old/cy.png, other/else.png): left out.",
+        "1 of 3 photos in the table are not in the folder of faces (old/di.png).",
+    ]
+    everybody = Members(text("ann", "bo", "cy", "other"))
+    whole = member_roster(everybody, photos)
+    assert owned(whole, everybody) == (whole, [])
+
+
+def test_words_about_photos_are_of_photos_that_the_table_names(photos):
+    camera = {"camera": np.empty(0, object)}
+    assert member_roster(Members(text("ann", "bo"), photo_columns=camera), photos).columns == {}
 
 
 def test_what_does_not_fit_is_told(photos, tmp_path):

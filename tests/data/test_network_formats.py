@@ -4,7 +4,8 @@ import pytest
 
 from facevalue.data.errors import SchemaError, UnknownName
 from facevalue.data.networks import Members
-from facevalue.data.ties import link, read_ties, sign_matrices
+from facevalue.data.tie_matrices import sign_matrices
+from facevalue.data.ties import link, read_ties
 from tests.data import made_ties as made
 from tests.data.made_ties import TIES, text, weights, write
 

@@ -87,8 +87,8 @@ def test_the_numbers_of_rows_of_r_are_no_column(tmp_path):
         (("age,sex", "1,f"), r"expected a column called id or person .*; it has age, sex"),
         (("id,sex", "a,f", ",m"), r"line 3: expected an id in the column 'id'; it is empty"),
         (("id,photo,sex", "a,1,f", "b,2,m", "a,3,m"), r"line 4: expected the same sex .*; 'a' has 'f' and 'm'"),
-        (("id,sex", "a,f", "a,f"), r"line 3: expected another photo in each row of a person; got 'a' again"),
-        (("id,photo", "a,1", "b,2", "a,1"), r"line 4: .*; got 'a' has '1' there and in line 2"),
+        (("id,sex", "a,f", "a,f"), r"line 3: .* in each row of a person; got 'a' again, as in line 2: give two people two ids"),
+        (("id,photo", "a,1", "b,2", "a,1"), r"line 4: .*; got 'a' with '1' again, as in line 2"),
         (("id,photo", "a,1", "b,1"), r"line 3: expected one person a photo; 1 is of 'a' and of 'b'"),
         (("id,sex", "a"), r"line 2: expected 2 cells, as the first line has; got 1"),
         (("id,sex,age", "a,f,3", "b,f,3,4"), r"line 3: expected 3 cells, as the first line has; got 4"),
@@ -106,7 +106,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(SchemaError, match=r"people.csv: expected a text in UTF-8; it cannot be read"):
         read_members(tmp_path / "people.csv")
     (tmp_path / "latin.csv").write_bytes("id\nJosé".encode("latin-1"))
-    with pytest.raises(SchemaError, match="expected a text in UTF-8"):
+    with pytest.raises(SchemaError, match="expected a text in UTF-8.*: save it as CSV UTF-8"):
         read_members(tmp_path / "latin.csv")
     with pytest.raises(SchemaError, match="expected parquet; it cannot be read"):
         read_members(written(tmp_path, "id", name="people.parquet"))
@@ -151,8 +151,16 @@ def test_members_that_do_not_fit():
         Members(np.array(["a", "b", "a"], object))
     with pytest.raises(MissingColumn, match="expected a column 'age'; there are: sex"):
         Members(names, {"sex": names}).words("age")
-    with pytest.raises(SchemaError, match="expected numbers in 'sex'; a has 'a'"):
-        Members(names, {"sex": names}).numbers("sex")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"), [("old", "'old'$"), ("3,5", "'3,5': write decimals with a point"), ("inf", "'inf'$")]
+)
+def test_words_are_no_numbers(word, told):
+    members = Members(np.array(["a", "b"], object), {"age": np.array(["-.5e1", word], object)})
+    with pytest.raises(SchemaError, match=f"expected numbers in 'age'; b has {told}"):
+        members.numbers("age")
+    assert members[:1].numbers("age").tolist() == [-5]
 
 
 def test_ties_of_a_mask_keep_their_files_and_waves_are_sorted_as_numbers():

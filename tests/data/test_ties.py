@@ -7,7 +7,8 @@ import pytest
 
 from facevalue.data.errors import MissingColumn, SchemaError, UnknownName
 from facevalue.data.networks import CONFLICTS, Members, Ties
-from facevalue.data.ties import SYMMETRISE, link, linked_table, read_ties, sign_matrices, symmetrised, told
+from facevalue.data.tie_matrices import SYMMETRISE, sign_matrices, symmetrised
+from facevalue.data.ties import link, linked_table, read_ties, told
 from tests.data.made_ties import text, ties_of, weights
 
 PEOPLE = Members(text(*"abcde"), {"village": text("u", "u", "v", "", "")})
@@ -69,6 +70,26 @@ def test_conflicts_are_resolved_as_asked(values, missing, positive, negative):
         linked = link(ties, PEOPLE, conflicts=rule)
         np.testing.assert_array_equal(linked.weight, [math.nan if expected is None else expected])
         assert linked.conflicts == rule
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "friend", "foe"), [("missing", None, None), ("positive", 1, None), ("negative", None, -2)]
+)
+def test_relations_that_cannot_hold_together_conflict_with_each_other(conflicts, friend, foe):
+    rows = [
+        ("a", "b", 1, "friend"),
+        ("a", "b", -2, "foe"),
+        ("a", "b", 1, "kin"),
+        ("b", "a", 1, "friend"),
+        ("b", "c", -1, "foe"),
+    ]
+    later = ("a", "b", 1, "friend", "2")
+    linked = link(ties_of(*rows, later), PEOPLE, conflicts=conflicts, opposed=("friend", "foe"))
+    assert linked.status.tolist() == ["conflict", "conflict", "used", "used", "used", "used"]
+    wanted = [math.nan if value is None else value for value in (friend, foe)]
+    np.testing.assert_array_equal(linked.weight, [*wanted, 1, 1, -1, 1])
+    with pytest.raises(SchemaError, match="agree about each tie; line 2: a-b; line 3: a-b do not"):
+        link(ties_of(*rows), PEOPLE, conflicts="error", opposed=("friend", "foe"))
 
 
 def test_entries_stand_in_the_order_of_the_rows_that_count():

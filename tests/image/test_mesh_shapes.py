@@ -6,7 +6,6 @@
 import numpy as np
 import pytest
 
-from facevalue.annotate.memory import annotate
 from facevalue.data.shapes import read_shapes
 from facevalue.image.averageness import averageness, averageness_from, reference
 from facevalue.image.geometry import align
@@ -23,12 +22,9 @@ def by_hand(shared):
 
 
 @pytest.fixture(scope="module")
-def by_mesh(shared):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FACEVALUE_MIRROR", str(shared / "models"))
-        faces = annotate(shared / "data" / "london" / "photos" / "neutral", instruments=["mesh"], workers=1)
-    assert len(faces) == 102
-    return faces["mesh.landmarks"].values.astype(np.float64)
+def by_mesh(london_neutral):
+    assert len(london_neutral) == 102
+    return london_neutral["mesh.landmarks"].values.astype(np.float64)
 
 
 def correlation(first, second) -> float:

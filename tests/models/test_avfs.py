@@ -86,6 +86,13 @@ def file(conditional: Encoder, labels: dict[str, int], tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="module")
+def unconditional(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Path]:
+    """Return a net without masks, and its file."""
+    net = encoder(0)
+    return net, checkpoint(net, None, tmp_path_factory.mktemp("avfs") / "avfs_u.pth")
+
+
+@pytest.fixture(scope="module")
 def _empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the models of this module an empty cache and no mirror."""
     with pytest.MonkeyPatch.context() as patch:
@@ -153,9 +160,8 @@ def test_the_crop_is_the_middle_of_the_window_that_training_draws_from() -> None
 
 
 @pytest.mark.parametrize("name", ["avfs_u", "avfs_u_quarter"])
-def test_an_unconditional_net_is_torch_s(name: str, crops: np.ndarray, tmp_path: Path) -> None:
-    net = encoder(0)
-    path = checkpoint(net, None, tmp_path / f"{name}.pth")
+def test_an_unconditional_net_is_torch_s(name: str, crops: np.ndarray, unconditional: tuple[Encoder, Path]) -> None:
+    net, path = unconditional
     expected = rectified(net, crops, name)
     found = nets.measured(name, [path], crops)["dimensions"]
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
@@ -217,8 +223,8 @@ def test_a_perception_foretells_as_avfs_does(
 
 
 @pytest.mark.usefixtures("_empty")
-def test_a_perception_without_masks_has_no_annotators(tmp_path: Path) -> None:
-    models.adopt("avfs_u_eighth", [checkpoint(encoder(0), None, tmp_path / "avfs_u_eighth.pth")])
+def test_a_perception_without_masks_has_no_annotators(unconditional: tuple[Encoder, Path]) -> None:
+    models.adopt("avfs_u_eighth", [unconditional[1]])
     model = avfs.perception("avfs_u_eighth")
     assert (model.d, len(model.labels), model.population, model.grouping) == (19, 0, None, "")
     assert [part.shape for part in avfs.load_masks("avfs_u_eighth")] == [(0,), (0, 19)]

@@ -26,24 +26,27 @@ def test_pose_is_derived_from_the_mesh_and_nan_stays_nan():
 
 
 @pytest.fixture(scope="module")
-def london(shared):
-    """Return what is read in each of the 102 neutral photos and in its mirrored twin, and their width."""
-    return twice(sorted((shared / "data/london/photos/neutral").glob("*.jpg")))
+def meshes(london_neutral):
+    return london_neutral["mesh.landmarks"].values.astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def london(shared, london_neutral):
+    """Return what is read in every second of the 102 neutral photos and in its mirrored twin, and their width."""
+    known = [london_neutral[f"mesh.{name}"].values for name in ("landmarks", "rigid", "presence")]
+    paths = [shared / "data/london/photos/neutral" / name for name in london_neutral.path]
+    return [(tuple(values[[i]] for values in known), *twin(read(paths[i]))) for i in range(0, len(paths), 2)]
 
 
 @pytest.fixture(scope="module")
 def groups(shared):
-    return twice(sorted((shared / "data/groups").glob("*.jpg")))
+    photos = map(read, sorted((shared / "data/groups").glob("*.jpg")))
+    return [(readings(photo), *twin(photo)) for photo in photos]
 
 
-def twice(paths) -> list[tuple]:
-    photos = [read(path) for path in paths]
-    return [(readings(photo), readings(np.ascontiguousarray(photo[:, ::-1])), photo.shape[1]) for photo in photos]
-
-
-def meshes_of(read_twice: list[tuple]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mesh of the first face of each photo and of its twin, (photos, 468, 3) each."""
-    return tuple(np.stack([both[side][0][0] for both in read_twice]) for side in (0, 1))
+def twin(photo: np.ndarray) -> tuple:
+    """Return what is read in the mirrored photo, and its width."""
+    return readings(np.ascontiguousarray(photo[:, ::-1])), photo.shape[1]
 
 
 def symmetric_mean(meshes: np.ndarray, mirror: np.ndarray) -> np.ndarray:
@@ -76,16 +79,17 @@ def mirror_of(meshes: np.ndarray, twins: np.ndarray) -> np.ndarray:
 
 @pytest.mark.index
 @pytest.mark.shared
-def test_the_mean_face_is_made_of_the_london_photos(london):
-    (points, mirror), (meshes, twins) = mean_mesh(), meshes_of(london)
-    np.testing.assert_array_equal(mirror_of(meshes, twins), mirror)
+def test_the_mean_face_is_made_of_the_london_photos(meshes, london):
+    points, mirror = mean_mesh()
+    twins = np.stack([mesh[0] for _, (mesh, _, _), _ in london])
+    np.testing.assert_array_equal(mirror_of(meshes[::2], twins), mirror)
     np.testing.assert_allclose(symmetric_mean(meshes, mirror), points, atol=2e-3)
 
 
 @pytest.mark.index
 @pytest.mark.shared
-def test_london_sitters_look_ahead(london):
-    pose = head_pose(meshes_of(london)[0])
+def test_london_sitters_look_ahead(meshes):
+    pose = head_pose(meshes)
     assert np.median(abs(pose.yaw)) < 2
     assert np.median(abs(pose.roll)) < 2
     assert abs(pose.pitch.mean()) < 0.2

@@ -50,7 +50,8 @@ def models(r=999):
     fit = {"rse": 0.21, "df": 3000, "r_squared": 0.04, "f": 12.5, "f_p": 1e-9}
     null = {name: draw.normal(size=r) for name in ("friend", "enemy")}
     first = Model("similarity", "linear", "mean cosine of m", of_similarity, 3000, 60, 3, fit, null)
-    hollow = term("kin", 0.4, 0.3, robust=np.nan, p=0.2, note="the robust variance came out negative: no interval")
+    on_one = "the coefficient cannot be had without one of the people: no interval"
+    hollow = term("kin", 0.4, 0.3, robust=np.nan, p=0.2, note=on_one)
     of_friend = (term("(intercept)", -2.1, 0.2), term("similarity", 0.31, 0.09, p=0.003, corrected=0.47), *controls, hollow)
     odds = {"null_deviance": 4100.0, "deviance": 3900.0, "aic": 3914.0, "base_rate": 0.91}
     second = Model("friend", "logistic", "friends", of_friend, 3000, 60, 3, odds, {"similarity": draw.normal(size=r)})
@@ -150,6 +151,7 @@ def result(**options):
         "dimensions": dimensions(),
         "balance": balance(),
         "waves": Waves([later], None, ["Photos are of one wave."]),
+        "sentences": ["1 of 167 rows (line 9: a) from someone to themselves: left out."],
         "cannot": ["One wave cannot tell whether people became alike or chose each other."],
         "notes": ["A note."],
     }

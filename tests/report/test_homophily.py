@@ -1,14 +1,13 @@
 import csv
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facevalue.data.files import read_findings
-from facevalue.report.homophily import Reliability, digest, html, terminal, write_homophily
-from facevalue.report.verdicts import told
-from facevalue.studies.tie_models import Model
+from facevalue.data.findings import concatenate
+from facevalue.report.homophily import Reliability, Waves, digest, html, terminal, write_homophily
+from facevalue.studies.dimensions import tabled
 
 from . import homophily as made
 
@@ -24,63 +23,14 @@ CARD = {
 }
 
 
-def said(term, name="similarity", kind="linear"):
-    return told(Model(name, kind, "y", (term,), 100, 10, 1, {}), "one sd")[0]
-
-
-@pytest.mark.parametrize(
-    ("value", "p", "words"),
-    [
-        (0.05, 0.01, "Friends look more alike than people without a tie: difference 0.050"),
-        (-0.05, 0.01, "Friends look less alike than people without a tie: difference -0.050"),
-        (0.005, 0.6, "Whether friends look more or less alike than people without a tie cannot be told: difference"),
-        (0.05, 0.3, "cannot be told; interval and permutations do not agree: difference 0.050"),
-        (0.005, 0.01, "cannot be told; interval and permutations do not agree: difference 0.005"),
-        (0.05, np.nan, "Friends look more alike than people without a tie: difference 0.050"),
-    ],
-)
-def test_a_direction_is_named_where_interval_and_permutations_agree(value, p, words):
-    one = made.term("friend", value, 0.01)
-    sentence = said(replace(one, p=p))
-    assert words in sentence
-    assert f"{value - 1.645 * 0.01:z.3f} to {value + 1.645 * 0.01:z.3f}" in sentence
-    assert ("not permuted" in sentence) == np.isnan(p)
-
-
-def test_odds_are_the_exponents_of_coefficients_naive_beside_corrected():
-    one = made.term("similarity", 0.3, 0.05, p=0.002, corrected=0.5)
-    sentence = said(one, "enemy", "logistic")
-    assert sentence.startswith("People who look more alike are more often enemies: odds ratio 1.35 for one sd (90 % interval ")
-    ends = [f"{np.exp(end):.2f}" for end in (one.low, one.high, 0.5, one.corrected.low, one.corrected.high)]
-    numbers = re.findall(r"\d+\.\d\d\b", sentence.partition("interval")[2].replace("0.002", "").replace("0.001", ""))
-    assert numbers == ends
-
-
-def test_a_coefficient_without_an_interval_is_left_open():
-    one = made.term("friend", 0.5, 0.1, robust=np.nan, p=0.001)
-    assert said(one).startswith("Whether friends look more or less alike than people without a tie cannot be told: difference")
-    assert "(no interval, p 0.001 ± 0.001)" in said(one)
-
-
-def test_friends_against_enemies_and_other_outcomes_have_words_too():
-    assert said(made.term("friend-enemy", 0.1, 0.01)).startswith("Friends look more alike than enemies: ")
-    rather = said(made.term("similarity", 0.1, 0.01), "friend rather than enemy", "logistic")
-    assert rather.startswith("Tied people who look more alike are more often friends, rather than enemies: odds ratio 1.11")
-    begins = said(made.term("similarity", -0.1, 0.01), "friendship begins", "logistic")
-    assert begins.startswith("Where faces are more alike, friendship begins less often: odds ratio 0.90")
-    closer = said(made.term("friend", 0.1, 0.01), "faces converge")
-    assert closer.startswith("The faces of friends grew more alike between the waves than those of people without a tie: ")
-
-
 def test_nobody_and_no_row_is_left_out():
     found = digest(made.result())
     assert found["sentences"] == [
-        "60 people in: 57 with a face, 3 without (2 no_face, 1 no_photo)",
-        "167 rows of ties in: 150 used, 17 left out",
-        "12 rows left out: say what an earlier row said (repeated)",
-        "4 rows left out: contradict another row on the same pair: the tie counts as not known (conflict)",
-        "1 row left out: name one person twice (self)",
-        "pairs with a tie: 120 friends, 30 enemies, among 3,000 pairs in 3 blocks",
+        "60 people in: 57 with a face; 3 left out (2 no_face, 1 no_photo).",
+        "167 rows of ties in: 150 used, 17 not.",
+        "3,000 pairs in 3 blocks: 120 friends, 30 enemies, the others without a tie or unknown.",
+        "1 of 167 rows (line 9: a) from someone to themselves: left out.",
+        "A note.",
     ]
     assert found["without"] == [("b<c>", "no_face"), ("d", "no_photo")]
     assert found["hidden"] == 0
@@ -91,12 +41,36 @@ def test_nobody_and_no_row_is_left_out():
 
 def test_the_terminal_says_what_the_page_leads_with_and_what_stays_open():
     one = made.result()
-    said = terminal(one)
-    assert said[:5] == digest(one)["lead"]
-    assert said[5].startswith("Over two waves: Where faces are more alike, friendship begins more often: ")
-    assert said[-1] == "One wave cannot tell whether people became alike or chose each other."
-    bare = made.result(models=[], waves=None, cannot=())
-    assert terminal(bare) == [digest(bare)["reliability"], *digest(bare)["sentences"]]
+    found, said = digest(one), terminal(one)
+    assert said[:5] == found["lead"]
+    assert said[5:7] == found["waves"]["sentences"]
+    assert said[7].startswith("Held constant, as far as it was recorded: same sex, difference in age, ")
+    assert said[7].endswith(found["reliability"])
+    assert " ".join(said[8:10]) == " ".join(found["sentences"])
+    assert said[10].startswith("One wave cannot tell whether people became alike or chose each other. What else ")
+    assert len(said) == 11
+    bare = made.result(models=[], waves=None, cannot=(), sentences=(), notes=())
+    assert terminal(bare) == [digest(bare)["reliability"], " ".join(digest(bare)["sentences"])]
+
+
+def test_second_estimates_are_called_what_they_are():
+    first, second, _ = digest(made.result())["tables"]
+    assert (first["heads"]["corrected"], second["heads"]["corrected"]) == ("b, weighted", "b, corrected")
+
+
+def test_a_draw_of_pairs_is_called_one():
+    assert digest(made.result())["drawn"] == ["friends: a draw of 80", "no tie: a draw of 500"]
+    samples = {"friend": np.zeros(120), "none": np.zeros(2850)}
+    assert digest(made.result(samples=samples))["drawn"] == []
+
+
+def test_large_counts_have_commas_with_and_without_intervals():
+    ends = {"value": [16009.2], "low": [15894.0], "high": [16105.0], "n": 999, "method": "permutation"}
+    found = [tabled("structural_balance", measure="triads +++", group="all", value=16919, n=9, method="count")]
+    found.append(tabled("structural_balance", measure="expected triads +++", group="x", **ends))
+    row = digest(made.result(balance=concatenate(found)))["balance"]["rows"][0]
+    assert (row["found"]["value"], row["cells"][0]["expected"]["value"]) == ("16,919", "16,009")
+    assert row["cells"][0]["expected"]["interval"] == "15,894 to 16,105"
 
 
 def test_the_page_stands_alone_and_says_what_it_must():
@@ -109,13 +83,16 @@ def test_the_page_stands_alone_and_says_what_it_must():
     assert "***" not in page
     assert page.count("<img ") == page.count(" alt=") == 5
     assert page.count("<th ") == page.count("<th scope=")
+    assert page.count(">b, weighted<") == 1
+    assert page.count("the error of the photos does not bias b here.") == page.count("by regression calibration") == 1
     for words in (
         "Friends look more alike than people without a tie",
         "with the error of the photos taken off",
         "The reliability of the similarity of a pair is 0.62 (0.55 to 0.70), from 40 people with two photos or more.",
         "as far as it was recorded: same sex, difference in age, same sex × same ethnicity, kin.",
         "One wave cannot tell whether people became alike or chose each other.",
-        "the robust variance came out negative: no interval",
+        "by leaving out one person after another",
+        "kin: the coefficient cannot be had without one of the people: no interval.",
         "no sign of kinship",
         "Do not use these numbers to decide about a person",
         "A note.",
@@ -124,7 +101,9 @@ def test_the_page_stands_alone_and_says_what_it_must():
 
 
 def test_files_are_written(tmp_path):
-    one = made.result(models=made.models()[:1])
+    similarity, later = (replace(model, terms=model.terms[:2], null={}) for model in made.models()[:2])
+    few = {"network": made.network(6, 1), "samples": {}, "waves": Waves([replace(later, name="friendship begins")])}
+    one = made.result(models=[similarity], **few)
     names = write_homophily(one, tmp_path)
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
     found = read_findings(tmp_path / "findings.parquet")

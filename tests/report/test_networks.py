@@ -61,9 +61,9 @@ def test_relations_have_a_shape_and_a_mean_each():
     samples = {"friend": np.array([0.1, 0.3, 0.5, np.nan]), "enemy": np.array([0.2, 0.2]), "none": np.linspace(0, 1, 50)}
     axes = relations(samples, made.relations(), what="mean cosine").axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == [
-        "friends\n120 pairs",
-        "no tie\n2,850 pairs",
-        "enemies\n30 pairs",
+        "friends\n120 dyads",
+        "no tie\n2,850 dyads",
+        "enemies\n30 dyads",
     ]
     marks = [container[0].get_ydata()[0] for container in axes.containers]
     assert marks == [0.35, 0.3, 0.29]

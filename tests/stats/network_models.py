@@ -1,4 +1,4 @@
-"""Published networks as dyads, by the models that R was run on."""
+"""Published networks as dyads, by the models that R was run on; and made ones."""
 
 import csv
 import gzip
@@ -98,3 +98,21 @@ SETS: dict[str, Callable[[Path], dict[str, Cells]]] = {
 def reference(shared: Path, name: str, model: str) -> Cells:
     """Return the dyads of a model of a published network."""
     return SETS[name](shared / "data/networks" / name)[model]
+
+
+def simulated(seed: int, m: int = 300, p: int = 3, blocks: int = 6, binary: bool = False) -> Cells:
+    """Return random dyads whose blocks differ in predictors and outcomes."""
+    draw = np.random.default_rng(seed)
+    block = np.sort(np.append(np.arange(blocks), draw.integers(blocks, size=m - blocks)))
+    x = draw.standard_normal((m, p)) + draw.standard_normal((blocks, p))[block]
+    latent = x @ np.linspace(-1, 1, p) + draw.standard_normal(blocks)[block] + draw.logistic(size=m)
+    ego, alter = np.triu_indices(26, 1)
+    return Cells((latent > 0).astype(float) if binary else latent, x, draw.random(m) + 0.5, ego[:m], alter[:m], block)
+
+
+def small(outcome: list[float], predictors: list[list[float]], block: list[int] | None = None) -> Cells:
+    """Return dyads of a few outcomes and predictors, in one block or in those given."""
+    m = len(outcome)
+    ego, alter = np.triu_indices(30, 1)
+    at = np.zeros(m, int) if block is None else np.array(block)
+    return Cells(np.array(outcome, float), np.array(predictors, float).T, np.ones(m), ego[:m], alter[:m], at)

@@ -12,7 +12,7 @@ from facevalue.stats.attenuation import (
     student_quantile,
 )
 from facevalue.stats.dyads import Cells
-from facevalue.stats.network_fits import linear_fit
+from facevalue.stats.network_linear import linear_fit
 
 
 def made(draw, n=12, blocks=2, *, directed=False, covariates=2, weighted=False):

@@ -4,7 +4,8 @@ from scipy import stats
 
 from facevalue.stats.dyadic import by_pair, by_person, dyadic_interval, dyadic_robust, person_jackknife
 from facevalue.stats.dyads import Cells
-from facevalue.stats.network_fits import LinearFit, LogisticFit, linear_fit, logistic_fit
+from facevalue.stats.network_linear import LinearFit, linear_fit
+from facevalue.stats.network_logistic import LogisticFit, logistic_fit
 from tests.stats.network_models import reference
 
 FITS = {"linear": linear_fit, "logistic": logistic_fit}
@@ -232,6 +233,15 @@ def test_people_and_pairs_are_summed_whichever_the_direction():
     values = np.array([[1.0], [10], [100]])
     assert by_person(values, dyads).ravel().tolist() == [11, 100, 111]
     assert by_pair(values, dyads).ravel().tolist() == [11, 100]
+
+
+def test_numbers_far_apart_are_people_too():
+    dyads = network(1)
+    apart = np.random.default_rng(0).permutation(14) * 10**12
+    renamed = Cells(dyads.outcome, dyads.predictors, dyads.weights, apart[dyads.ego], apart[dyads.alter], dyads.block)
+    fit = linear_fit(dyads)
+    assert person_jackknife(fit, renamed).se == pytest.approx(person_jackknife(fit, dyads).se, rel=1e-9)
+    assert dyadic_robust(fit, renamed).people == 14
 
 
 def test_the_interval_has_students_t():

@@ -9,7 +9,8 @@ from facevalue.stats.dyadic import dyadic_robust
 from facevalue.stats.dyads import Cells
 from facevalue.stats.error_correction import _averaged, _exchanged, _influence, _solved, corrected_fit
 from facevalue.stats.measurement_error import face_errors
-from facevalue.stats.network_fits import linear_fit, logistic_fit
+from facevalue.stats.network_linear import linear_fit
+from facevalue.stats.network_logistic import logistic_fit
 
 FITS = {"linear": linear_fit, "logistic": logistic_fit}
 

@@ -49,6 +49,15 @@ def test_constants_of_groups_are_those_of_a_column_for_each():
         np.testing.assert_allclose(found.statistic[r], z[:2], atol=1e-6)
 
 
+def test_constants_alone_are_the_log_odds_of_their_groups():
+    fixed, _, outcome = drawn()
+    groups = np.array([0, 40, 90, M])
+    found = fit_logits(Logits(fixed, outcome, groups=groups, keep=np.array([], int)), np.zeros(3))
+    share = np.add.reduceat(outcome, groups[:-1], axis=1) / np.diff(groups)
+    np.testing.assert_allclose(found.coefficients, np.log(share / (1 - share)), atol=1e-6)
+    assert found.statistic.shape == (R, 0)
+
+
 def test_kept_and_shifted_columns():
     fixed, _, outcome = drawn()
     found = fit_logits(Logits(fixed, outcome, keep=np.array([1]), shift=np.array([9.0, 2.0])), np.zeros(1))

@@ -100,7 +100,7 @@ def test_intervals_cover_the_masks_of_simulated_annotators(link, sd, anchored):
     draw = np.random.default_rng(1)
     prior = Prior(link, np.full(8, 0.5), np.full(8, sd))
     x, hits, losses = embedding(draw, 8), [], []
-    for seed, t in enumerate([5, 20, 60] * 40):
+    for seed, t in enumerate([5, 20, 60] * 28):
         mask = prior.masks(weights(draw, prior, 1)[0])
         products, fresh = questions(draw, x, t), questions(draw, x, 60)
         given = answered(draw, products, mask, anchored=anchored)

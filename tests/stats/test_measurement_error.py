@@ -100,6 +100,22 @@ def test_who_has_one_photo_has_the_pooled_variance_by_their_scale():
     assert again.error == pytest.approx(found.error), "in any unit"
 
 
+def test_with_a_scale_errors_are_true_where_those_of_one_photo_have_a_worse_one():
+    told, true = [], []
+    for run in range(30):
+        draw = np.random.default_rng([11, run])
+        truth = draw.normal(size=(60, 16))
+        truth /= np.linalg.norm(truth, axis=1, keepdims=True)
+        m = draw.choice((1, 2, 4), 60)
+        person, sd = np.repeat(np.arange(60), m), 0.6 / 2 ** np.sqrt(m)
+        found = face_errors(truth[person] + sd[person, None] * draw.normal(size=(len(person), 16)), person, scale=sd)
+        off = (found.means @ found.means.T - truth @ truth.T)[np.triu_indices(60, 1)]
+        told.append(2 * found.error.mean())
+        true.append((off**2).mean())
+    se = (np.array(told) - true).std() / len(told) ** 0.5
+    assert abs(np.mean(told) - np.mean(true)) < 3 * se < 0.1 * np.mean(true)
+
+
 def test_names_and_order_do_not_matter():
     draw = np.random.default_rng(7)
     x, person, *_ = photos(draw)
@@ -125,7 +141,13 @@ def test_the_doubt_is_how_much_errors_of_single_photos_are_off():
 
 @pytest.mark.parametrize(
     ("x", "person", "replicated"),
-    [(np.eye(3), [0, 1, 2], 0), (np.eye(3)[[0, 1, 1]], [0, 1, 1], 1), (np.eye(3), [0, 0, 0], 1), (np.empty((0, 3)), [], 0)],
+    [
+        (np.eye(3), [0, 1, 2], 0),
+        (np.eye(3)[[0, 1, 1]], [0, 1, 1], 1),
+        (np.eye(3), [0, 0, 0], 1),
+        (np.eye(3), [0, 0, 1], 1),
+        (np.empty((0, 3)), [], 0),
+    ],
 )
 def test_without_two_different_photos_of_somebody_among_others_no_error_is_known(x, person, replicated):
     found = face_errors(x, np.array(person, int))

@@ -40,6 +40,19 @@ def test_ties_count_against_the_claim():
     assert permutation_test(np.array([2.0]), np.array([[2.0 + 1e-12], [2.0 - 1e-12], [0.0]])).two_sided[0] == 0.75
 
 
+@pytest.mark.parametrize(("statistic", "null"), [(np.nan, 1.0), (1.0, np.nan)])
+def test_what_is_no_number_is_an_error(statistic, null):
+    with pytest.raises(ValueError, match="expected numbers, got"):
+        permutation_test(np.array([statistic]), np.array([[0.0], [null]]))
+
+
+@pytest.mark.parametrize("endless", [np.inf, -np.inf])
+def test_what_is_endless_counts_against_every_claim(endless):
+    found = permutation_test(np.array([2.0]), np.array([[endless], [0.0], [1.0]]))
+    assert (found.greater[0], found.two_sided[0], found.less[0]) == (0.5, 0.5, 1.0)
+    assert permutation_test(np.array([-2.0]), np.array([[endless], [0.0], [1.0]])).less[0] == 0.5
+
+
 def test_stopping_keeps_the_rate_of_false_claims():
     draw = np.random.default_rng(2)
     p = [permutation_test(draw.normal(size=1), draw.normal(size=(199, 1)), stop=8) for _ in range(3000)]

@@ -6,7 +6,8 @@ import pytest
 from facevalue.stats import simex as module
 from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.dyads import Cells
-from facevalue.stats.network_fits import linear_fit, logistic_fit
+from facevalue.stats.network_linear import linear_fit
+from facevalue.stats.network_logistic import logistic_fit
 from facevalue.stats.simex import ADDED, simex
 
 

@@ -1,3 +1,4 @@
+import pickle
 from math import comb
 from pathlib import Path
 
@@ -170,6 +171,21 @@ def test_draws_are_counted_as_networks_are():
         null.append(networks)
     found = balance_test(blocks, permutations=k, seed=5).null
     assert np.allclose(found, [triads(pair).measures for pair in zip(*null, strict=True)])
+
+
+@pytest.mark.parametrize("keep", ["ties", "people"])
+def test_blocks_can_be_counted_in_other_processes(keep):
+    blocks, sent = [network(12, seed=10), network(9, seed=11)], []
+
+    def over(count, tasks):
+        for task in tasks:
+            sent.append(task)
+            yield count(pickle.loads(pickle.dumps(task)))
+
+    one, other = (balance_test(blocks, permutations=9, seed=3, keep=keep, **given) for given in ({}, {"over": over}))
+    assert np.array_equal(one.null, other.null)
+    assert (one.free, one.mixing) == (other.free, other.mixing)
+    assert len(sent) == 2
 
 
 @pytest.mark.shared

@@ -64,5 +64,10 @@ def test_what_is_not_understood_is_told(known, word, error, told):
         predictors([word], known, BLOCKS)
 
 
+def test_words_about_photos_of_which_none_is_known_are_unknown(known):
+    nothing = Known(known.members, {}, {"camera": np.empty((4, 0))}, {})
+    assert np.isnan(predictors(["same:camera"], nothing, BLOCKS)[0]).all()
+
+
 def test_an_interaction_is_read():
     assert [str(part) for part in read_control("same:sex * absdiff:age")] == ["same:sex", "absdiff:age"]

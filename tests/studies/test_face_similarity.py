@@ -222,6 +222,24 @@ def test_calibration_is_asked_where_hardly_anybody_has_two_photos():
     assert own.origin == "from 12 people with two photos or more, by quality"
 
 
+@pytest.mark.parametrize(("source", "kind"), [("m", "two photos or more"), ("attributes.age", "one variance for all photos")])
+def test_photos_of_one_day_are_said_not_to_tell_of_other_days(source, kind):
+    people, names = measured([2, 3, 1, 2]), np.array(["p000", "p001", "p002", "p003"])
+    day = np.array(["mon", "mon", "mon", "tue", "mon", "mon", "tue", "tue"], object)
+    lens = np.array(["", "", "b", "b", "b", "", "", ""], object)
+    dated = People(people.faces, people.person, people.further, {"day": day, "camera": lens, "colour": day})
+    found = face_similarity(dated, names, [np.arange(4)], source).origin
+    before, *after = found.split("; ")
+    assert before.endswith(kind)
+    assert after == [
+        "of 1 all photos are of one camera: how much another would change is not in the error",
+        "of 2 all photos are of one day: how much another would change is not in the error",
+    ]
+    if source == "m":
+        elsewhere = PhotoErrors(np.ones(8), "from elsewhere", 0.2)
+        assert face_similarity(dated, names, [np.arange(4)], source, scale=elsewhere).origin == "from elsewhere"
+
+
 def test_terms_of_a_product_add_up_and_other_dimensions_are_standardised():
     people, names = measured([2, 1, 1, 3, 2]), np.array([f"p{i:03d}" for i in range(5)])
     found = face_similarity(people, names, blocks_of(5, 3), "perceptual.mine")

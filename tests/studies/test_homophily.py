@@ -7,11 +7,16 @@ import pytest
 
 from facevalue.data.errors import SchemaError
 from facevalue.stats.dyads import cells
-from facevalue.stats.network_fits import linear_fit, logistic_fit
+from facevalue.stats.network_linear import linear_fit
+from facevalue.stats.network_logistic import logistic_fit
+from facevalue.studies import tie_models
+from facevalue.studies.dimensions import tabled
 from facevalue.studies.homophily import CONTRAST, homophily, similarity_model, tie_model, tie_outcomes
 from facevalue.studies.relation_means import dimension_contrasts, relation_means, sample_reliability, village_contrasts
 from facevalue.studies.simulated_network import COVARIATES, simulated_network
+from facevalue.studies.structural_balance import structural_balance
 from facevalue.studies.tie_models import Procedure
+from facevalue.studies.waves import Waves, wave_models
 from tests.studies.made_network import DESIGN, made_sample
 
 BY = Procedure(False, 99, 1, 0.9, block_intercepts=True)
@@ -19,6 +24,14 @@ BY = Procedure(False, 99, 1, 0.9, block_intercepts=True)
 
 def terms(model):
     return {term.name: term for term in model.terms}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws():
+    """SIMEX of two draws: that it is right is tested where it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tie_models, "SIMEX_DRAWS", (2, 2))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +46,38 @@ def test_names_and_orders_change_nothing(found):
             assert (a.name, a.p, a.permutations) == (b.name, b.p, b.permutations)
             np.testing.assert_allclose([a.value, a.robust_se, a.low, a.high], [b.value, b.robust_se, b.low, b.high], rtol=1e-8)
             assert a.corrected.value == pytest.approx(b.corrected.value, rel=1e-6)
+
+
+def test_names_and_orders_change_no_digit_of_what_is_found_beside_the_regressions():
+    told = []
+    for shuffle in (None, 5):
+        sample = made_sample(shuffle=shuffle)
+        parts = [
+            relation_means(sample, level=0.9),
+            structural_balance(sample.signs, level=0.9, seed=1, permutations=19, similarity=sample.similarity),
+            dimension_contrasts(sample, {"face": sample.similarity}, by=replace(BY, permutations=19)),
+            wave_findings(sample),
+        ]
+        rows = [row for part in parts for row in part.to_rows()]
+        told.append([(row["measure"], row["group"], row["n"], f"{row['value'] or 0:.8g}") for row in rows])
+    assert told[0] == told[1]
+    assert len(told[0]) > 100
+
+
+def wave_findings(sample):
+    """Return p-values of two waves, the second of which is the first without some friends of those who look alike."""
+    later = [np.where(s > 0.5, 0, t) for t, s in zip(sample.signs, sample.similarity, strict=True)]
+    waves = Waves(sample.signs, later, sample.similarity, sample.similarity, sample.controls, sample.terms, sample.errors)
+    models, _ = wave_models(waves, by=replace(BY, permutations=19))
+    names = np.array([f"{model.name} {term.name}" for model in models for term in model.terms], object)
+    return tabled(
+        "waves",
+        measure="p",
+        group=names,
+        value=np.array([term.p for model in models for term in model.terms]),
+        n=0,
+        method="permutation",
+    )
 
 
 def test_there_is_a_regression_of_similarity_and_one_of_each_kind_of_tie(found):
@@ -81,7 +126,29 @@ def test_a_control_that_tells_ties_without_error_is_left_out_and_said():
     sample = replace(sample, controls=tuple(controls), terms=(*sample.terms, "close"))
     models, notes = homophily(sample, by=replace(BY, permutations=19))
     assert "close" not in terms(models[1])
-    assert notes[0] == "close: left out of the regression of friend, which it tells without error."
+    assert notes[0] == "close: left out of the regression of friend, where it tells outcomes apart without error."
+
+
+def test_a_control_that_is_the_same_for_all_tied_pairs_is_left_out_and_said():
+    sample = made_sample()
+    near = [np.where(part != 0, 1.0, s > 0) for part, s in zip(sample.signs, sample.similarity, strict=True)]
+    controls = [np.concatenate([c, f[..., None]], axis=2) for c, f in zip(sample.controls, near, strict=True)]
+    sample = replace(sample, controls=tuple(controls), terms=(*sample.terms, "near"))
+    models, notes = homophily(sample, by=replace(BY, permutations=19))
+    assert [model.name for model in models][-1] == "friend rather than enemy"
+    assert "near" not in terms(models[-1])
+    assert notes[-1] == "near: left out of the regression of friend rather than enemy, where it does not vary within any block."
+
+
+def test_where_the_error_cannot_be_taken_off_the_regression_stays(monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("no end was found")
+
+    monkeypatch.setattr(tie_models, "corrected_fit", refuse)
+    models, notes = homophily(made_sample(), by=replace(BY, permutations=19))
+    assert notes == []
+    assert terms(models[1])["similarity"].corrected is None
+    assert terms(models[1])["similarity"].note == "the error of similarity cannot be taken off: no end was found"
 
 
 def test_a_constant_control_is_an_error_that_names_it():
@@ -143,3 +210,18 @@ def test_villages_one_by_one_and_dimensions_one_by_one():
     rows = {(row["measure"], row["group"]): row for row in found.to_rows()}
     assert rows["dimension", "face"]["value"] == pytest.approx(terms(similarity_model(sample, by=BY))["friend"].value, rel=1e-3)
     assert rows["adjusted_p", "face"]["value"] < 0.05 < rows["adjusted_p", "noise"]["value"]
+    enemies = terms(similarity_model(sample, by=BY))["enemy"]
+    assert rows["dimension enemy", "face"]["value"] == pytest.approx(enemies.value, rel=1e-3)
+    assert {("p enemy", "noise"), ("adjusted_p enemy", "noise")} < set(rows)
+
+
+def test_dimensions_of_enemies_alone_and_one_that_does_not_vary():
+    made = made_sample()
+    sample = replace(made, signs=tuple(np.where(part == 1, 0, part) for part in made.signs))
+    flat = [np.zeros_like(part) + np.where(np.isnan(part), np.nan, 1) for part in made.similarity]
+    found = dimension_contrasts(sample, {"face": made.similarity, "flat": flat}, by=replace(BY, permutations=19))
+    rows = {(row["measure"], row["group"]): row for row in found.to_rows()}
+    assert rows["dimension enemy", "face"]["low"] < rows["dimension enemy", "face"]["high"]
+    assert rows["dimension", "flat"]["value"] is None
+    assert rows["dimension", "flat"]["method"].startswith("not fitted: ")
+    assert ("dimension", "face") not in rows

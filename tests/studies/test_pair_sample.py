@@ -19,6 +19,19 @@ def test_the_order_of_people_and_villages_does_not_matter():
     np.testing.assert_allclose(one.errors.variance, other.errors.variance)
 
 
+def test_people_who_are_equally_alike_to_all_are_told_apart_by_ties_and_controls():
+    samples = []
+    for shuffle in (None, 3):
+        similarity, signs, controls = likeness(simulated_network(DESIGN, seed=0), shuffle=shuffle)
+        similarity = replace(
+            similarity,
+            values=tuple(np.where(np.isnan(p), np.nan, c[..., 0]) for p, c in zip(similarity.values, controls, strict=True)),
+        )
+        samples.append(pair_sample(similarity, list("abc"), signs, controls, terms=COVARIATES))
+    for a, b in zip(samples[0].signs, samples[1].signs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_one_unit_is_a_standard_deviation_within_villages():
     sample = made_sample()
     flat = [part[~np.isnan(part)] for part in sample.similarity]
@@ -68,3 +81,15 @@ def test_without_pairs_it_says_why():
     flat = replace(similarity, values=tuple(np.where(np.isnan(part), np.nan, 0.5) for part in similarity.values))
     with pytest.raises(RunError, match=r"all 4680 have 0.5"):
         pair_sample(flat, list("abc"), signs, controls, terms=COVARIATES)
+
+
+def test_somebody_alone_in_a_village_lacks_people_not_controls():
+    similarity, signs, controls = likeness(simulated_network(DESIGN, seed=0))
+    alone = replace(
+        similarity,
+        blocks=(*similarity.blocks[:2], similarity.blocks[2][:1]),
+        values=(*similarity.values[:2], similarity.values[2][:1, :1]),
+    )
+    cut = [*signs[:2], signs[2][:1, :1]], [*controls[:2], controls[2][:1, :1]]
+    found = pair_sample(alone, ["a", "b", "c"], *cut, terms=COVARIATES)
+    assert found.why[alone.blocks[2]].tolist() == ["few_in_block"]

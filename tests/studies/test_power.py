@@ -1,23 +1,20 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from facevalue.data.errors import SchemaError
-from facevalue.studies.power import (
-    PLANNED,
-    Grid,
-    Simulation,
-    crossing,
-    permutations_by_theory,
-    permutations_needed,
-    power,
-)
-from facevalue.studies.simulated_network import Design
+from facevalue.stats.monte_carlo import permutations_needed
+from facevalue.studies.homophily import similarity_model
+from facevalue.studies.power import PLANNED, Grid, Simulation, _run, crossing, expected_seconds, power
+from facevalue.studies.simulated_network import Design, simulated_network
+from facevalue.studies.tie_models import Procedure
+
+from .made_network import made_sample
 
 SMALL = Design(people=20, villages=2, ties=4, enemies=0.5, effect=0.7, reliability=0.5)
+TINY = replace(SMALL, people=12, villages=1)
 QUICK = Simulation(runs=20, permutations=59, alpha=0.1, seed=4)
 
 
@@ -36,8 +33,22 @@ def test_power_rises_with_villages_and_falls_with_error(found):
     planned = values(found)
     assert planned["power"]["value"] <= planned["power_without_error"]["value"]
     assert planned["lost"]["value"] == pytest.approx(planned["power_without_error"]["value"] - planned["power"]["value"])
-    assert 0.2 < planned["attenuation"]["value"] < 0.6
     assert planned["reliability"]["value"] == pytest.approx(0.5)
+    given = planned["reliability_given_controls"]
+    assert 0.3 < given["low"] < given["value"] < given["high"] < 0.5
+
+
+def test_the_difference_is_the_coefficient_that_homophily_prints():
+    seed = int(np.random.SeedSequence((QUICK.seed, 3)).generate_state(1)[0])
+    sample = made_sample(simulated_network(SMALL, seed=seed))
+    model = similarity_model(sample, by=Procedure(False, 19, 0, 0.9, block_intercepts=True))
+    assert _run((SMALL, QUICK, 3)).difference == pytest.approx(next(t.value for t in model.terms if t.name == "friend"))
+
+
+def test_how_long_it_takes_is_counted_over_all_designs():
+    studies, seconds = expected_seconds(SMALL, Grid("villages", (1.0, 2.0, 3.0)), simulation=QUICK)
+    assert studies == 20 * 4
+    assert seconds > 0
 
 
 def test_without_an_effect_few_studies_find_one(found):
@@ -48,8 +59,14 @@ def test_without_an_effect_few_studies_find_one(found):
 
 
 def test_every_share_has_its_interval_and_its_runs(found):
-    rows = [row for row in found.to_rows() if row["method"] == "wilson" and "needed" not in row["measure"]]
+    rows = [row for row in found.to_rows() if row["method"] == "wilson"]
     assert len(rows) == 3 * 3 + 2 + 1
+    needed = values(found)["permutations_needed"]
+    assert needed["value"] == permutations_needed(values(found)["power"]["value"], alpha=0.1)
+    assert needed["low"] <= needed["value"] <= needed["high"]
+    means = [row for row in found.to_rows() if row["method"] == "mean; bootstrap"]
+    assert [row["measure"] for row in means[:4]] == ["difference", "lost", "reliability", "reliability_given_controls"]
+    assert all(row["low"] <= row["value"] <= row["high"] and row["n"] == 20 for row in means)
     assert all(row["low"] <= row["value"] <= row["high"] and row["n"] == 20 for row in rows)
     assert set(found.run) == {"59 permutations, alpha 0.1, seed 4"}
 
@@ -58,16 +75,16 @@ def test_processes_do_not_change_the_answer():
     few = replace(QUICK, permutations=19)
     done = []
     with ThreadPoolExecutor(2) as pool:
-        spread = power(SMALL, simulation=few, level=0.9, over=pool.map, progress=lambda *at: done.append(at))
-    assert spread.to_rows() == power(SMALL, simulation=few, level=0.9).to_rows()
+        spread = power(TINY, simulation=few, level=0.9, over=pool.map, progress=lambda *at: done.append(at))
+    assert spread.to_rows() == power(TINY, simulation=few, level=0.9).to_rows()
     assert done == [(i, 40) for i in range(1, 41)]
 
 
 def test_perfect_photos_lose_nothing():
-    design = replace(SMALL, reliability=1.0, camera=0.0)
+    design = replace(TINY, reliability=1.0, camera=0.0)
     planned = values(power(design, simulation=replace(QUICK, permutations=19), level=0.9))
     assert planned["lost"]["value"] == 0
-    assert planned["attenuation"]["value"] == pytest.approx(1)
+    assert planned["reliability_given_controls"]["value"] == pytest.approx(1)
 
 
 def test_a_study_in_which_nobody_is_tied_finds_nothing():
@@ -80,31 +97,14 @@ def test_a_study_in_which_nobody_is_tied_finds_nothing():
 def test_a_crossing_is_that_of_straight_lines():
     x, share = np.array([10.0, 20, 50, 100]), np.array([0.1, 0.5, 0.7, 0.95])
     fine = np.linspace(10, 100, 200_001)
-    curve = np.interp(np.log(fine), np.log(x), share)
+    curve = np.interp(fine, x, share)
     assert crossing(x, share, 0.8) == pytest.approx(fine[np.argmax(curve >= 0.8)], abs=1e-3)
+    assert crossing(np.array([0.0, 1.0]), np.array([0.05, 1]), 0.8) == pytest.approx(0.75 / 0.95)
     assert crossing(x, share, 0.7) == pytest.approx(50)
     assert crossing(x, share, 0.1) == 10
     assert np.isnan(crossing(x, share, 0.05))
     assert np.isnan(crossing(x, share, 0.99))
     assert crossing(x, np.array([0.1, 0.9, 0.7, 0.95]), 0.9) == pytest.approx(20)
-
-
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.8])
-def test_the_permutations_of_theory_leave_five_percent_in_doubt(share):
-    normal, draw = NormalDist(), np.random.default_rng(0)
-    r = int(permutations_by_theory(share, alpha=0.05))
-    d = normal.inv_cdf(0.975) + normal.inv_cdf(share) if share > 0.05 else 0.0
-    z = abs(draw.normal(d, 1, 200_000))
-    room = 2 * np.sqrt(0.05 * 0.95 / r)
-    low, high = (normal.inv_cdf(1 - (0.05 + sign * room) / 2) for sign in (1, -1))
-    assert ((z >= low) & (z <= high)).mean() == pytest.approx(0.05, abs=0.004)
-
-
-def test_the_permutations_of_a_simulation_leave_five_percent_in_doubt():
-    p = np.random.default_rng(0).random(200_000)
-    doubtful = (abs(p - 0.1) <= 2 * np.sqrt(0.09 / 2000)).mean()
-    r = permutations_needed(doubtful, 2000)
-    assert (abs(p - 0.1) <= 2 * np.sqrt(0.09 / r)).mean() == pytest.approx(0.05, abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,14 @@ def test_a_simulation_that_can_find_nothing(change, told):
 
 
 @pytest.mark.parametrize(
-    ("axis", "numbers", "told"), [("peoples", (1.0,), "over people, villages"), ("people", (50.0, 40.0), "rising")]
+    ("axis", "numbers", "told"),
+    [
+        ("peoples", (1.0,), "over people, villages"),
+        ("people", (50.0, 40.0), "rising"),
+        ("people", (50.5, 60.0), "people in whole numbers; got 50.5"),
+        ("effect", (-0.2, 0.2), "effect in numbers of 0 or more; got -0.2"),
+        ("villages", (float("nan"),), "whole numbers; got nan"),
+    ],
 )
 def test_a_grid_that_is_none(axis, numbers, told):
     with pytest.raises(SchemaError, match=told):

@@ -20,7 +20,7 @@ def told(findings, group: str) -> dict:
 
 
 def few_draws(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(study, "DRAWS", {True: 3, False: 60})
+    patch.setattr(study, "DRAWS", {True: 3, False: 25})
     patch.setattr(study, "PERMUTATIONS", {True: 19, False: 99})
     patch.setattr(study, "ORDERS", 1)
 
@@ -157,6 +157,7 @@ def test_labels_all_told_right_have_an_interval_all_the_same():
 
 
 @pytest.mark.shared
+@pytest.mark.usefixtures("_few_draws")
 def test_on_london_geometry_is_read_out_and_a_random_target_is_not(london):
     from facevalue.image.proportions import proportions
 

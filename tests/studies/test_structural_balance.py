@@ -22,7 +22,7 @@ def blocks() -> list[np.ndarray]:
 
 
 def test_counts_and_shares_stand_beside_chance(blocks):
-    found = structural_balance(blocks, level=0.9, seed=3, permutations=49, run="told")
+    found = structural_balance(blocks, level=0.9, seed=3, permutations=49)
     counted, (low, high) = triads(blocks), share_intervals(blocks, level=0.9)
     for name, value, n in zip(MEASURES, counted.measures, counted.resting, strict=True):
         assert (row(found, name, "all")["value"], row(found, name, "all")["n"]) == (value, n)
@@ -41,7 +41,6 @@ def test_counts_and_shares_stand_beside_chance(blocks):
         assert row(found, "p_error enemy_of_enemy_is_enemy", group)["value"] == test.test.error[at]
         assert row(found, "ratio enemy_of_enemy_is_enemy", group)["value"] == test.ratio[at]
         assert row(found, "mixing", group)["value"] == test.mixing
-    assert set(found.run) == {"told"}
     assert set(found.study) == {"balance"}
     assert set(found.group) == {"all", TIES, PEOPLE}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,9 +11,15 @@ import typer
 from facevalue.cli._options import Level, Out, Permissive, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
+    from facevalue.annotate.compared import Asked
+    from facevalue.data.people import People
     from facevalue.report.homophily import Result
+    from facevalue.studies.signed_network import SignedNetwork
+    from facevalue.studies.tie_models import Procedure
 
 CONTROL = "same:sex, absdiff:age, sum:quality.sharpness, same:camera, sender:age; or a relation in the ties: kin."
+# Cells from which processes are worth their start.
+LARGE = 1_000_000
 
 
 def homophily(
@@ -21,7 +28,9 @@ def homophily(
     ],
     ties: Annotated[
         list[Path],
-        typer.Option(help="List of ego, alter, relation, sign or weight; or a matrix, DL, Pajek, GraphML.", exists=True),
+        typer.Option(
+            help="List of ego, alter, relation, sign or weight; or a matrix, DL, Pajek, GraphML.", exists=True, dir_okay=False
+        ),
     ],
     faces: Annotated[Path, typer.Option(help="Folder of photos, or the result of annotate.", exists=True)],
     out: Out,
@@ -44,7 +53,7 @@ def homophily(
         Literal["either", "both"] | None, typer.Option(help="Take a tie as mutual if either says so, or if both do.")
     ] = None,
     answered: Annotated[
-        str | None, typer.Option(help="Column of people: 0 for those who named nobody because nobody asked them.")
+        str | None, typer.Option(help="Column of people: 0 or empty for those who named nobody because nobody asked them.")
     ] = None,
     conflicts: Annotated[
         Literal["missing", "error", "positive", "negative"],
@@ -78,22 +87,55 @@ def homophily(
     Example: `facevalue homophily --people people.csv --ties ties.csv --faces photos/ --control same:sex absdiff:age kin
     --within village --out results`.
     """
-    from facevalue.cli import _homophily, _people
-    from facevalue.report import homophily as report
+    from facevalue import models
+    from facevalue.annotate.compared import Asked, instruments_for
+    from facevalue.cli import _people
+    from facevalue.data.member_photos import member_roster, owned
+    from facevalue.data.members import read_members
+    from facevalue.data.ties import read_ties
+    from facevalue.report.homophily import write_homophily
+    from facevalue.studies.signed_network import Rules, signed_network
     from facevalue.studies.tie_models import Procedure
 
-    terms = tuple(dict.fromkeys((*(control or ()), *(more or ()), *(interaction or ()))))
-    asked = _homophily.Asked(
-        model, terms, within, _people.some(friends), _people.some(enemies), wave, undirected, symmetrise, answered, conflicts,
-        dimensions, calibration, detector, workers, only_permissive, quiet,
-    )  # fmt: skip
+    controls = tuple(dict.fromkeys((*(control or ()), *(more or ()), *(interaction or ()))))
+    rules = Rules(_people.some(friends), _people.some(enemies), within, wave, symmetrise, answered, conflicts)
+    asked = Asked(model, controls, None if tie_model == "none" else tie_model, _dimensions(dimensions), calibration)
     by = Procedure(True, permutations, seed, level, method, within is not None, stop)
-    network = _homophily.read(people, ties, asked)
-    photographed = _homophily.photographed(network, faces, out, asked)
-    result = _homophily.found(network, photographed, asked, by, tie_kind=None if tie_model == "none" else tie_model)
-    files = report.write_homophily(result, out)
+    members, reported = read_members(people), read_ties(ties, directed=False if undirected else None)
+    network = signed_network(members, reported, rules=rules, controls=controls)
+    roster, lost = owned(_people.outside(member_roster(members, faces), out), members)
+    found = _people.one(_people.detectors(roster, detector), "--detector")
+    wanted = instruments_for(asked, network, roster)
+    if only_permissive:
+        models.permissive(name for name in dict.fromkeys((found, model, *wanted)) if name in models.names())
+    photos = _people.measured(roster, out, found, wanted, workers=workers, quiet=quiet)
+    result = _judged(network, photos, asked, by=by, detector=found, workers=workers, quiet=quiet)
+    notes = [*_people.notes(roster), *result.notes]
+    result = replace(result, sentences=[*lost, *result.sentences], notes=notes)
+    files = write_homophily(result, out)
     if not quiet:
         _print(result, files, out)
+
+
+def _dimensions(words: str) -> tuple[str, ...] | None:
+    """Return the dimensions asked for; None for those that there are."""
+    from facevalue.cli import _people
+
+    return {"default": None, "none": ()}.get(words, _people.some(words))
+
+
+def _judged(
+    network: SignedNetwork, photos: People, asked: Asked, *, by: Procedure, detector: str, workers: int, quiet: bool
+) -> Result:
+    """Return what is to be told, with a bar; large networks of several blocks over processes."""
+    from facevalue.annotate.homophily import judged
+    from facevalue.cli import _show
+    from facevalue.cli._spread import spread
+
+    large = len(network.blocks) > 1 and network.cells > LARGE
+    bar = _show.progress("exchanging people", "permutations", quiet=quiet)
+    with spread(workers if large else 1) as over, bar as progress:
+        return judged(network, photos, asked, detector=detector, by=replace(by, over=over), progress=progress)
 
 
 def _print(result: Result, files: list[str], out: Path) -> None:

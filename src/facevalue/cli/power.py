@@ -14,20 +14,29 @@ if TYPE_CHECKING:
     from facevalue.studies.power import Grid
 
 GRID = "Further designs, as people=50,100,200; or villages, ties, effect, reliability or photos."
+EFFECT = (
+    "Log odds of a friend per standard deviation of true similarity: .1 makes friends 1.1 times as likely for each and .07 "
+    "standard deviations more alike; .2, 1.2 times and .13; .3, 1.35 times and .2; .5, 1.65 times and .3."
+)
+RELIABILITY = (
+    "Share of the variance of similarity over all pairs that is not the photos' error, with one photo of each; "
+    "`facevalue homophily` prints it of a pilot."
+)
+LONG = 120
 
 
 def power(
     out: Out,
-    people: Annotated[int, typer.Option(help="Of a village.")] = 60,
+    people: Annotated[int, typer.Option(help="Of a village, with a usable photo.")] = 60,
     villages: Annotated[int, typer.Option(help="In which ties are asked about.")] = 5,
     ties: Annotated[float, typer.Option(help="Friends of a person, on average.")] = 6.0,
     enemies: Annotated[float, typer.Option(help="Enemies of a person, on average.")] = 1.0,
-    effect: Annotated[float, typer.Option(help="Log odds of a friend per standard deviation of true similarity.")] = 0.2,
-    reliability: Annotated[float, typer.Option(help="Of the similarity of two faces, with one photo each.")] = 0.7,
+    effect: Annotated[float, typer.Option(help=EFFECT)] = 0.2,
+    reliability: Annotated[float, typer.Option(help=RELIABILITY)] = 0.7,
     photos: Annotated[int, typer.Option(help="Of a person.")] = 1,
     directed: Annotated[bool, typer.Option("--directed", help="Ties have a direction: who names whom.")] = False,
     grid: Annotated[str, typer.Option(help=GRID)] = "",
-    permutations: Annotated[int, typer.Option(help="Of each test, at most.")] = 500,
+    permutations: Annotated[int, typer.Option(help="Of each test, at most: 199 cost .01 of power, or less.")] = 199,
     runs: Annotated[int, typer.Option(help="Studies that are simulated for each design.")] = 200,
     alpha: Annotated[float, typer.Option(help="A p of at most this is a find.")] = 0.05,
     seed: Seed = 0,
@@ -50,6 +59,8 @@ def power(
     start = time.perf_counter()
     design = Design(people, villages, ties, enemies, effect, 0.0, reliability, photos, directed)
     simulation, further = study.Simulation(runs, permutations, alpha, seed), _grid(grid)
+    if not quiet:
+        _say_beforehand(*study.expected_seconds(design, further, simulation=simulation), workers)
     with spread(workers) as over, _show.progress("simulating", "studies", quiet=quiet) as progress:
         found = study.power(design, further, simulation=simulation, level=level, over=over, progress=progress)
     axis, values = (further.axis, further.values) if further else ("", ())
@@ -57,6 +68,17 @@ def power(
     files = report.write_power(result, out)
     if not quiet:
         _print(result, files, out)
+
+
+def _say_beforehand(studies: int, seconds: float, workers: int) -> None:
+    """Print to stderr how many studies are to be made, and about how long that takes."""
+    from facevalue.annotate.engine import cores
+
+    processes = workers or cores()
+    wall = seconds / processes
+    long = f"{wall / 60:.0f} min" if wall > LONG else f"{max(1, wall):.0f} s"
+    less = "; fewer --runs are quicker and less precise" if wall > LONG else ""
+    typer.echo(f"{studies:,} studies: about {long} in {processes} process{'' if processes == 1 else 'es'}{less}.", err=True)
 
 
 def _grid(words: str) -> Grid | None:
@@ -70,7 +92,7 @@ def _grid(words: str) -> Grid | None:
         numbers = sorted({float(value) for value in values.split(",")})
     except ValueError as error:
         raise typer.BadParameter(
-            f"--grid: expected one of {', '.join(AXES)} and numbers, {GRID[20:41]}; got {words}"
+            f"--grid: expected one of {', '.join(AXES)} and numbers, as people=50,100,200; got {words}"
         ) from error
     return Grid(axis.strip(), tuple(numbers))
 

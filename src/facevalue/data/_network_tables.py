@@ -60,7 +60,8 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SchemaError(f"{path}: expected a text in UTF-8; it cannot be read: {error}") from error
+        how = ": save it as CSV UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+        raise SchemaError(f"{path}: expected a text in UTF-8; it cannot be read: {error}{how}") from error
 
 
 def distinct(names: Sequence[str], expected: str) -> None:

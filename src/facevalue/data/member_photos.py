@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from facevalue.data.errors import MissingColumn, RunError, SchemaError
+from facevalue.data.faces import Faces
 from facevalue.data.files import read_faces
 from facevalue.data.networks import Members
 from facevalue.data.people import Roster
-from facevalue.data.photos import find_photos
+from facevalue.data.photos import Found, find_photos
+
+SHOWN = 3
 
 
 def member_roster(members: Members, place: str | Path) -> Roster:
@@ -39,13 +43,11 @@ def member_roster(members: Members, place: str | Path) -> Roster:
     path = Path(place).expanduser()
     if (path / "faces.parquet").is_file() or path.suffix == ".parquet":
         photos, faces = None, read_faces(path)
-        paths = list(dict.fromkeys(map(str, faces.path)))
-        if not any(paths):
+        if not any(faces.path):
             raise MissingColumn(f"{path}: expected faces with a column 'path', as annotate writes it; it has none")
     else:
         photos, faces = find_photos(path), None
-        paths = [photo.path for photo in photos]
-    if not paths:
+    if not (paths := _paths(photos, faces)):
         raise RunError(f"expected photos of the people in {path}; found none")
     named = bool(len(members.photo))
     entries = _named(members, paths) if named else _by_id(members, paths)
@@ -54,9 +56,43 @@ def member_roster(members: Members, place: str | Path) -> Roster:
         raise RunError(f"expected photos of the people in {path}; {how}, a photo there is {paths[0]!r}")
     person = {p: str(members.id[members.of[entries[p]]]) if named else str(members.id[entries[p]]) for p in entries}
     columns: dict[str, Mapping[str, str]] = {}
-    for name, words in members.photo_columns.items():
-        columns[name] = {p: str(words[at]) for p, at in entries.items()} if named else {}
+    for name, words in members.photo_columns.items() if named else ():
+        columns[name] = {p: str(words[at]) for p, at in entries.items()}
     return Roster(person, photos, faces, columns)
+
+
+def owned(roster: Roster, members: Members) -> tuple[Roster, list[str]]:
+    """Return a roster without photos that belong to nobody, and sentences on these and on photos that are not there.
+
+    Parameters
+    ----------
+    roster
+        As `member_roster` made it.
+    members
+        For whom.
+    """
+    paths = _paths(roster.photos, roster.faces)
+    strangers = [path for path in paths if path not in roster.person]
+    told = [f"{len(strangers)} of {len(paths)} photos belong to nobody in the table ({_first(strangers)}): left out."]
+    there = set(_named(members, paths).values())
+    lost = [str(name) for row, name in enumerate(members.photo) if row not in there]
+    told += [f"{len(lost)} of {len(members.photo)} photos in the table are not in the folder of faces ({_first(lost)})."]
+    sentences = [sentence for sentence, some in zip(told, (strangers, lost), strict=True) if some]
+    if roster.photos is None or not strangers:
+        return roster, sentences
+    kept = Found(photo for photo in roster.photos if photo.path in roster.person)
+    kept.others = roster.photos.others
+    return replace(roster, photos=kept), sentences
+
+
+def _paths(photos: Found | None, faces: Faces | None) -> list[str]:
+    """Return the path of each photo, once."""
+    given = (photo.path for photo in photos) if photos is not None else map(str, () if faces is None else faces.path)
+    return list(dict.fromkeys(given))
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _ends(path: str) -> list[str]:

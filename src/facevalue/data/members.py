@@ -17,6 +17,8 @@ ID_COLUMNS = ("id", *PERSON_COLUMNS, "name", "node", "member")
 MEMBER_PHOTO_COLUMNS = tuple(dict.fromkeys(("photo", "path", "folder", *PATH_COLUMNS)))
 PHOTO_COLUMNS = ("camera", "batch", "wave", "device", "day")
 
+ONE_ID = "give two people two ids, such as the village and the number"
+
 
 def read_members(path: str | Path) -> Members:
     """Read people from a .csv, .tsv or .parquet.
@@ -76,8 +78,8 @@ def _photos(sheet: Sheet, cells: Sequence[str], ids: Sequence[str], *, single: b
     photos = [_known(cell) for cell in cells]
     for i, (name, photo) in enumerate(zip(ids, photos, strict=True)):
         if not single and (before := seen.setdefault((name, photo), i)) != i:
-            got = f"{name!r} has {photo!r} there and in {sheet.unit} {sheet.lines[before]}" if photo else f"{name!r} again"
-            raise SchemaError(f"{sheet.where(i)}: expected another photo in each row of a person; got {got}")
+            got = f"{name!r}{f' with {photo!r}' if photo else ''} again, as in {sheet.unit} {sheet.lines[before]}"
+            raise SchemaError(f"{sheet.where(i)}: expected another photo in each row of a person; got {got}: {ONE_ID}")
         if photo and ids[before := whose.setdefault(photo, i)] != name:
             raise SchemaError(f"{sheet.where(i)}: expected one person a photo; {photo} is of {ids[before]!r} and of {name!r}")
     return np.array(photos, object)
@@ -90,6 +92,6 @@ def _agreed(sheet: Sheet, name: str, column: np.ndarray, ids: Sequence[str]) -> 
         before = found.get(who, "")
         if before and cell and before != cell:
             expected = f"expected the same {name} in all rows of a person; {who!r} has {before!r} and {cell!r}"
-            raise SchemaError(f"{sheet.where(i)}: {expected}")
+            raise SchemaError(f"{sheet.where(i)}: {expected}: {ONE_ID}")
         found[who] = before or cell
     return np.array(list(found.values()), object)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
 
 CONFLICTS = ("missing", "error", "positive", "negative")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", ".")
 
 
@@ -85,10 +87,10 @@ class Members:
         for i, word in enumerate(words):
             if not word:
                 continue
-            try:
-                found[i] = float(word)
-            except ValueError as error:
-                raise SchemaError(f"people: expected numbers in {name!r}; {self.id[i]} has {word!r}") from error
+            if NUMBER.fullmatch(word) is None:
+                point = ": write decimals with a point" if NUMBER.fullmatch(word.replace(",", ".", 1)) else ""
+                raise SchemaError(f"people: expected numbers in {name!r}; {self.id[i]} has {word!r}{point}")
+            found[i] = float(word)
         return found
 
 

@@ -1,4 +1,4 @@
-"""Ties: reading them, linking them to people by a stated rule for every row, and their signs as matrices."""
+"""Ties: reading them, and linking them to people by a stated rule for every row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from facevalue.data._network_tables import Entry, is_list, listed, matrix, read_
 from facevalue.data.errors import SchemaError, UnknownName
 from facevalue.data.networks import CONFLICTS, Linked, Members, Ties
 
-SYMMETRISE = ("either", "both", "mean")
 SHOWN = 5
 RULES = {
     "self": "from someone to themselves: left out",
@@ -23,6 +22,7 @@ RULES = {
     "repeated": "said already by another row: the first that is known counts",
     "conflict": "in conflict with another about the sign of a tie: ",
 }
+WINS = {"positive": 1, "negative": -1}
 RESOLVED = {
     "missing": "the tie counts as unknown",
     "positive": "the positive one counts, and without one the tie is unknown",
@@ -117,12 +117,20 @@ def _table(path: Path, relation: str, wave: str) -> list[Entry]:
     return (listed if is_list(sheet) else matrix)(sheet, relation, wave)
 
 
-def link(ties: Ties, members: Members, *, within: str | None = None, conflicts: str = "missing") -> Linked:
+def link(
+    ties: Ties,
+    members: Members,
+    *,
+    within: str | None = None,
+    conflicts: str = "missing",
+    opposed: Sequence[str] = (),
+) -> Linked:
     """Link ties to people; each row gets one status, and each pair of a relation and wave one entry.
 
     A row from someone to themselves is "self"; with an id that nobody has "unknown_id"; of two blocks "other_block". Of rows
     about one pair that agree in sign the first is "used", the others "repeated"; a row of unknown weight agrees with any. Of
-    rows that do not agree (above 0, below 0, 0) all are "conflict". Without direction (a, b) and (b, a) are one pair.
+    rows that do not agree (above 0, below 0, 0) all are "conflict"; so are the rows that count of relations that cannot hold
+    with both signs, as friend and enemy, where they do. Without direction (a, b) and (b, a) are one pair.
 
     Parameters
     ----------
@@ -135,6 +143,8 @@ def link(ties: Ties, members: Members, *, within: str | None = None, conflicts: 
     conflicts
         What a pair with conflicting rows becomes: "missing", unknown; "positive" or "negative", the first row of that sign,
         unknown if none is; "error".
+    opposed
+        Relations that contradict each other where one of them is above 0 and another, or the same, below.
 
     Raises
     ------
@@ -167,26 +177,24 @@ def link(ties: Ties, members: Members, *, within: str | None = None, conflicts: 
     if not ties.directed:
         ego, alter = np.minimum(ego, alter), np.maximum(ego, alter)
     first, weight = _entries(ties, kept, (ego, alter), status, conflicts)
-    if conflicts == "error" and (status == "conflict").any():
-        raise SchemaError(f"expected rows that agree about each tie; {_lines(ties, status == 'conflict')} do not")
-    return Linked(ego[first], alter[first], ties.relation[first], ties.wave[first], weight, status, ties, conflicts)
+    entries = Linked(ego[first], alter[first], ties.relation[first], ties.wave[first], weight, status, ties, conflicts)
+    linked = _resolved(entries, first, opposed)
+    if conflicts == "error" and (linked.status == "conflict").any():
+        raise SchemaError(f"expected rows that agree about each tie; {lines(ties, linked.status == 'conflict')} do not")
+    return linked
 
 
 def _entries(
     ties: Ties, kept: np.ndarray, ends: tuple[np.ndarray, np.ndarray], status: np.ndarray, conflicts: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the row that counts of each pair and its weight, (u,) each, in the order of rows; write into status."""
-    codes = [np.unique(words[kept].astype(str), return_inverse=True)[1] for words in (ties.relation, ties.wave)]
-    key = np.zeros(len(kept), np.int64)
-    for code in (ends[0][kept], ends[1][kept], *codes):
-        key = np.unique(key * (code.max() + 1) + code, return_inverse=True)[1]
-    group, weight = key, ties.weight[kept]
+    group, weight = _groups(ends[0][kept], ends[1][kept], ties.relation[kept], ties.wave[kept]), ties.weight[kept]
     sign, number = np.sign(weight), int(group.max()) + 1
     there = np.column_stack([np.bincount(group[sign == value], minlength=number) > 0 for value in (-1, 0, 1)])
     conflict = there.sum(1) > 1
     wanted = np.isfinite(weight)
-    if conflicts in ("positive", "negative"):
-        wanted = np.where(conflict[group], sign == (1 if conflicts == "positive" else -1), wanted)
+    if conflicts in WINS:
+        wanted = np.where(conflict[group], sign == WINS[conflicts], wanted)
     rank = np.where(wanted, 0, len(kept)) + np.arange(len(kept))
     best = np.full(number, 2 * len(kept))
     np.minimum.at(best, group, rank)
@@ -194,9 +202,32 @@ def _entries(
     status[kept] = "repeated"
     status[kept[rows]] = "used"
     status[kept[conflict[group]]] = "conflict"
-    unknown = conflict & ((best >= len(kept)) | (conflicts in ("missing", "error")))
+    unknown = conflict & ((best >= len(kept)) | (conflicts not in WINS))
     order = np.argsort(rows)
     return kept[rows[order]], np.where(unknown, np.nan, weight[rows])[order]
+
+
+def _groups(*columns: np.ndarray) -> np.ndarray:
+    """Return the number of each row's combination of numbers or words, (r,) int."""
+    group = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        code = np.unique(column.astype(str) if column.dtype == object else column, return_inverse=True)[1]
+        group = np.unique(group * (code.max(initial=0) + 1) + code, return_inverse=True)[1]
+    return group
+
+
+def _resolved(linked: Linked, first: np.ndarray, opposed: Sequence[str]) -> Linked:
+    """Return entries, whose rows are `first`, with those of opposed relations that contradict each other resolved."""
+    sign = np.where(np.isin(linked.relation.astype(str), list(opposed)), np.nan_to_num(np.sign(linked.weight)), 0)
+    group = _groups(linked.ego, linked.alter, linked.wave)
+    least, most = np.zeros((2, len(sign)))
+    np.minimum.at(least, group, sign)
+    np.maximum.at(most, group, sign)
+    against = (sign != 0) & (least < 0)[group] & (most > 0)[group]
+    status = linked.status.copy()
+    status[first[against]] = "conflict"
+    lost = against & (sign != WINS.get(linked.conflicts, 0))
+    return replace(linked, weight=np.where(lost, np.nan, linked.weight), status=status)
 
 
 def _unused(ties: Ties, members: Members, status: np.ndarray) -> str:
@@ -222,11 +253,11 @@ def told(linked: Linked) -> list[str]:
     unknown = (linked.status == "used") & np.isnan(linked.ties.weight)
     kinds.append((unknown, "without a known weight: the tie counts as unknown"))
     t = len(linked.ties)
-    return [f"{mask.sum()} of {t} rows ({_lines(linked.ties, mask)}) {rule}." for mask, rule in kinds if mask.any()]
+    return [f"{mask.sum()} of {t} rows ({lines(linked.ties, mask)}) {rule}." for mask, rule in kinds if mask.any()]
 
 
-def _lines(ties: Ties, mask: np.ndarray) -> str:
-    """Return the first rows of a mask: their lines, with the file where there are several, and ids."""
+def lines(ties: Ties, mask: np.ndarray) -> str:
+    """Return the first rows of a mask, (t,) bool, as words: their lines, with the file where there are several, and ids."""
     rows, several = np.flatnonzero(mask), len(set(ties.source)) > 1
     shown = []
     for i in rows[:SHOWN]:
@@ -241,135 +272,3 @@ def linked_table(linked: Linked) -> dict[str, np.ndarray]:
     source = ties.source if len(ties.source) else np.full(len(ties), "", object)
     columns = {name: getattr(ties, name) for name in ("row", "ego", "alter", "relation", "wave", "weight")}
     return {"source": source, **columns, "status": linked.status}
-
-
-def sign_matrices(
-    linked: Linked,
-    blocks: Iterable[np.ndarray],
-    *,
-    relations: Sequence[str],
-    wave: str,
-    respondents: np.ndarray | None = None,
-    symmetrise: str | None = None,
-) -> list[np.ndarray]:
-    """Return the ties of each block as a matrix of weights, from the row's person to the column's.
-
-    Of several relations of one sign the largest weight counts; of both signs the cell is unknown; a tie counts before an
-    unknown cell, and that before none.
-
-    Parameters
-    ----------
-    linked
-        u entries.
-    blocks
-        Rows of the members of each block, (n,) int; nobody in two.
-    relations, wave
-        Which ties.
-    respondents : (members,) bool, optional
-        Who answered; the rows of others are unknown. Without direction a cell is unknown if neither answered.
-    symmetrise
-        None, or what both directions become: "either", the larger tie of the two, if one is unknown the other unless that is
-        none; "both", the smaller, none if one is none; "mean". Two ties of opposite signs are unknown.
-
-    Returns
-    -------
-    list of (n, n) float64
-        0 where nobody reported a tie; NaN where unknown, and on the diagonal.
-
-    Raises
-    ------
-    UnknownName
-        A relation, a wave or a way to symmetrise that is not there.
-    SchemaError
-        Someone is in two blocks.
-
-    Examples
-    --------
-    >>> text = lambda *words: np.array(words, object)
-    >>> ties = Ties(text("a", "b"), text("b", "c"), text(*"ff"), np.array([1.0, -1]), text("", ""), np.array([2, 3]))
-    >>> linked = link(ties, Members(text("a", "b", "c")))
-    >>> sign_matrices(linked, [np.arange(3)], relations=["f"], wave="")[0].tolist()
-    [[nan, 1.0, 0.0], [0.0, nan, -1.0], [0.0, 0.0, nan]]
-    """
-    _known(linked, relations, wave, symmetrise)
-    kept = np.isin(linked.relation.astype(str), list(relations)) & (linked.wave == wave)
-    ego, alter, weight = linked.ego[kept], linked.alter[kept], linked.weight[kept]
-    if not linked.ties.directed:
-        ego, alter, weight = np.append(ego, alter), np.append(alter, ego), np.append(weight, weight)
-    found = []
-    for rows, at in _within([np.asarray(rows, np.int64) for rows in blocks], ego, alter):
-        place = np.zeros(int(rows.max(initial=-1)) + 1, np.int64)
-        place[rows] = np.arange(len(rows))
-        cells = _cells(len(rows), place[ego[at]], place[alter[at]], weight[at])
-        if respondents is not None:
-            silent = ~np.asarray(respondents, bool)[rows][:, None]
-            cells[np.broadcast_to(silent if linked.ties.directed else silent & silent.T, cells.shape)] = np.nan
-        found.append(cells if symmetrise is None else symmetrised(cells, symmetrise))
-    return found
-
-
-def _known(linked: Linked, relations: Sequence[str], wave: str, symmetrise: str | None) -> None:
-    for name in relations:
-        if name not in linked.ties.relations:
-            raise UnknownName(name, linked.ties.relations, what="relation")
-    if wave not in linked.ties.waves:
-        raise UnknownName(wave, linked.ties.waves, what="wave")
-    if symmetrise is not None and symmetrise not in SYMMETRISE:
-        raise UnknownName(symmetrise, SYMMETRISE, what="way to symmetrise")
-
-
-def _within(blocks: Sequence[np.ndarray], ego: np.ndarray, alter: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield each block with the entries among its people."""
-    every = np.concatenate([np.empty(0, np.int64), *blocks])
-    if len(np.unique(every)) < len(every):
-        raise SchemaError("expected each person in one block at most, and once; someone is in two")
-    block = np.full(1 + max(array.max(initial=-1) for array in (every, ego, alter)), -1)
-    for number, rows in enumerate(blocks):
-        block[rows] = number
-    of = np.where(block[ego] == block[alter], block[ego], -1)
-    order = np.argsort(of, kind="stable")
-    bounds = np.searchsorted(of[order], np.arange(len(blocks) + 1))
-    for number, rows in enumerate(blocks):
-        yield rows, order[bounds[number] : bounds[number + 1]]
-
-
-def _cells(n: int, ego: np.ndarray, alter: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return the weight of each cell, (n, n), of one or several entries."""
-    above, below, unknown = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n), bool)
-    size = np.nan_to_num(weight)
-    np.maximum.at(above, (ego, alter), size)
-    np.minimum.at(below, (ego, alter), size)
-    unknown[ego[np.isnan(weight)], alter[np.isnan(weight)]] = True
-    cells = above + below
-    cells[(unknown & (cells == 0)) | ((above > 0) & (below < 0))] = np.nan
-    cells[np.diag_indices(n)] = np.nan
-    return cells
-
-
-def symmetrised(cells: np.ndarray, how: str) -> np.ndarray:
-    """Return what the two directions of each pair become: "either", "both" or "mean", as `sign_matrices` says.
-
-    Parameters
-    ----------
-    cells : (n, n) float64
-        Weights; NaN where unknown.
-    how
-        The way.
-
-    Examples
-    --------
-    >>> cells = np.array([[np.nan, 2, 0], [1, np.nan, np.nan], [-1, 1, np.nan]])
-    >>> [symmetrised(cells, how)[np.triu_indices(3, 1)].tolist() for how in SYMMETRISE]
-    [[2.0, -1.0, 1.0], [1.0, 0.0, nan], [1.5, -0.5, nan]]
-    """
-    there, back = cells, cells.T
-    if how == "mean":
-        found = (there + back) / 2
-    elif how == "both":
-        found = np.where(np.abs(there) <= np.abs(back), there, back)
-        found[np.isnan(there) | np.isnan(back)] = np.nan
-        found[(there == 0) | (back == 0)] = 0.0
-    else:
-        found = np.where((np.abs(there) >= np.abs(back)) | np.isnan(back), there, back)
-        found[found == 0] = (there + back)[found == 0]
-    return np.where(np.sign(there) * np.sign(back) < 0, np.nan, found)

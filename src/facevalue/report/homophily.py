@@ -12,10 +12,11 @@ import numpy as np
 
 from facevalue.data.files import replacing, write_findings
 from facevalue.data.findings import Findings, concatenate
-from facevalue.report import networks, plots
+from facevalue.report import networks, plots, relation_rows
 from facevalue.report.networks import Network
 from facevalue.report.page import render
 from facevalue.report.people import LISTED, counted, write_table
+from facevalue.report.regression_latex import latex
 from facevalue.report.regression_tables import (
     INTERCEPT,
     ModelRow,
@@ -24,33 +25,19 @@ from facevalue.report.regression_tables import (
     columns,
     fit_table,
     fitted,
-    interval_decimals,
     intervals,
-    latex,
     markdown,
     notes,
-    p_text,
     permuted,
+    remedied,
+    remedy,
+    titled,
     worded,
 )
 from facevalue.report.verdicts import told
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-BESIDE = ("expected ", "ratio ", "p ", "p_error ", "among_all ")
-CONTRASTS = {
-    "friend-none": "friends less pairs without a tie",
-    "enemy-none": "enemies less pairs without a tie",
-    "friend-enemy": "friends less enemies",
-}
-STATUS = {
-    "repeated": "say what an earlier row said",
-    "conflict": "contradict another row on the same pair: the tie counts as not known",
-    "self": "name one person twice",
-    "unknown_id": "name somebody who is not among the people",
-    "other_block": "join people of two blocks",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +49,11 @@ class Counts:
     people, faces
         In all, and those with a face that could be measured.
     missing
-        People without a face by reason.
+        People who have no part in anything by reason: no face, or a control that is not known of them.
     ties
         Pairs of people by relation: "friend", "enemy".
     dyads, blocks
-        Pairs of people within blocks, and blocks.
+        Pairs of people within blocks, each once, and blocks.
     rows
         Rows of the ties by status: "used", and the others of `facevalue.data.networks.Linked`.
     """
@@ -125,7 +112,7 @@ class Result:
     similarity
         What it is, in words: "mean cosine of dlib_resnet".
     unit
-        What one unit of it is in models where it is a predictor, in words: "one standard deviation of similarity".
+        What one unit of it is in models, in words: "one standard deviation of similarity".
     ties, people
         Columns of ties.csv and people.csv: each row of the input with its "status"; each person with "id" and "why".
     level, seed
@@ -212,10 +199,10 @@ def digest(result: Result) -> dict[str, Any]:
     -------
     dict
         `lead`: what was found, in sentences. `reliability`: one. `beyond`: what was held constant. `tables`: a mapping a model.
-        `methods`: what their intervals and p are. `relations`, `contrasts`, `dimensions`: rows as text. `balance`: `rows` of
-        triads, by way of drawing signs (`draws`), and `others`. `waves`: `tables`, `rows`, `sentences`. `sentences`: what
-        became of rows and people. `without`: people without a face, and why; `hidden`: how many more. `as_villages`: whether
-        the picture shows villages.
+        `methods`: what their intervals, p and second estimates are. `relations`, `contrasts`, `dimensions`: rows as text.
+        `drawn`: of which pairs the plot shows a part. `balance`: `rows` of triads, by way of drawing signs (`draws`), and
+        `others`. `waves`: `tables`, `rows`, `sentences`. `sentences`: what became of people, rows and models. `without`: people
+        who are left out, and why; `hidden`: how many more. `as_villages`: whether the picture shows villages.
     """
     waves = result.waves or Waves()
     missing = [(str(i), str(why)) for i, why in zip(*(result.people.get(k, ()) for k in ("id", "why")), strict=True) if why]
@@ -225,16 +212,17 @@ def digest(result: Result) -> dict[str, Any]:
         "reliability": _reliability(result),
         "tables": [table(model) for model in result.models],
         "methods": _methods(_every_model(result)),
-        "relations": _rows(result.relations, "mean_similarity"),
-        "contrasts": _contrasts(result.relations),
-        "dimensions": _dimensions(result.dimensions),
-        "balance": _balance(result.balance),
+        "relations": relation_rows.relations(result.relations),
+        "drawn": _drawn(result),
+        "contrasts": relation_rows.contrasts(result.relations),
+        "dimensions": relation_rows.dimensions(result.dimensions),
+        "balance": relation_rows.balance(result.balance),
         "waves": {
             "tables": [table(model) for model in waves.models],
-            "rows": [_named(row) for row in waves.findings.to_rows()] if waves.findings is not None else [],
+            "rows": [relation_rows.named(row) for row in waves.findings.to_rows()] if waves.findings is not None else [],
             "sentences": [*(s for model in waves.models for s in told(model, result.unit)), *waves.sentences],
         },
-        "sentences": [*_became(result.counts), *result.sentences],
+        "sentences": [*_became(result.counts), *result.sentences, *result.notes],
         "without": missing[:LISTED],
         "hidden": max(len(missing) - LISTED, 0),
         "as_villages": _as_villages(result),
@@ -244,18 +232,26 @@ def digest(result: Result) -> dict[str, Any]:
 def terminal(result: Result) -> list[str]:
     """Return what is printed: what was found, what was held constant, what became of people and rows, what stays open."""
     found = digest(result)
-    beyond = [f"Held constant, as far as it was recorded: {', '.join(found['beyond'])}."] if found["beyond"] else []
-    waves = [f"Over two waves: {sentence}" for sentence in found["waves"]["sentences"]]
-    return [*found["lead"], *waves, *beyond, found["reliability"], *found["sentences"], *result.cannot]
+    beyond = f"Held constant, as far as it was recorded: {', '.join(found['beyond'])}. " if found["beyond"] else ""
+    people, ties, pairs, *others = found["sentences"]
+    cannot = [f"{result.cannot[0]} What else cannot be concluded stands in homophily.html."] if result.cannot else []
+    return [
+        *found["lead"],
+        *found["waves"]["sentences"],
+        beyond + found["reliability"],
+        *(" ".join(lines) for lines in ((people, ties, pairs), others) if lines),
+        *cannot,
+    ]
 
 
 def table(model: ModelRow) -> dict[str, Any]:
-    """Return a model as text for the page: `name`, `title`, `heads`, `rows`, `fitted`, `notes`."""
+    """Return a model as text for the page: `name`, `title`, `heads`, `remedy`, `rows`, `fitted`, `notes`."""
     rows = [cells(term) for term in model.terms]
     return {
         "name": model.name,
-        "title": f"{model.kind} regression of {model.outcome}",
+        "title": titled(model),
         "heads": columns(model, rows),
+        "remedy": remedy(model),
         "rows": rows,
         "fitted": fitted(model),
         "notes": notes(model),
@@ -298,12 +294,15 @@ def _beyond(models: Sequence[ModelRow]) -> list[str]:
 
 
 def _methods(models: Sequence[ModelRow]) -> list[str]:
-    """Return what intervals and p are, each sentence once, with the names of its models where there are several."""
-    said: dict[str, list[str]] = {}
-    for model in models:
-        said.setdefault(permuted(model), []).append(model.name)
-    named = [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in said.items()]
-    return [*dict.fromkeys(map(intervals, models)), *(said if len(said) == 1 else named)]
+    """Return what intervals, p and second estimates are, each sentence once, with its models where others differ."""
+    told = []
+    for ask in (intervals, permuted, remedied):
+        said: dict[str, list[str]] = {}
+        for model in models:
+            said.setdefault(ask(model), []).append(model.name)
+        named = [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in said.items() if sentence]
+        told += [*said] if len(said) == 1 else named
+    return [*filter(None, told)]
 
 
 def _reliability(result: Result) -> str:
@@ -314,79 +313,19 @@ def _reliability(result: Result) -> str:
     return f"The reliability of the similarity of a pair is {one.value:.2f}{ends}, {one.told}."
 
 
-def _rows(findings: Findings | None, measure: str) -> list[dict[str, str]]:
-    """Return the rows of one measure as text: name, value, interval, n."""
-    return [] if findings is None else [_row(row, row["group"]) for row in findings[findings.measure == measure].to_rows()]
-
-
-def _row(row: Mapping[str, Any], name: str) -> dict[str, str]:
-    known = row["low"] is not None and row["high"] is not None
-    digits = interval_decimals(row["low"], row["high"]) if known else 3
-    count = row["method"] == "count" and row["value"] is not None
-    value = "none" if row["value"] is None else f"{row['value']:,.0f}" if count else f"{row['value']:z.{digits}f}"
-    ends = f"{row['low']:z.{digits}f} to {row['high']:z.{digits}f}" if known else ""
-    return {"name": name, "value": value, "interval": ends, "n": f"{row['n']:,}", "measure": row["measure"]}
-
-
-def _contrasts(findings: Findings) -> list[dict[str, Any]]:
-    """Return a row a contrast: the difference, and both of its sizes in standard deviations."""
-    by = {name: {row["name"]: row for row in _rows(findings, name)} for name in ("difference", "d", "d_corrected")}
-    names = dict.fromkeys(name for rows in by.values() for name in rows)
-    return [{"name": CONTRASTS.get(one, one)} | {kind: rows.get(one) for kind, rows in by.items()} for one in names]
-
-
-def _dimensions(findings: Findings | None) -> list[dict[str, str]]:
-    """Return a row a dimension, the largest first, with its adjusted p."""
-    if findings is None:
-        return []
-    p = {row["group"]: row["value"] for row in findings[findings.measure == "adjusted_p"].to_rows()}
-    rows = [row for row in findings[findings.measure == "dimension"].to_rows() if row["value"] is not None]
-    rows.sort(key=lambda row: -abs(row["value"]))
-    return [_row(row, row["group"]) | {"p": p_text(_nan(p.get(row["group"])), math.nan)} for row in rows]
-
-
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _balance(findings: Findings | None) -> dict[str, Any]:
-    """Return a row a measure of triads: as found, among all pairs, and by each way of drawing signs expected, with p."""
-    found: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
-    for row in findings.to_rows() if findings is not None else ():
-        kind = next((prefix for prefix in BESIDE if row["measure"].startswith(prefix)), "")
-        found.setdefault(row["measure"].removeprefix(kind), {})[kind.strip(), row["group"]] = row
-    draws = list(dict.fromkeys(group for kinds in found.values() for kind, group in kinds if kind == "expected"))
-    rows = [_beside(name, kinds, draws) for name, kinds in found.items() if any(kind == "expected" for kind, _ in kinds)]
-    others = [row for kinds in found.values() if all(kind == "" for kind, _ in kinds) for row in kinds.values()]
-    return {"draws": draws, "rows": rows, "others": [_named(row) for row in others]}
-
-
-def _beside(name: str, kinds: Mapping[tuple[str, str], Mapping[str, Any]], draws: Sequence[str]) -> dict[str, Any]:
-    word = name.removeprefix("triads ").replace("_", " ")
-    beside = []
-    for draw in draws:
-        p, error = (_nan(kinds.get((kind, draw), {"value": None})["value"]) for kind in ("p", "p_error"))
-        expected = kinds.get(("expected", draw))
-        beside.append({"expected": expected and _row(expected, word), "p": p_text(p, error)})
-    one, among = kinds.get(("", "all")), kinds.get(("among_all", "all"))
-    return {"name": word, "found": one and _row(one, word), "among": among and _row(among, word), "cells": beside}
-
-
-def _named(row: Mapping[str, Any]) -> dict[str, str]:
-    return _row(row, row["measure"].replace("_", " ")) | {"group": row["group"]}
+def _drawn(result: Result) -> list[str]:
+    """Return of which relations the plot shows but a draw of the pairs."""
+    means = result.relations[result.relations.measure == "mean_similarity"].to_rows()
+    shown = {row["group"]: (len(result.samples.get(row["group"], ())), row["n"]) for row in means}
+    return [f"{networks.WORDS.get(name, name)}: a draw of {m:,}" for name, (m, n) in shown.items() if 0 < m < n]
 
 
 def _became(counts: Counts) -> Iterator[str]:
-    """Yield what became of the people and of the rows of ties."""
-    lost = ", ".join(f"{n:,} {why}" for why, n in counts.missing.items())
-    people = counted(counts.people, "person").replace("persons", "people")
-    yield f"{people} in: {counts.faces:,} with a face, {counts.people - counts.faces:,} without" + (
-        f" ({lost})" if lost else ""
-    )
+    """Yield what became of the people, of the rows of ties, and of the pairs."""
+    lost, people = sum(counts.missing.values()), counted(counts.people, "person", "people")
+    why = ", ".join(f"{n:,} {why}" for why, n in counts.missing.items())
+    yield f"{people} in: {counts.faces:,} with a face; {lost:,} left out{f' ({why})' if why else ''}."
     total, used = sum(counts.rows.values()), counts.rows.get("used", 0)
-    yield f"{counted(total, 'row')} of ties in: {used:,} used, {total - used:,} left out"
-    for status, n in counts.rows.items():
-        if status != "used" and n:
-            yield f"{counted(n, 'row')} left out: {STATUS.get(status, status)} ({status})"
+    yield f"{counted(total, 'row')} of ties in: {used:,} used, {total - used:,} not."
     ties = ", ".join(f"{n:,} {networks.WORDS.get(name, name)}" for name, n in counts.ties.items())
-    yield f"pairs with a tie: {ties or 'none'}, among {counted(counts.dyads, 'pair')} in {counted(counts.blocks, 'block')}"
+    yield f"{counted(counts.dyads, 'pair')} in {counted(counts.blocks, 'block')}: {ties}, the others without a tie or unknown."

@@ -13,7 +13,7 @@ from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.findings import Findings
 from facevalue.report import plots
 from facevalue.report.plots import COLOURS, INK, LINE
-from facevalue.report.regression_tables import INTERCEPT, ModelRow, TermRow, p_text, worded
+from facevalue.report.regression_tables import INTERCEPT, ModelRow, TermRow, p_text, remedy, unit, worded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,9 +72,9 @@ class Network:
 
 @plots.house_style()
 def forest(models: Sequence[ModelRow], spread: Mapping[str, float] | None = None) -> Figure:
-    """Return the coefficients of models, a panel each: estimate and robust interval, the corrected ones below, p at the right.
+    """Return the coefficients of models, a panel each: estimate and interval, corrected or weighted below, p at the right.
 
-    The intercept is left out. A hollow mark has no interval, since its robust variance came out negative.
+    The intercept is left out. A hollow circle has no interval.
 
     Parameters
     ----------
@@ -92,10 +92,9 @@ def forest(models: Sequence[ModelRow], spread: Mapping[str, float] | None = None
     for axes, model, terms in zip(panels, models, rows, strict=True):
         _forest_panel(axes, model, terms, spread or {})
     panels[0].plot([], [], "o-", color=COLOURS[0], markersize=5, label="as it is")
-    if any(term.corrected is not None for terms in rows for term in terms):
-        panels[0].plot(
-            [], [], "D-", color=COLOURS[1], markersize=5, fillstyle="none", label="corrected for the error of the photos"
-        )
+    if how := {remedy(model) for model in models if any(term.corrected is not None for term in model.terms)}:
+        label = " or ".join(sorted(how)) + " for the error of the photos"
+        panels[0].plot([], [], "D-", color=COLOURS[1], markersize=5, fillstyle="none", label=label)
     figure.legend(loc="outside lower left", frameon=False, fontsize=8, ncols=2)
     return figure
 
@@ -117,8 +116,8 @@ def _forest_panel(axes: Axes, model: ModelRow, terms: Sequence[TermRow], spread:
     labels = [f"{worded(term.name)}, per sd" if term.name in spread else worded(term.name) for term in terms]
     axes.yaxis.set_ticks(range(len(terms)), labels=labels)
     axes.tick_params(axis="y", labelsize=8, length=0)
-    axes.set(ylim=(len(terms) - 0.5, -0.5), xlabel="log odds" if model.kind == "logistic" else "coefficient")
-    axes.set_title(f"{model.name}: {model.kind} regression of {model.outcome}", fontsize=9, loc="left", wrap=True)
+    axes.set(ylim=(len(terms) - 0.5, -0.5), xlabel=unit(model))
+    axes.set_title(f"{model.kind.capitalize()} regression of {model.outcome}", fontsize=9, loc="left", wrap=True)
 
 
 def chief(models: Sequence[ModelRow]) -> list[tuple[ModelRow, TermRow]]:
@@ -173,7 +172,7 @@ def relations(samples: Mapping[str, np.ndarray], found: Findings, *, what: str) 
             ends = [[np.nan if row[end] is None else abs(row[end] - row["value"])] for end in ("low", "high")]
             axes.errorbar(place, row["value"], yerr=ends, fmt="o", color=INK, markersize=5, elinewidth=1.6, capsize=3)
     labels = [
-        f"{WORDS.get(name, name)}\n{rows[name]['n']:,} pairs" if name in rows else WORDS.get(name, name) for name in names
+        f"{WORDS.get(name, name)}\n{rows[name]['n']:,} dyads" if name in rows else WORDS.get(name, name) for name in names
     ]
     axes.xaxis.set_ticks(range(len(names)), labels=labels)
     axes.set(xlim=(-0.6, len(names) - 0.4), ylabel=what)
@@ -216,6 +215,10 @@ def sociogram(network: Network, *, seed: int) -> Figure:
         lines: Any = at[network.edges[chosen]]
         axes.add_collection(LineCollection(lines, colors=shades, linewidths=1.3, linestyles=[style], zorder=1))
     axes.plot(at[:, 0], at[:, 1], "o", color=INK, markersize=float(np.clip(60 / math.sqrt(len(at) or 1), 2.5, 7)), zorder=2)
+    if (network.sign < 0).any():
+        axes.plot([], [], "-", color=INK, linewidth=1.3, label="friends")
+        axes.plot([], [], "--", color=INK, linewidth=1.3, label="enemies")
+        plots.legend(figure)
     for name, (x, y) in titles.items():
         axes.text(x, y, name, fontsize=8, ha="center")
     for name, (x, y) in zip(network.ids, at, strict=True) if len(at) <= NAMED else ():

@@ -105,13 +105,13 @@ def sentences(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, int]
     return lines
 
 
-def counted(n: int, noun: str) -> str:
-    """Return a number and its noun.
+def counted(n: int, noun: str, nouns: str = "") -> str:
+    """Return a number and its noun, which for several has an s or another form.
 
-    >>> counted(1, "photo"), counted(2000, "photo")
-    ('1 photo', '2,000 photos')
+    >>> counted(1, "photo"), counted(2000, "photo"), counted(2, "person", "people")
+    ('1 photo', '2,000 photos', '2 people')
     """
-    return f"{n:,} {noun}{'s' * (n != 1)}"
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
 def interval(row: Mapping[str, Any], digits: int = 4) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +17,6 @@ from facevalue.report.page import render
 from facevalue.report.people import interval, measures
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PLANNED, TARGET = "as planned", 0.8
@@ -25,7 +25,7 @@ LINES = {
     "power_without_error": "the same without measurement error",
     "power_ties": "ties as outcome",
 }
-HEADS = tuple(LINES.values())
+HEADS = (*LINES.values(), "friends more alike by")
 AXES = {
     "people": "people of a village",
     "villages": "villages",
@@ -128,13 +128,13 @@ def digest(result: Result) -> dict[str, Any]:
     -------
     dict
         `all`: rows of findings about the design as planned, by measure. `rows`: a row a design: `group`, and `cells` with
-        `told` and `interval`, as `HEADS` names them. `sentences`: what else was found.
+        `told` and `interval`, as `HEADS` names them, the last in standard deviations. `sentences`: what else was found.
     """
     groups = [PLANNED, *(f"{result.axis} {value:g}" for value in result.values)]
     rows = []
     for group in groups:
         found = measures(result.findings, group)
-        cells = [{"told": _told(found[name]), "interval": interval(found[name], 2)} for name in LINES]
+        cells = [{"told": _told(found[name]), "interval": interval(found[name], 2)} for name in (*LINES, "difference")]
         rows.append({"group": group, "cells": cells})
     known = measures(result.findings, PLANNED)
     return {"all": known, "rows": rows, "sentences": _sentences(result, known)}
@@ -146,20 +146,20 @@ def _told(row: dict[str, Any]) -> str:
 
 def _sentences(result: Result, known: dict[str, dict[str, Any]]) -> list[str]:
     """Return what stands below the table of powers."""
-    lost, needed = known["lost"], known["permutations_needed"]
-    reliability, doubtful = known["reliability"]["value"], known["doubtful"]
-    told = [
-        f"Where similarity makes no ties, {_with(known['type_i_error'])} of studies find that it does (ties as outcome: "
-        f"{_with(known['type_i_error_ties'])}); {result.simulation.alpha:g} should.",
-        f"Measurement error, at a reliability of {reliability:.2f}, lowers power by {_with(lost)}.",
-    ]
-    if "attenuation" in known:
-        told.append(f"It leaves {_with(known['attenuation'])} of the coefficient of similarity where ties are the outcome.")
+    lost, needed, alpha = known["lost"], known["permutations_needed"], result.simulation.alpha
+    reliability, given = known["reliability"]["value"], known["reliability_given_controls"]
     count, low, high = (f"{needed[end]:,.0f}" for end in ("value", "low", "high"))
-    told += [
-        f"With {result.simulation.permutations:,} permutations {_with(doubtful)} of verdicts are in doubt: p lies within two "
-        f"Monte-Carlo errors of {result.simulation.alpha:g}. About {count} ({low} to {high}) permutations "
-        f"leave 5 % so by these studies, {known['permutations_needed_formula']['value']:,.0f} by normal theory.",
+    told = [
+        f"The effect of {result.design.effect:g} makes the odds of friends {exp(result.design.effect):.2f} times as high for "
+        f"each standard deviation of true similarity. Friends are then {_with(known['difference'])} standard deviations of the "
+        "measured similarity more alike than pairs without a tie, beyond what they share.",
+        f"Where similarity makes no ties, {_with(known['type_i_error'])} of studies find that it does (ties as outcome: "
+        f"{_with(known['type_i_error_ties'])}); {alpha:g} should.",
+        f"Measurement error lowers power by {_with(lost)}. The reliability of similarity is {reliability:.2f} over all pairs; "
+        "what people share explains a part of the true similarity and none of the error, so that among pairs alike in that it "
+        f"is {_with(given)}: so much is left of the coefficient of similarity where ties are the outcome.",
+        f"With {result.simulation.permutations:,} permutations {_with(known['doubtful'])} of verdicts are in doubt: p lies "
+        f"within two Monte-Carlo errors of {alpha:g}. At this power about {count} ({low} to {high}) permutations leave 5 % so.",
     ]
     return told + [_crossing(result, row) for row in measures(result.findings, f"power {TARGET:g}").values()]
 
@@ -174,12 +174,13 @@ def _crossing(result: Result, row: dict[str, Any]) -> str:
     measure = "power" + row["measure"].removeprefix(f"{result.axis}_needed")
     first, last = (f"{value:g}" for value in (result.values[0], result.values[-1]))
     if row["value"] is None:
-        where = f"{TARGET:g} is not crossed between {first} and {last} {AXES[result.axis]}"
+        at_first = measures(result.findings, f"{result.axis} {first}")[measure]["value"]
+        where = f"above {TARGET:g} already at {first}" if at_first > TARGET else f"below {TARGET:g} up to {last}"
     else:
         low, high = (end if row[end] is None else f"{row[end]:.3g}" for end in ("low", "high"))
         ends = f"({'below ' + first if low == 'low' else low} to {'above ' + last if high == 'high' else high})"
-        where = f"{TARGET:g} is reached at {row['value']:.3g} {ends} {AXES[result.axis]}"
-    return f"Power, {LINES[measure]}: {where}."
+        where = f"{TARGET:g} is reached at {row['value']:.3g} {ends}"
+    return f"Power, {LINES[measure]}: {where} {AXES[result.axis]}."
 
 
 def _table(result: Result) -> list[dict[str, Any]]:
@@ -211,18 +212,14 @@ def curves(result: Result) -> Figure:
         colour = plots.COLOURS[number]
         axes.plot(result.values, value, "o", color=colour, linestyle=plots.DASHES[number], markersize=4, label=label)
         axes.fill_between(result.values, low, high, color=colour, alpha=0.15, linewidth=0)
-    _limits(axes, result)
+    axes.axhline(result.simulation.alpha, color=plots.INK, linewidth=0.8, linestyle=":", label="alpha")
+    if len(result.values) <= 12:
+        axes.set_xticks(list(result.values), [f"{value:g}" for value in result.values])
     axes.set_xlabel(AXES[result.axis])
     axes.set(ylim=(0, 1.02), ylabel="power")
     axes.axhline(TARGET, color=plots.LINE, linewidth=0.8)
     plots.legend(figure)
     return figure
-
-
-def _limits(axes: Axes, result: Result) -> None:
-    axes.axhline(result.simulation.alpha, color=plots.INK, linewidth=0.8, linestyle=":", label="alpha")
-    if len(result.values) <= 12:
-        axes.set_xticks(list(result.values), [f"{value:g}" for value in result.values])
 
 
 def _points(result: Result) -> Figure:

@@ -1,4 +1,4 @@
-"""Tables of regressions over pairs of people: as CSV with every number, as LaTeX and Markdown for a paper; no stars."""
+"""Tables of regressions over pairs of people: as CSV with every number, as text and as Markdown for a paper; no stars."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from facevalue.report.people import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INTERCEPT = "(intercept)"
-WORDS = {INTERCEPT: "intercept", "friend-enemy": "friend rather than enemy"}
+INTERCEPT, SIMILARITY = "(intercept)", "similarity"
+OF_SIMILARITY = (SIMILARITY, "faces converge")
+WORDS = {INTERCEPT: "intercept", "friend-enemy": "friend less enemy"}
 PATTERNS = {
     "same": "same {}",
     "absdiff": "difference in {}",
@@ -45,20 +46,6 @@ FITS = {
     "fraction_correct": "share foretold right",
     "base_rate": "share right without predictors",
 }
-TEX = (
-    {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        '"': r"\textquotedbl{}",
-        "×": r"$\times$",
-    }
-    | {mark: f"\\{mark}" for mark in "&%$#_{}"}
-    | {mark: f"{{{mark}}}" for mark in "[*"}
-)
 
 
 class CorrectedRow(Protocol):
@@ -166,6 +153,18 @@ def interval_decimals(low: float, high: float) -> int:
     return decimals((high - low) / 3.2)
 
 
+def odds(value: float, digits: int) -> str:
+    """Return e to a value as text, to as many decimals as its logarithm and two at least; of large ones three digits.
+
+    >>> odds(0.3, 3), odds(-0.064, 2), odds(5.5, 1), odds(float("nan"), 3)
+    ('1.350', '0.94', '245', '')
+    """
+    if not math.isfinite(value):
+        return ""
+    ratio = math.exp(min(value, 700))
+    return f"{ratio:.{max(digits, 2)}f}" if 0.01 <= ratio < 100 else f"{ratio:.3g}"
+
+
 def p_text(p: float, error: float) -> str:
     """Return p and its Monte-Carlo error, to the first digit of that error and three decimals at least.
 
@@ -181,7 +180,7 @@ def p_text(p: float, error: float) -> str:
 
 
 def cells(term: TermRow) -> dict[str, str]:
-    """Return the numbers of a coefficient as text, to two digits of its standard error; "" for what there is not.
+    """Return the numbers of a coefficient as text, to two digits of the error behind its interval; "" for what there is not.
 
     Returns
     -------
@@ -189,15 +188,15 @@ def cells(term: TermRow) -> dict[str, str]:
         `term`, `value`, `odds` (e to the value), `model_se`, `robust_se`, `interval`, `statistic`, `p_less`, `p_greater`, `p`,
         `corrected`, `corrected_interval`, `simex`.
     """
-    error = term.robust_se if math.isfinite(term.robust_se) else term.model_se
-    digits, fixed = decimals(error), term.corrected
+    fixed, known = term.corrected, math.isfinite(term.low) and math.isfinite(term.high)
+    digits = interval_decimals(term.low, term.high) if known else decimals(term.model_se)
     own = interval_decimals(fixed.low, fixed.high) if fixed is not None else 3
     return {
         "term": worded(term.name),
         "value": _number(term.value, digits),
-        "odds": f"{math.exp(min(term.value, 700)):.3g}" if math.isfinite(term.value) else "",
+        "odds": odds(term.value, digits),
         "model_se": _number(term.model_se, decimals(term.model_se)),
-        "robust_se": _number(term.robust_se, digits),
+        "robust_se": _number(term.robust_se, decimals(term.robust_se)),
         "interval": _interval(term.low, term.high, digits),
         "statistic": _number(term.statistic, 2),
         "p_less": p_text(term.p_less, math.nan),
@@ -255,7 +254,7 @@ def fit_table(models: Sequence[ModelRow]) -> pa.Table:
 
 def fitted(model: ModelRow) -> str:
     """Return in one sentence on what a model rests and how well it fits."""
-    size = f"{counted(model.dyads, 'dyad')} of {counted(model.people, 'person').replace('persons', 'people')}"
+    size = f"{counted(model.dyads, 'dyad')} of {counted(model.people, 'person', 'people')}"
     size += f" in {counted(model.blocks, 'block')}"
     figures = [f"{FITS.get(name, name.replace('_', ' '))} {_figure(value)}" for name, value in model.fit.items()]
     return "; ".join([size, *figures])
@@ -272,11 +271,42 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) and value else f"{value:.6g}" if abs(value) > 1e-16 else "below 1e-16"
 
 
+def unit(model: ModelRow) -> str:
+    """Return what the coefficients of a model are in."""
+    if model.kind == "logistic":
+        return "log odds"
+    return "standard deviations of similarity" if model.name in OF_SIMILARITY else "units of the outcome"
+
+
+def titled(model: ModelRow) -> str:
+    """Return in words what a model is, and what its coefficients are in."""
+    return f"{model.kind} regression of {model.outcome}; b in {unit(model)}"
+
+
 def intervals(model: ModelRow) -> str:
-    """Return in one sentence what the intervals of a model are."""
+    """Return in one sentence what the intervals and standard errors of a model are."""
     return (
-        f"Intervals of {100 * model.level:g} % from dyadic-cluster-robust standard errors; model SE takes dyads as independent."
+        f"Intervals of {100 * model.level:g} % by leaving out one person after another; robust SE: dyadic-cluster-robust; "
+        "model SE, and what is said of the fit, take dyads as independent."
     )
+
+
+def remedy(model: ModelRow) -> str:
+    """Return what the second estimates of a model are: "corrected", with similarity as a predictor, or "weighted"."""
+    return "corrected" if any(term.name == SIMILARITY for term in model.terms) else "weighted"
+
+
+def remedied(model: ModelRow) -> str:
+    """Return in one sentence what the second estimates of a model are, or that a model with similarity has none; or ""."""
+    fixed = [term.corrected for term in model.terms if term.corrected is not None]
+    if not fixed:
+        products = any("*" in term.name and SIMILARITY in term.name.split("*") for term in model.terms)
+        why = ": with products of similarity it is not known how" if products else ""
+        return f"Not corrected for the error of the photos{why}." if remedy(model) == "corrected" else ""
+    if remedy(model) == "weighted":
+        return "Weighted: pairs whose faces are known less well count for less; the error of the photos does not bias b here."
+    told = "Corrected: without the error of the photos, by regression calibration; intervals carry the doubt about that error."
+    return f"{told} SIMEX: the same by simulation, to check." if any(math.isfinite(one.simex) for one in fixed) else told
 
 
 def permuted(model: ModelRow) -> str:
@@ -291,7 +321,12 @@ def permuted(model: ModelRow) -> str:
 
 def notes(model: ModelRow) -> list[str]:
     """Return what is to be said of single coefficients, each with its name."""
-    return [f"{worded(term.name)}: {term.note}" for term in model.terms if term.note]
+    return [f"{worded(term.name)}: {term.note}." for term in model.terms if term.note]
+
+
+def footnotes(model: ModelRow) -> list[str]:
+    """Return the sentences that belong below the table of a model."""
+    return [*filter(None, (f"{fitted(model)}.", intervals(model), permuted(model), remedied(model))), *notes(model)]
 
 
 def markdown(models: Sequence[ModelRow]) -> str:
@@ -308,10 +343,8 @@ def _markdown(model: ModelRow) -> list[str]:
     first, *others = widths
     rule = "| " + " | ".join(["-" * first, *("-" * (width - 1) + ":" for width in others)]) + " |"
     rows = ["| " + " | ".join([line[0].ljust(first), *map(str.rjust, line[1:], others)]) + " |" for line in lines]
-    below = [fitted(model) + ".", intervals(model), permuted(model), *notes(model)]
-    title = f"{model.kind.capitalize()} regression of {model.outcome}"
-    above = [f"## {markdown_escaped(model.name)}", "", markdown_escaped(title), ""]
-    return [*above, rows[0], rule, *rows[1:], "", *(f"- {markdown_escaped(line)}" for line in below), ""]
+    above = [f"## {markdown_escaped(model.name)}", "", markdown_escaped(titled(model)[0].upper() + titled(model)[1:]), ""]
+    return [*above, rows[0], rule, *rows[1:], "", *(f"- {markdown_escaped(line)}" for line in footnotes(model)), ""]
 
 
 def columns(model: ModelRow, told: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -320,7 +353,7 @@ def columns(model: ModelRow, told: Sequence[Mapping[str, str]]) -> dict[str, str
     heads = {"term": "term", "value": "b"} | ({"odds": "exp(b)"} if logistic else {})
     heads |= {"model_se": "model SE", "robust_se": "robust SE", "interval": percent, "statistic": "z" if logistic else "t"}
     heads |= {"p_less": "p less", "p_greater": "p greater", "p": "p"}
-    heads |= {"corrected": "b, corrected", "corrected_interval": f"{percent}, corrected", "simex": "SIMEX"}
+    heads |= {"corrected": f"b, {remedy(model)}", "corrected_interval": f"{percent}, {remedy(model)}", "simex": "SIMEX"}
     return {name: head for name, head in heads.items() if name == "term" or any(row[name] for row in told)}
 
 
@@ -331,63 +364,3 @@ def markdown_escaped(text: str) -> str:
     a\|b\*c\_d \<e\>
     """
     return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
-
-
-def latex(models: Sequence[ModelRow]) -> str:
-    r"""Return a LaTeX table a model, for `\usepackage{booktabs}`.
-
-    Two lines a coefficient: below the estimate stands its interval, below the robust standard error the model's, below p its
-    Monte-Carlo error, below the corrected estimate its interval.
-    """
-    head = "% \\usepackage{booktabs}; below estimates: intervals, the model's standard error, the Monte-Carlo error of p.\n"
-    return head + "\n".join("\n".join(_latex(model, number)) for number, model in enumerate(models, 1))
-
-
-def _latex(model: ModelRow, number: int) -> list[str]:
-    told = [cells(term) for term in model.terms]
-    heads = columns(model, told)
-    above = [name for name in ("value", "odds", "robust_se", "statistic", "p", "corrected", "simex") if name in heads]
-    titles = [latex_escaped(heads[name].replace("robust SE", "SE")) for name in above]
-    rows = [line for row in told for line in _latex_rows(row, above)]
-    below = " ".join([fitted(model) + ".", intervals(model), permuted(model), *(f"{note}." for note in notes(model))])
-    caption = latex_escaped(f"{model.name}: {model.kind} regression of {model.outcome}")
-    return [
-        r"\begin{table}",
-        r"\centering\footnotesize",
-        rf"\caption{{{caption}}}\label{{tab:homophily-{number}}}",
-        rf"\begin{{tabular}}{{l{'r' * len(above)}}}",
-        r"\toprule",
-        " & ".join(["", *titles]).strip() + r" \\",
-        r"\midrule",
-        *rows,
-        r"\bottomrule",
-        r"\end{tabular}",
-        rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {latex_escaped(below)}}}",
-        r"\end{table}",
-        "",
-    ]
-
-
-def _latex_rows(row: Mapping[str, str], above: Sequence[str]) -> list[str]:
-    """Return the two lines of a coefficient."""
-    p, _, error = row["p"].partition(" ± ")
-    under = {"value": row["interval"], "robust_se": row["model_se"], "p": error, "corrected": row["corrected_interval"]}
-    shown = {name: _tex_number(p if name == "p" else row[name]) for name in above}
-    bracketed = {name: under.get(name, "") for name in above}
-    second = [f"({'±' if name == 'p' else ''}{_tex_number(text)})" if text else "" for name, text in bracketed.items()]
-    first = " & ".join([latex_escaped(row["term"]), *shown.values()])
-    return [f"{first} \\\\", f"{' & '.join(['', *second]).strip()} \\\\".replace("±", r"$\pm$")]
-
-
-def _tex_number(text: str) -> str:
-    """Return numbers with LaTeX's minus sign."""
-    return re.sub(r"(?<![\de])-(?=\d)", "$-$", text)
-
-
-def latex_escaped(text: str) -> str:
-    r"""Return text that LaTeX sets as it is.
-
-    >>> print(latex_escaped("R&D_50% {x}~"))
-    R\&D\_50\% \{x\}\textasciitilde{}
-    """
-    return "".join(TEX.get(mark, mark) for mark in text)

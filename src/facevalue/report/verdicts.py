@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from facevalue.report.regression_tables import ModelRow, TermRow, interval_decimals, p_text
+from facevalue.report.regression_tables import (
+    SIMILARITY,
+    ModelRow,
+    TermRow,
+    interval_decimals,
+    odds,
+    p_text,
+    remedy,
+    worded,
+)
 
-CONTRASTS = {
-    "friend": "friends look {} alike than people without a tie",
-    "enemy": "enemies look {} alike than people without a tie",
-    "friend-enemy": "friends look {} alike than enemies",
+NO_DIFFERENCE = "No difference can be told between"
+NO_LINK = "No link can be told between looking alike and being"
+# By model and term: what is said where a direction is named, and where none is.
+CLAIMS = {
+    ("similarity", "friend"): (
+        "Friends look {} alike than people without a tie",
+        f"{NO_DIFFERENCE} friends and people without a tie",
+    ),
+    ("similarity", "enemy"): (
+        "Enemies look {} alike than people without a tie",
+        f"{NO_DIFFERENCE} enemies and people without a tie",
+    ),
+    ("similarity", "friend-enemy"): ("Friends look {} alike than enemies", f"{NO_DIFFERENCE} friends and enemies"),
+    ("friend", SIMILARITY): ("People who look more alike are {} often friends", f"{NO_LINK} friends"),
+    ("enemy", SIMILARITY): ("People who look more alike are {} often enemies", f"{NO_LINK} enemies"),
+    ("friend rather than enemy", SIMILARITY): (
+        "Tied people who look more alike are {} often friends, rather than enemies",
+        f"{NO_LINK} friends rather than enemies",
+    ),
+    ("faces converge", "friend"): (
+        "The faces of friends grew {} alike between the waves than those of people without a tie",
+        f"{NO_DIFFERENCE} how the faces of friends changed and those of people without a tie",
+    ),
+    ("faces converge", "enemy"): (
+        "The faces of enemies grew {} alike between the waves than those of people without a tie",
+        f"{NO_DIFFERENCE} how the faces of enemies changed and those of people without a tie",
+    ),
 }
-CONVERGED = {
-    "friend": "the faces of friends grew {} alike between the waves than those of people without a tie",
-    "enemy": "the faces of enemies grew {} alike between the waves than those of people without a tie",
-}
-PATTERNS = {"similarity": CONTRASTS, "faces converge": CONVERGED}
-OUTCOMES = {
-    "friend": ("people", "friends"),
-    "enemy": ("people", "enemies"),
-    "friend rather than enemy": ("tied people", "friends, rather than enemies"),
-}
+REMEDIES = {"corrected": "with the error of the photos taken off", "weighted": "weighted by how well faces are known"}
 
 
 def told(model: ModelRow, unit: str) -> list[str]:
@@ -48,50 +70,53 @@ def told(model: ModelRow, unit: str) -> list[str]:
     """
     lines = []
     for term in model.terms:
-        if term.name in (contrasts := PATTERNS.get(model.name, {})):
-            pattern, unit_of = contrasts[term.name], ""
-        elif term.name == "similarity":
-            who, what = OUTCOMES.get(model.name, ("", ""))
-            named = f"{who} who look more alike are {{}} often {what}"
-            pattern, unit_of = named if who else f"where faces are more alike, {model.name} {{}} often", f" for {unit}"
-        else:
-            continue
-        claims = [pattern.format(name) for name in ("more", "less", "more or less")]
-        lines.append(_sentence(model, term, claims, unit_of))
+        claims = CLAIMS.get((model.name, term.name))
+        if claims is None and term.name == SIMILARITY:
+            begun = f"{model.name[:1].upper()}{model.name[1:]} {{}} often where faces are more alike"
+            claims = begun, f"No link can be told between how alike faces are and whether {model.name}"
+        if claims is not None:
+            lines.append(f"{_claim(model, term, *claims)}{_where(model, term)}: {_numbers(model, term, unit)}.")
     return lines
 
 
-def _sentence(model: ModelRow, term: TermRow, claims: Sequence[str], unit: str) -> str:
-    """Return the claim that holds: the first of three above 0, the second below, the third where it cannot be told."""
+def _claim(model: ModelRow, term: TermRow, named: str, opened: str) -> str:
+    """Return the claim with a direction, or the one without where interval or permutations leave it open."""
     known = math.isfinite(term.low) and math.isfinite(term.high)
     apart = known and (term.low > 0 or term.high < 0)
     rare = apart if math.isnan(term.p) else term.p <= 1 - model.level + 1e-12
-    numbers = _numbers(model, term, unit)
     if apart and rare:
-        claim = claims[0] if term.value > 0 else claims[1]
-        return f"{claim[0].upper()}{claim[1:]}: {numbers}."
-    why = "; interval and permutations do not agree" if known and apart != rare else ""
-    return f"Whether {claims[2]} cannot be told{why}: {numbers}."
+        return named.format("more" if term.value > 0 else "less")
+    return f"{opened} (interval and permutations do not agree)" if known and apart != rare else opened
+
+
+def _where(model: ModelRow, term: TermRow) -> str:
+    """Return for which pairs a coefficient holds, where the model has products with it."""
+    products = [other.name.split("*") for other in model.terms if "*" in other.name]
+    others = [worded("*".join(part for part in parts if part != term.name)) for parts in products if term.name in parts]
+    return f", among pairs where {' and '.join(others)} is 0" if others else ""
 
 
 def _numbers(model: ModelRow, term: TermRow, unit: str) -> str:
-    """Return the size of a coefficient: odds of ties, a difference or change of anything else."""
+    """Return the size of a coefficient: odds of ties, a difference of anything else."""
     logistic, fixed = model.kind == "logistic", term.corrected
-    name = "odds ratio" if logistic else "change" if unit else "difference"
+    of = "of" if term.name != SIMILARITY else "for"
+    name = "odds ratio" if logistic else "difference" if of == "of" else "difference in share of ties"
     p = "not permuted" if math.isnan(term.p) else f"p {p_text(term.p, term.p_error)}"
     own = _ends(term.low, term.high, exponent=logistic)
-    size = f"{name} {_value(term.value, term.low, term.high, exponent=logistic)}{unit}"
+    size = f"{name} {_value(term.value, term.low, term.high, exponent=logistic)} {of} {unit}"
     size += f" ({100 * model.level:g} % interval {own}, {p})" if own else f" (no interval, {p})"
     if fixed is None:
         return size
-    value = _value(fixed.value, fixed.low, fixed.high, exponent=logistic)
+    if not math.isfinite(fixed.value):
+        return f"{size}; {REMEDIES[remedy(model)]}: not possible, see the notes"
     ends = _ends(fixed.low, fixed.high, exponent=logistic)
-    how = "with the error of the photos taken off" if unit else "with faces that are known less well counting for less"
-    return f"{size}; {how} {value}" + (f" ({ends})" if ends else "")
+    value = _value(fixed.value, fixed.low, fixed.high, exponent=logistic)
+    return f"{size}; {REMEDIES[remedy(model)]} {value}" + (f" ({ends})" if ends else "")
 
 
 def _value(value: float, low: float, high: float, *, exponent: bool) -> str:
-    return f"{math.exp(min(value, 700)):.2f}" if exponent else f"{value:z.{interval_decimals(low, high)}f}"
+    digits = interval_decimals(low, high)
+    return odds(value, digits) if exponent else f"{value:z.{digits}f}"
 
 
 def _ends(low: float, high: float, *, exponent: bool) -> str:

@@ -48,11 +48,23 @@ class Dyads:
         return len(self.outcome)
 
     @property
+    def observed(self) -> np.ndarray:
+        """Which cells off the diagonal have an outcome, (n, n) bool."""
+        return np.asarray(np.isfinite(self.outcome) & ~np.eye(len(self), dtype=bool))
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Which cells off the diagonal have all predictors, (n, n) bool."""
+        return np.asarray(np.isfinite(self.predictors).all(2) & ~np.eye(len(self), dtype=bool))
+
+    @property
     def known(self) -> np.ndarray:
         """Which cells count, (n, n) bool: off the diagonal, with an outcome and all predictors, of a weight above 0."""
-        known: np.ndarray = np.isfinite(self.outcome) & np.isfinite(self.predictors).all(2)
-        known[np.diag_indices(len(self))] = False
-        return known if self.weights is None else known & (self.weights > 0)
+        return np.asarray(self.observed & self.predicted & (True if self.weights is None else self.weights > 0))
+
+    def weigh(self, cells: np.ndarray) -> np.ndarray:
+        """Return the weights of some cells, (n, n) bool, among all, (n, n); 0 of the others."""
+        return np.where(cells, 1.0 if self.weights is None else self.weights, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -189,7 +189,8 @@ class _Search:
         self.length = np.where(longer, self.length, here.length)
         self.place = self.base + self.move
         z, fallen = self.place[:, self.problem.read] * np.sqrt(here.information), here.information < COLLAPSED * self.first
-        ended = ~longer & (shrunk * here.length + np.abs(z).max(1) * shrunk**2 < CLOSE) | fallen.any(1) & (here.length < NEAR)
+        unseen = shrunk * here.length + np.abs(z).max(1, initial=0) * shrunk**2 < CLOSE
+        ended = ~longer & unseen | fallen.any(1) & (here.length < NEAR)
         inside = here.inside & fresh
         return np.where(inside[:, None], np.inf, z), fallen, ended | inside
 
@@ -234,7 +235,7 @@ def _view(problem: Logits, place: np.ndarray) -> _View:
     if problem.constants:
         gain = gain + (constants * own).sum(1)
         move = np.concatenate([move, constants - (mean @ move[:, :, None])[:, :, 0]], axis=1)
-    inside = (problem.moved is not None) & (information[:, -1] <= INSIDE * whole[:, -1])
+    inside = np.zeros(len(move), bool) if problem.moved is None else information[:, -1] <= INSIDE * whole[:, -1]
     return _View(move, np.sqrt(np.maximum(gain, 0)), information, inside)
 
 

@@ -20,7 +20,7 @@ class FaceErrors:
         The dot product of two is the mean over all pairs of photos; NaN where a person has no photo.
     error : (p,) float64
         Of a pair, the variance about what more and more photos would give is the sum of both. NaN where there is no photo,
-        or nobody has two that differ, or there is but one person.
+        or nobody has two that differ in what others have, or there is but one person.
     pooled
         The variance that one photo brings, averaged over people by their photos beyond the first.
     replicated
@@ -49,7 +49,8 @@ def face_errors(embeddings: np.ndarray, person: np.ndarray, *, scale: np.ndarray
     `W_ij = <x_i, x_j>` of mean embeddings is an unbiased estimate of that of the expectations, with the variance
     `e_i + e_j`. One photo of i brings `v_i = 1 / (p - 1) sum_j mean over j's photos of var_a <x_ia, x_j>`, without half of
     what i's and j's errors bring together, since both count it; m photos bring `e_i = v_i / m_i`. Of few photos v_i is noisy:
-    it is shrunk to what is expected of the person, `v s_i^2` with v the pooled variance and s the scale, by
+    it is shrunk to what is expected of the person, `v s_i^2` with v the pooled variance and s the scale (if those of many
+    photos have the better ones, errors come out too small, unless s knows it), by
     `h / (h + 2 (1 + h) / (k (m_i - 1)))`. h is the variance of `v_i / (v s_i^2)` over people beyond that of chance, by
     moments; k, the number of directions that photos differ in, is Satterthwaite's.
 
@@ -89,10 +90,13 @@ def face_errors(embeddings: np.ndarray, person: np.ndarray, *, scale: np.ndarray
     means = _sums(x, codes, len(s)) / np.where(photos, photos, np.nan)[:, None]
     rest, freedom = x - means[codes], np.maximum(photos - 1, 0)
     replicated = int(np.count_nonzero(freedom))
+    nan = float("nan")
+    nothing = FaceErrors(means, np.full(len(s), nan), nan, replicated, photos, nan, nan)
     if not replicated or np.count_nonzero(photos) < 2 or np.abs(rest).max() <= ALIKE * np.abs(x).max():
-        nan = float("nan")
-        return FaceErrors(means, np.full(len(s), nan), nan, replicated, photos, nan, nan)
-    squares, directions, shared = _spread(rest, codes, means, photos)
+        return nothing
+    squares, directions, shared = _spread(rest, codes, means, photos, s)
+    if not squares.any():
+        return nothing
     rate = squares.sum() / (freedom * s**2).sum()
     parts = s**2 / np.where(photos, photos, np.nan)
     ratio, weight, h = _shrinkage(squares / (rate * s**2), freedom, directions)
@@ -125,19 +129,24 @@ def _sums(rows: np.ndarray, codes: np.ndarray, people: int) -> np.ndarray:
     return out
 
 
-def _spread(rest: np.ndarray, codes: np.ndarray, means: np.ndarray, photos: np.ndarray) -> tuple[np.ndarray, float, float]:
+def _spread(
+    rest: np.ndarray, codes: np.ndarray, means: np.ndarray, photos: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, float, float]:
     """Return of each person `(m_i - 1) v_i`, in how many directions photos differ, and which part is shared by all dyads."""
     there = np.flatnonzero(photos)
-    p, freedom, halves = len(there), photos - 1, np.where(photos, 0.5 / np.maximum(photos, 1), 0)
-    outer, within = means[there].T @ means[there], rest.T @ rest
-    total, freedom_total = means[there].sum(0), int(freedom[there].sum())
+    p, freedom, halves = len(there), np.maximum(photos - 1, 0), np.where(photos, scale**2 / 2 / np.maximum(photos, 1), 0)
+    held, outer, within = freedom * scale**2, means[there].T @ means[there], rest.T @ rest
     facing, own = _quadratic(rest, outer), ((rest * means[codes]).sum(1)) ** 2
-    everyone = (rest @ total - (rest * means[codes]).sum(1)) ** 2
+    everyone = (rest @ means[there].sum(0) - (rest * means[codes]).sum(1)) ** 2
     by_person = [np.bincount(codes, part, len(photos)) for part in (facing - own, _quadratic(rest, within), everyone)]
-    others = (by_person[1] - _own_squares(rest, codes, len(photos))) / np.maximum(freedom_total - freedom, 1)
+    left = held.sum() - held
+    of_others = by_person[1] - _own_squares(rest, codes, len(photos))
+    others = np.divide(of_others, left, out=np.zeros(len(photos)), where=left > ALIKE * held.sum())
     squares = np.maximum(by_person[0] - (halves.sum() - halves) * others, by_person[0] / 2) / (p - 1)
-    across = (outer - halves.sum() * within / freedom_total) @ within
-    alike = (across * across.T).sum() / np.trace(across) ** 2 - 1 / freedom_total
+    if not squares.any():
+        return squares, 1.0, 0.0
+    across = (outer - halves.sum() * within / held.sum()) @ within
+    alike = (across * across.T).sum() / np.trace(across) ** 2 - 1 / freedom.sum()
     shared = (by_person[2] - by_person[0]).sum() / max((p - 1) * (p - 2), 1) / squares.sum()
     return squares, float(1 / np.clip(alike, 1 / rest.shape[1], 1)), float(np.clip(shared, 0, 1))
 

@@ -7,17 +7,16 @@ with the outcome and the other predictors, and these add up over blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from facevalue.stats.dyads import Cells, Dyads, cells
-from facevalue.stats.network_fits import LinearFit, linear_fit
-from facevalue.stats.permutation import PermutationTest, draw_permutations, permutation_test, permuted_products
+from facevalue.stats.network_linear import LinearFit, linear_fit
+from facevalue.stats.permutation import PermutationTest, batched_test, draw_permutations, permuted_products
 
 METHODS = ("dsp", "y")
-BATCH = 250
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +84,7 @@ def mrqap(
     Raises
     ------
     ValueError
-        As `cells` and `linear_fit` do, of an unknown method, or without permutations.
+        As `cells` and `linear_fit` do, of an unknown method, without permutations, or with nothing to test.
 
     References
     ----------
@@ -101,36 +100,48 @@ def mrqap(
     >>> found.fit.coefficients.round(2), found.test.two_sided
     (array([-0.09,  0.91,  0.3 ]), array([0.465, 0.005, 0.055]))
     """
-    if method not in METHODS or permutations < 1:
-        raise ValueError(f"expected method dsp or y and 1 permutation or more, got {method!r} and {permutations}")
     counted = cells(blocks, directed=directed)
     fit = linear_fit(counted, names=names, block_intercepts=block_intercepts)
-    tested = np.flatnonzero([only is None or name in only for name in fit.names])
-    design = _Design.of(blocks, counted, tested, block_intercepts=block_intercepts, halved=not directed)
-    observed, null = fit.statistic[tested], np.empty((0, len(tested)))
-    while len(null) < permutations and (stop is None or not _clear(observed, null, stop)):
-        count = permutations - len(null) if stop is None else min(BATCH, permutations - len(null))
-        tasks = [_Task(block, design, method, count, (seed, i, len(null))) for i, block in enumerate(blocks)]
+    tested = coefficients_to_test(fit.names, only, method)
+    design = Design.of(blocks, counted, tested, block_intercepts=block_intercepts, halved=not directed)
+
+    def draw(done: int, count: int) -> np.ndarray:
+        tasks = [_Task(block, design, method, count, (seed, i, done)) for i, block in enumerate(blocks)]
         sums = [sum(parts) for parts in zip(*over(_block_sums, tasks), strict=True)]
-        null = np.concatenate([null, _semi_partial(sums, design) if method == "dsp" else _refitted(sums, design)])
-        progress(len(null), permutations)
-    return Mrqap(fit, permutation_test(observed, null, stop=stop), tested)
+        return _semi_partial(sums, design) if method == "dsp" else _refitted(sums, design)
+
+    test = batched_test(fit.statistic[tested], draw, permutations=permutations, stop=stop, progress=progress)
+    return Mrqap(fit, test, tested)
 
 
-def _clear(statistic: np.ndarray, null: np.ndarray, stop: int) -> bool:
-    return bool(len(null) and (permutation_test(statistic, null, stop=stop).permutations < len(null)).all())
+def coefficients_to_test(names: Sequence[str], only: Sequence[str] | None, method: str) -> np.ndarray:
+    """Return the numbers of the coefficients to test, or say that there are none, or no such method."""
+    if method not in METHODS:
+        raise ValueError(f"expected method dsp or y, got {method!r}")
+    tested = np.flatnonzero([only is None or name in only for name in names])
+    if not tested.size:
+        raise ValueError(f"expected coefficients to test out of {list(names)}, got {list(only or ())}")
+    return tested
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Design:
+class Design:
     """Of columns constant, predictors, outcome (p + 2): their shifts and scales, and the residuals of each on the others.
 
-    tested : (t,)
+    Parameters
+    ----------
+    mean, sd : (p + 1,) float64
+        Of predictors and outcome.
+    tested : (t,) int
         Numbers of the coefficients.
-    residual : (p + 1, t)
+    residual : (p + 1, t) float64
         Weights of constant and standardised predictors in the residual of each of their columns.
-    raw : (p + 2, p + 2)
+    raw : (p + 2, p + 2) float64
         What makes the columns as given of the standardised ones.
+    block_intercepts
+        Whether each block has a constant, and `blocks` how many do.
+    halved
+        Whether dyads are undirected, so that each is counted twice in matrices.
     """
 
     mean: np.ndarray
@@ -143,29 +154,40 @@ class _Design:
     blocks: int
 
     @classmethod
-    def of(
-        cls, blocks: Sequence[Dyads], counted: Cells, tested: np.ndarray, *, block_intercepts: bool, halved: bool
-    ) -> _Design:
+    def of(cls, blocks: Sequence[Dyads], counted: Cells, tested: np.ndarray, *, block_intercepts: bool, halved: bool) -> Design:
         """Return the design of blocks, of which the cells that count are given."""
         values = np.column_stack([counted.predictors, counted.outcome])
         mean, sd = values.mean(0), values.std(0)
         sd = np.where(sd > 0, sd, 1.0)
         raw = np.diag(np.concatenate([[1.0], sd]))
         raw[0, 1:] = mean
-        square = np.zeros((len(mean), len(mean)))
-        for block in blocks:
-            columns = _columns(block, mean, sd, block_intercepts=block_intercepts).reshape(-1, len(mean))
-            square += columns.T @ columns
-        first = 1 if block_intercepts else 0
+        constants = len(np.unique(counted.block)) if block_intercepts else 0
+        design = cls(mean, sd, tested, np.empty(0), raw, block_intercepts, halved, constants)
+        return replace(design, residual=design._on_others(blocks)[:, tested])
+
+    def columns(self, block: Dyads) -> np.ndarray:
+        """Return constant and standardised predictors of a block, (n, n, p + 1); 0 where one is not known."""
+        known = block.predicted
+        columns = np.zeros((*known.shape, len(self.mean)))
+        columns[known, 0], columns[known, 1:] = 1, (block.predictors[known] - self.mean[:-1]) / self.sd[:-1]
+        if self.block_intercepts and known.any():
+            columns[known, 1:] -= columns[known, 1:].mean(0)
+        return columns
+
+    def _on_others(self, blocks: Sequence[Dyads]) -> np.ndarray:
+        """Return the weights of columns in the residual of each by least squares on the others, (p + 1, q)."""
+        size = len(self.mean)
+        flat = (self.columns(block).reshape(-1, size) for block in blocks)
+        square = np.sum([columns.T @ columns for columns in flat], axis=0)
+        first = 1 if self.block_intercepts else 0
         inverse = np.linalg.inv(square[first:, first:])
-        residual = np.zeros((len(mean), len(mean)))
+        residual = np.zeros((size, size))
         residual[first:, first:] = inverse / np.diag(inverse)
-        if not block_intercepts:
-            own = raw[:-1, :-1]
+        if not self.block_intercepts:
+            own = self.raw[:-1, :-1]
             inverse = np.linalg.inv(own.T @ square @ own)
             residual[:, 0] = own @ inverse[:, 0] / inverse[0, 0]
-        numbers = len(np.unique(counted.block)) if block_intercepts else 0
-        return cls(mean, sd, tested, residual[:, first:][:, tested], raw, block_intercepts, halved, numbers)
+        return residual[:, first:]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,21 +195,10 @@ class _Task:
     """One block, and the permutations wanted of it."""
 
     block: Dyads
-    design: _Design
+    design: Design
     method: str
     count: int
     seed: tuple[int, ...]
-
-
-def _columns(block: Dyads, mean: np.ndarray, sd: np.ndarray, *, block_intercepts: bool) -> np.ndarray:
-    """Return constant and standardised predictors of a block, (n, n, p + 1); 0 on the diagonal and where one is not known."""
-    known = np.isfinite(block.predictors).all(2)
-    known[np.diag_indices(len(block))] = False
-    columns = np.zeros((*known.shape, len(mean)))
-    columns[known, 0], columns[known, 1:] = 1, (block.predictors[known] - mean[:-1]) / sd[:-1]
-    if block_intercepts and known.any():
-        columns[known, 1:] -= columns[known, 1:].mean(0)
-    return columns
 
 
 def _block_sums(task: _Task) -> tuple[np.ndarray, ...]:
@@ -195,9 +206,9 @@ def _block_sums(task: _Task) -> tuple[np.ndarray, ...]:
     products of permuted residuals with columns (r, q, c), and of each with itself (r, q).
     """
     block, design = task.block, task.design
-    columns = _columns(block, design.mean, design.sd, block_intercepts=design.block_intercepts)
-    known = block.known if task.method == "dsp" else np.isfinite(block.outcome) & ~np.eye(len(block), dtype=bool)
-    weights = np.where(known, 1.0 if block.weights is None else block.weights, 0)
+    columns = design.columns(block)
+    known = block.known if task.method == "dsp" else block.observed
+    weights = block.weigh(known)
     outcome = np.where(known, (block.outcome - design.mean[-1]) / design.sd[-1], 0)
     order = draw_permutations(len(block), task.count, seed=task.seed)
     if task.method == "y":
@@ -268,7 +279,7 @@ def _without_constant(
     return less, dyads, products[:, :, 1:] - share[..., None] * square[:, :1, 1:], alone - share * products[:, :, 0]
 
 
-def _semi_partial(sums: Sequence[np.ndarray], design: _Design) -> np.ndarray:
+def _semi_partial(sums: Sequence[np.ndarray], design: Design) -> np.ndarray:
     """Return the t of every permuted residual beside the other columns, (r, t)."""
     square, dyads, products, alone = sums
     q = square.shape[1] - 1
@@ -297,7 +308,7 @@ def _t(covaried: np.ndarray, size: np.ndarray, left: np.ndarray, df: np.ndarray)
     return np.asarray(np.where(inside, np.inf, b / np.sqrt(variance)))
 
 
-def _refitted(sums: Sequence[np.ndarray], design: _Design) -> np.ndarray:
+def _refitted(sums: Sequence[np.ndarray], design: Design) -> np.ndarray:
     """Return the t of every tested column with a permuted outcome, (r, t)."""
     square, dyads = sums
     q = square.shape[1] - 1

@@ -14,11 +14,11 @@ import numpy as np
 
 from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.logits import Logits, fit_logits
-from facevalue.stats.mrqap import METHODS
-from facevalue.stats.network_fits import INTERCEPT, LogisticFit, logistic_fit
-from facevalue.stats.permutation import PermutationTest, draw_permutations, permutation_test
+from facevalue.stats.mrqap import Design, coefficients_to_test
+from facevalue.stats.network_logistic import LogisticFit, logistic_fit
+from facevalue.stats.permutation import BATCH, PermutationTest, batched_test, draw_permutations
+from facevalue.stats.predictors import INTERCEPT
 
-BATCH = 250
 NUMBERS = 2**22
 
 
@@ -116,30 +116,24 @@ def mrqap_logistic(
     >>> found.fit.names, found.fit.coefficients.round(2), found.test.two_sided
     (('(intercept)', 'a', 'b'), array([-0.89,  0.92,  0.34]), array([0.36 , 0.005, 0.015]))
     """
-    if method not in METHODS or permutations < 1:
-        raise ValueError(f"expected method dsp or y and 1 permutation or more, got {method!r} and {permutations}")
     counted = cells(blocks, directed=directed)
     fit = logistic_fit(counted, names=names, block_intercepts=block_intercepts)
-    tested = np.flatnonzero([only is None or name in only for name in fit.names])
-    if not tested.size:
-        raise ValueError(f"expected coefficients to test out of {list(fit.names)}, got {list(only or ())}")
+    tested = coefficients_to_test(fit.names, only, method)
     if method == "dsp":
         plan = _moved_residuals(blocks, counted, fit, tested)
     else:
         plan = _moved_outcome(blocks, counted, fit, directed=directed)
-    columns = slice(None) if method == "dsp" else tested
-    observed, null, separated = fit.statistic[tested], np.empty((0, len(tested))), np.zeros(len(tested), int)
-    while len(null) < permutations and (stop is None or not _clear(observed, null, stop)):
-        order = _order(blocks, min(BATCH, permutations - len(null)), (seed, len(null)))
+    columns, separated = slice(None) if method == "dsp" else tested, np.zeros(len(tested), int)
+
+    def draw(done: int, count: int) -> np.ndarray:
+        order = _order(blocks, count, (seed, done))
         tasks = [(plan, order[start : start + plan.at_once]) for start in range(0, len(order), plan.at_once)]
-        for statistic, apart in over(_permuted, tasks):
-            null, separated = np.concatenate([null, statistic[:, columns]]), separated + apart[columns]
-        progress(len(null), permutations)
-    return MrqapLogistic(fit, permutation_test(observed, null, stop=stop), separated, tested)
+        found = list(over(_permuted, tasks))
+        separated[...] += sum(apart[columns] for _, apart in found)
+        return np.concatenate([statistic[:, columns] for statistic, _ in found])
 
-
-def _clear(statistic: np.ndarray, null: np.ndarray, stop: int) -> bool:
-    return bool(len(null) and (permutation_test(statistic, null, stop=stop).permutations < len(null)).all())
+    test = batched_test(fit.statistic[tested], draw, permutations=permutations, stop=stop, progress=progress)
+    return MrqapLogistic(fit, test, separated, tested)
 
 
 def _order(blocks: Sequence[Dyads], count: int, seed: tuple[int, int]) -> np.ndarray:
@@ -203,19 +197,17 @@ def _moved_residuals(blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit, 
     models = [replace(model.without(k), shift=mean if constant and k == 0 else None) for k in tested]
     ends = [fit_logits(less, np.zeros(len(less.kept) + less.constants)).coefficients[0] for less in models]
     starts = [np.insert(end, len(less.kept), 0) for less, end in zip(models, ends, strict=True)]
-    moving, weight = (
-        _residuals(blocks, tested, constant=constant),
-        _uneven(_flat(_predicted(block) for block in blocks), len(row)),
-    )
-    return _Plan(tuple(models), tuple(starts), places.ego, places.alter, row, column, moving, weight)
+    design = Design.of(blocks, counted, tested, block_intercepts=not constant, halved=False)
+    moving = np.concatenate([(design.columns(block) @ design.residual).reshape(-1, len(tested)) for block in blocks]).T
+    weight = _uneven(_flat(block.predicted for block in blocks), len(row))
+    return _Plan(tuple(models), tuple(starts), places.ego, places.alter, row, column, np.ascontiguousarray(moving), weight)
 
 
 def _moved_outcome(blocks: Sequence[Dyads], counted: Cells, fit: LogisticFit, *, directed: bool) -> _Plan:
     """Return the plan of permuting the outcome, over all places whose predictors are known; it takes its weight along."""
     constant, (row, column) = fit.names[0] == INTERCEPT, _laid_out(blocks)
-    known = [np.isfinite(block.outcome) & ~np.eye(len(block), dtype=bool) for block in blocks]
-    outcome = _flat(np.where(there, block.outcome, 0) for there, block in zip(known, blocks, strict=True))
-    weight = _flat(there * (1 if block.weights is None else block.weights) for there, block in zip(known, blocks, strict=True))
+    outcome = _flat(np.where(block.observed, block.outcome, 0) for block in blocks)
+    weight = _flat(block.weigh(block.observed) for block in blocks)
     places = cells([Dyads(np.zeros(block.outcome.shape), block.predictors) for block in blocks], directed=directed)
     places = _only(places, ~np.isin(places.block, fit.left_out_blocks))
     model, mean = _model(places, constant=constant)
@@ -243,31 +235,8 @@ def _model(places: Cells, *, constant: bool) -> tuple[Logits, np.ndarray]:
     return Logits(columns, places.outcome[None], weights, groups=ends), np.zeros(len(mean))
 
 
-def _predicted(block: Dyads) -> np.ndarray:
-    """Return which cells have all predictors, (n, n) bool."""
-    return np.asarray(np.isfinite(block.predictors).all(2) & ~np.eye(len(block), dtype=bool))
-
-
 def _flat(matrices: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.asarray(matrix, np.float64).ravel() for matrix in matrices])
-
-
-def _residuals(blocks: Sequence[Dyads], tested: np.ndarray, *, constant: bool) -> np.ndarray:
-    """Return what is left of each column tested by least squares on the others, (t, cells): 0 where not known.
-
-    The constant comes first; without it, columns are less their blocks' means. With X = QR, the residual of a column on the
-    others lies along that of `X (X'X)^-1 = Q R'^-1`.
-    """
-    known = [_predicted(block) for block in blocks]
-    parts = [block.predictors[there] for block, there in zip(blocks, known, strict=True) if there.any()]
-    x = np.concatenate(parts if constant else [part - part.mean(0) for part in parts])
-    spread = np.sqrt((x**2).mean(0))
-    x = x / np.where(spread > 0, spread, 1)
-    q, r = np.linalg.qr(np.column_stack([np.ones(len(x)), x]) if constant else x)
-    inverse = np.linalg.inv(r)
-    found = np.zeros((len(tested), sum(len(block) ** 2 for block in blocks)))
-    found[:, _flat(known) > 0] = (q @ (inverse.T / (inverse**2).sum(1))[:, tested]).T
-    return found
 
 
 def _permuted(task: tuple[_Plan, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

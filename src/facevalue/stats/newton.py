@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facevalue.stats.predictors import group_sums
+from facevalue.stats.predictors import Unusable, group_sums
 
 STEPS = 40
 CLOSE = 1e-10
@@ -15,20 +15,8 @@ INFORMATIVE = 1e-6
 FAR = 0.5
 
 
-class Separated(ValueError):
-    """Predictors tell outcomes of 0 and 1 apart without error, so that a coefficient is infinite.
-
-    Parameters
-    ----------
-    predictors
-        Their names.
-    """
-
-    def __init__(self, predictors: Sequence[str]) -> None:
-        self.predictors = tuple(predictors)
-        verb = "separates" if len(self.predictors) == 1 else "together separate"
-        who = " and ".join(map(repr, self.predictors))
-        super().__init__(f"{who} {verb} outcomes of 0 and 1 without error, so the coefficient is infinite: leave it out")
+class Separated(Unusable):
+    """Predictors tell outcomes of 0 and 1 apart without error, so that a coefficient is infinite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +117,12 @@ class _Dyads:
 
 def _separating(slopes: np.ndarray, names: Sequence[str]) -> Separated:
     """Return the error of a direction in which the likelihood rises for ever."""
-    return Separated([names[int(k)] for k in np.flatnonzero(np.abs(slopes) > 1e-3 * np.abs(slopes).max())])
+    apart = [names[int(k)] for k in np.flatnonzero(np.abs(slopes) > 1e-3 * np.abs(slopes).max())]
+    who, verb, they = " and ".join(map(repr, apart)), "together separate", "they tell"
+    if len(apart) == 1:
+        verb, they = "separates", "it tells"
+    message = f"{who} {verb} outcomes of 0 and 1 without error, so the coefficient is infinite: leave it out"
+    return Separated(message, tuple(apart), f"{they} outcomes apart without error")
 
 
 def _at(dyads: _Dyads, slopes: np.ndarray, constants: np.ndarray) -> Logit:

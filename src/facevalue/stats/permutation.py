@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from facevalue.stats.calibration import wilson_interval
 CHUNK = 8192
 SINGLE_PRECISION = 128
 TIE = 1e-5
+BATCH = 250
 
 
 def draw_permutations(n: int, count: int, *, seed: int | tuple[int, ...], within: np.ndarray | None = None) -> np.ndarray:
@@ -115,7 +117,7 @@ def permutation_test(statistic: np.ndarray, null: np.ndarray, *, stop: int | Non
     ----------
     statistic : (p,)
     null : (r, p)
-        The same under permutation, in the order drawn.
+        The same under permutation, in the order drawn; endless ones, whose sign tells nothing, count against every claim.
     stop
         How many statistics as large in size make the answer clear: those drawn after do not count for it. With that the
         two-sided p is `stop / r` of the r drawn until then, and still exact. None counts all.
@@ -123,7 +125,7 @@ def permutation_test(statistic: np.ndarray, null: np.ndarray, *, stop: int | Non
     Raises
     ------
     ValueError
-        When shapes do not fit, or there is no permutation.
+        When shapes do not fit, there is no permutation, or a number is NaN.
 
     References
     ----------
@@ -141,6 +143,9 @@ def permutation_test(statistic: np.ndarray, null: np.ndarray, *, stop: int | Non
         raise ValueError(
             f"expected statistics (p,) and a null (r, p) with r of 1 or more, got {statistic.shape} and {null.shape}"
         )
+    if np.isnan(statistic).any() or np.isnan(null).any():
+        absent = np.isnan(statistic).sum(), np.isnan(null).sum()
+        raise ValueError(f"expected numbers, got {absent[0]} NaN among the statistics and {absent[1]} under permutation")
     slack = TIE * np.maximum(1, abs(statistic))
     larger = abs(null) >= abs(statistic) - slack
     counted, r = np.ones_like(larger), np.full(len(statistic), len(null))
@@ -150,11 +155,57 @@ def permutation_test(statistic: np.ndarray, null: np.ndarray, *, stop: int | Non
         r = np.where(reached, (hits < stop).sum(0) + 1, r)
         counted = np.arange(len(null))[:, None] < r
     less, greater, two_sided = (
-        (1 + (counted & part).sum(0)) / (1 + r) for part in (null <= statistic + slack, null >= statistic - slack, larger)
+        (1 + (counted & part).sum(0)) / (1 + r)
+        for part in ((null <= statistic + slack) | np.isinf(null), (null >= statistic - slack) | np.isinf(null), larger)
     )
     if stop is not None:
         two_sided = np.where(reached, stop / r, two_sided)
     return PermutationTest(statistic, less, greater, two_sided, np.sqrt(two_sided * (1 - two_sided) / r), r, null)
+
+
+def batched_test(
+    statistic: np.ndarray,
+    draw: Callable[[int, int], np.ndarray],
+    *,
+    permutations: int,
+    stop: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PermutationTest:
+    """Return the p-values of statistics under permutations that are drawn 250 at a time, until the answer is clear.
+
+    Parameters
+    ----------
+    statistic : (p,)
+    draw
+        From how many are drawn already, and how many to draw, to the statistics under these, (count, p).
+    permutations
+        At most so many, 1 or more.
+    stop
+        See `permutation_test`; the last batch is that in which all are clear.
+    progress
+        Called with permutations done and in all.
+
+    Raises
+    ------
+    ValueError
+        Without permutations, and as `permutation_test` does.
+
+    Examples
+    --------
+    >>> found = batched_test(np.zeros(1), lambda done, count: np.ones((count, 1)), permutations=5000, stop=20)
+    >>> len(found.null), found.permutations, found.two_sided
+    (250, array([20]), array([1.]))
+    """
+    if permutations < 1:
+        raise ValueError(f"expected 1 permutation or more, got {permutations}")
+    null = np.empty((0, len(statistic)))
+    while len(null) < permutations:
+        null = np.concatenate([null, draw(len(null), min(BATCH, permutations - len(null)))])
+        progress(len(null), permutations)
+        found = permutation_test(statistic, null, stop=stop)
+        if stop is not None and (found.permutations < len(null)).all():
+            break
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,27 @@ import numpy as np
 
 from facevalue.stats.dyads import Cells
 
+INTERCEPT = "(intercept)"
 SAME = 1e-10
+
+
+class Unusable(ValueError):
+    """Predictors with which a regression cannot be fitted.
+
+    Parameters
+    ----------
+    predictors
+        Their names.
+    reason
+        In words: "it does not vary within any block".
+    """
+
+    def __init__(self, message: str, predictors: tuple[str, ...], reason: str) -> None:
+        super().__init__(message, predictors, reason)
+        self.predictors, self.reason = predictors, reason
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +69,27 @@ def name_predictors(cells: Cells, names: Sequence[str]) -> tuple[str, ...]:
     return named
 
 
+def constant_groups(cells: Cells, block_intercepts: bool) -> np.ndarray:
+    """Return which constant belongs to each cell, (m,) int from 0: that of its block, or the one of all."""
+    if not block_intercepts:
+        return np.zeros(len(cells), int)
+    return np.unique(cells.block, return_inverse=True)[1].reshape(-1)
+
+
+def where_varies(block_intercepts: bool) -> str:
+    """Return what is said of what does not vary."""
+    return " within any block" if block_intercepts else ""
+
+
+def degrees_left(n: int, predictors: int, constants: int) -> int:
+    """Return the degrees of freedom that are left, or say that none are."""
+    if n <= predictors + constants:
+        raise ValueError(
+            f"expected more dyads than coefficients, got {n} for {predictors} predictors and {constants} constants"
+        )
+    return n - predictors - constants
+
+
 def group_sums(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
     """Return the sums of values, (m,) or (m, p), over each group, (groups,) or (groups, p).
 
@@ -83,7 +124,7 @@ def standardise(
 
     Raises
     ------
-    ValueError
+    Unusable
         When a predictor does not vary within any group, or is a linear combination of others.
 
     Examples
@@ -99,7 +140,10 @@ def standardise(
         mean[:, k] = group_sums(weights * column, group, groups) / totals
         z[:, k] = column - mean[group, k]
         if np.abs(z[:, k]).max() <= SAME * np.abs(column).max():
-            raise ValueError(f"expected predictors that vary; {names[k]!r} does not{where or f' over the {len(x)} dyads'}")
+            over = where or f" over the {len(x)} dyads"
+            raise Unusable(
+                f"expected predictors that vary; {names[k]!r} does not{over}", (names[k],), f"it does not vary{over}"
+            )
         spread[k] = np.sqrt(weights @ z[:, k] ** 2 / totals.sum())
         z[:, k] /= spread[k]
     _check_independent((z * weights[:, None]).T @ z / totals.sum(), names)
@@ -112,7 +156,8 @@ def _check_independent(correlation: np.ndarray, names: Sequence[str]) -> None:
         before = np.linalg.solve(correlation[:k, :k], correlation[:k, k])
         if 1 - correlation[:k, k] @ before <= SAME:
             others = " and ".join(repr(names[int(j)]) for j in np.flatnonzero(np.abs(before) > 1e-5))
-            raise ValueError(f"expected predictors that are not collinear; {names[k]!r} is a combination of {others}: drop one")
+            message = f"expected predictors that are not collinear; {names[k]!r} is a combination of {others}: drop one"
+            raise Unusable(message, (names[k],), f"it is a combination of {others}")
 
 
 def with_intercept(inverse: np.ndarray, mean: np.ndarray, total: float) -> np.ndarray:

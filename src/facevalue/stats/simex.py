@@ -89,7 +89,7 @@ def simex(
 
     Examples
     --------
-    >>> from facevalue.stats.network_fits import linear_fit
+    >>> from facevalue.stats.network_linear import linear_fit
     >>> draw = np.random.default_rng(3)
     >>> ego, alter = np.triu_indices(60, 1)
     >>> true = draw.normal(size=len(ego))

@@ -6,13 +6,15 @@ a person, the pair at its ends may be tied or not: the friend of a friend, the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from facevalue.stats.permutation import PermutationTest, permutation_test
 from facevalue.stats.sign_swaps import permuted_signs, swapped_signs
+from facevalue.stats.triad_draws import drawn_triads
 
 TYPES = ("+++", "++-", "+--", "---")
 PATHS = ("friend of a friend", "friend of an enemy", "enemy of an enemy")
@@ -29,7 +31,6 @@ MEASURES = (
     "enemy_of_enemy_is_enemy",
 )
 KEPT = ("ties", "people")
-CELLS = 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +64,7 @@ class Triads:
         Balanced is +++ and +-- (Cartwright and Harary), weakly balanced also --- (Davis). The rules are shares of the pairs
         at the ends of a path of the kind.
         """
-        return _measures(self.paths.sum(0), self.pairs.sum(0))
+        return _measures(self.closed.sum(0), self.pairs.sum(0))
 
     @property
     def resting(self) -> np.ndarray:
@@ -139,7 +140,14 @@ class BalanceTest:
     mixing: float
 
 
-def balance_test(signs: Sequence[np.ndarray], *, permutations: int, seed: int, keep: str = "ties") -> BalanceTest:
+def balance_test(
+    signs: Sequence[np.ndarray],
+    *,
+    permutations: int,
+    seed: int,
+    keep: str = "ties",
+    over: Callable[..., Iterable[Any]] = map,
+) -> BalanceTest:
     """Test triads against signs drawn anew in each block, with the same pairs tied.
 
     Parameters
@@ -151,6 +159,8 @@ def balance_test(signs: Sequence[np.ndarray], *, permutations: int, seed: int, k
     keep
         "ties": each block keeps its number of negative ties, any ties may bear them. "people": each person keeps theirs, so
         that people with many enemies do not pass for balance; see `swapped_signs`.
+    over
+        The `map` of a pool of processes, for several blocks; the answer does not depend on it.
 
     Raises
     ------
@@ -171,20 +181,33 @@ def balance_test(signs: Sequence[np.ndarray], *, permutations: int, seed: int, k
     if keep not in KEPT or permutations < 1:
         raise ValueError(f"expected keep {' or '.join(KEPT)} and 1 permutation or more, got {keep!r} and {permutations}")
     blocks = checked_signs(signs)
-    drawn, distances, free = list[list[np.ndarray]](), np.zeros(2), np.zeros(2)
-    for number, matrix in enumerate(blocks):
-        ends = np.argwhere(np.triu(np.nan_to_num(matrix) != 0))
-        negative = matrix[*ends.T] < 0
-        if keep == "ties":
-            new = permuted_signs(negative, draws=permutations, seed=(seed, number))
-            free += len(ends), len(ends)
-        else:
-            swapped = swapped_signs(ends, negative, draws=permutations, seed=(seed, number))
-            new, distances, free = swapped.negative, distances + swapped.distances, free + (swapped.free.sum(), len(ends))
-        drawn.append([np.concatenate(part) for part in zip(*_redrawn(matrix, ends, new), strict=True)])
-    null = _measures(*(np.sum([part[k] for part in drawn], axis=0) for k in (0, 1)))
-    mixing = 1.0 if keep == "ties" else distances[0] / distances[1] if distances[1] else np.nan
-    return _tested(triads(signs).measures, null, free=float(free[0] / free[1]) if free[1] else np.nan, mixing=float(mixing))
+    tasks = [_Task(matrix, keep, permutations, (seed, number)) for number, matrix in enumerate(blocks)]
+    closed, pairs, distances, free = (sum(parts) for parts in zip(*over(_drawn, tasks), strict=True))
+    with np.errstate(invalid="ignore"):
+        (free,), mixing = free[:1] / free[1:], 1.0 if keep == "ties" else float(np.divide(*distances))
+    return _tested(triads(blocks).measures, _measures(closed, pairs), free=float(free), mixing=mixing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """One block, and the draws of its signs that are wanted."""
+
+    signs: np.ndarray
+    keep: str
+    draws: int
+    seed: tuple[int, ...]
+
+
+def _drawn(task: _Task) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return triads and pairs of draws, how far draws lie from their start and from each other, ties that are free and all."""
+    ends = np.argwhere(np.triu(np.nan_to_num(task.signs) != 0))
+    negative = task.signs[*ends.T] < 0
+    if task.keep == "ties":
+        drawn, distances, free = permuted_signs(negative, draws=task.draws, seed=task.seed), (0.0, 0.0), len(ends)
+    else:
+        swapped = swapped_signs(ends, negative, draws=task.draws, seed=task.seed)
+        drawn, distances, free = swapped.negative, swapped.distances, int(swapped.free.sum())
+    return *drawn_triads(np.isfinite(task.signs), ends, drawn), np.array(distances), np.array([free, len(ends)])
 
 
 def checked_signs(signs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -237,35 +260,14 @@ def closed_triads(paths: np.ndarray) -> np.ndarray:
     return np.stack([paths[..., 0, 2] / 3, paths[..., 0, 0], paths[..., 2, 2], paths[..., 2, 0] / 3], -1)
 
 
-def _measures(paths: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return `MEASURES`, (..., 12)."""
-    closed = closed_triads(paths)
+def _measures(closed: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return `MEASURES`, (..., 12), of triads, (..., 4), and pairs, (..., 3, 3)."""
     with np.errstate(invalid="ignore"):
         share = closed / closed.sum(-1, keepdims=True)
         rules = pairs / pairs.sum(-1, keepdims=True)
     balanced = share[..., 0] + share[..., 2]
     last = rules[..., [2, 0]].reshape(*rules.shape[:-2], 6)
     return np.concatenate([closed, np.stack([balanced, balanced + share[..., 3]], -1), last], -1)
-
-
-def _redrawn(matrix: np.ndarray, ends: np.ndarray, negative: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give paths and pairs of draws of signs, (r, m), some draws at a time, from the known pairs at the ends of two ties.
-
-    With all ties A = P + N, `P N + N P = A N + N A - 2 N N` and `P P = A A - A N - N A + N N`.
-    """
-    tied = (np.nan_to_num(matrix) != 0).astype(np.float32)
-    there = tied @ tied
-    i, j = np.nonzero(np.triu(np.isfinite(matrix) & (there > 0)))
-    size = max(1, CELLS // max(matrix.size, 1))
-    for start in range(0, len(negative), size):
-        enemy = np.zeros((len(negative[start : start + size]), *matrix.shape), np.float32)
-        enemy[:, *ends.T] = enemy[:, *ends.T[::-1]] = negative[start : start + size]
-        met, both = tied @ enemy, (enemy @ enemy)[:, i, j].astype(np.float64)
-        one = (met[:, i, j] + met[:, j, i]).astype(np.float64)
-        paths = np.stack([there[i, j] - one + both, one - 2 * both, both], 1)
-        foe, tie = enemy[:, i, j].astype(np.float64), tied[i, j]
-        kinds = np.stack([foe, np.broadcast_to(1.0 - tie, foe.shape), tie - foe], 2)
-        yield paths @ kinds, np.minimum(paths, 1) @ kinds
 
 
 def _tested(observed: np.ndarray, null: np.ndarray, *, free: float, mixing: float) -> BalanceTest:

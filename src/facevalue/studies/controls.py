@@ -92,26 +92,23 @@ class Known:
 
     def number(self, name: str) -> np.ndarray:
         """Return numbers of people, (n,) float64, of the table or else of the photos."""
-        if name in self.members.columns or name not in self.numbers:
-            self._check(name)
+        if name in self.members.columns:
             return self.members.numbers(name)
+        if name not in self.numbers:
+            raise UnknownName(name, {*self.members.columns, *self.numbers}, what="column of numbers")
         return np.asarray(self.numbers[name], np.float64)
 
-    def share(self, name: str) -> np.ndarray:
-        """Return the share of each word in what is known of people, (n, c); NaN where nothing is."""
+    def same(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Return which share of what is said of two people agrees, (n_b, n_b) float64; NaN where nothing is said of one."""
         if name in self.shares:
-            return np.asarray(self.shares[name], np.float64)
-        self._check(name)
-        words = self.members.words(name).astype(str)
-        values, at = np.unique(words, return_inverse=True)
-        shares = np.eye(len(values))[at]
-        shares[words == ""] = np.nan
-        return np.asarray(shares)
-
-    def _check(self, name: str) -> None:
-        columns = {*self.members.columns, *self.numbers, *self.shares}
-        if name not in columns:
-            raise UnknownName(name, columns, what="column of people")
+            part = self.shares[name][rows]
+            found = part @ part.T
+            return np.asarray(found if part.shape[1] else np.full(found.shape, np.nan))
+        if name not in self.members.columns:
+            raise UnknownName(name, {*self.members.columns, *self.shares}, what="column of words")
+        words = self.members.words(name)[rows].astype(str)
+        known = words != ""
+        return np.where(known[:, None] & known, words[:, None] == words, np.nan)
 
 
 def predictors(
@@ -159,8 +156,7 @@ def _of_blocks(
             raise UnknownName(control.column, known.relations, what="relation in the ties, or kind:column,")
         return known.relations[control.column]
     if control.kind == "same":
-        shares = known.share(control.column)
-        return [shares[rows] @ shares[rows].T for rows in blocks]
+        return [known.same(control.column, rows) for rows in blocks]
     numbers, pair = known.number(control.column), OF_NUMBERS[control.kind]
     return [pair(numbers[rows][:, None], numbers[rows][None]) for rows in blocks]
 
@@ -168,3 +164,14 @@ def _of_blocks(
 def is_directed(terms: Sequence[str]) -> bool:
     """Return whether any of the controls differs between (i, j) and (j, i)."""
     return any(part.kind in DIRECTED for word in terms for part in read_control(word))
+
+
+def holds_similarity(term: str) -> bool:
+    """Return whether a control is the similarity of faces, or an interaction with it.
+
+    Examples
+    --------
+    >>> holds_similarity("similarity*same:sex"), holds_similarity("same:sex")
+    (True, False)
+    """
+    return SIMILARITY in {part.column for part in read_control(term)}

@@ -10,7 +10,7 @@ import numpy as np
 from facevalue.data.errors import MissingColumn, SchemaError
 from facevalue.data.faces import Column
 from facevalue.data.people import People
-from facevalue.studies.photo_measures import member_means, member_rows, photo_reasons, source_column
+from facevalue.studies.photo_measures import PHOTO_WORDS, member_means, member_rows, photo_reasons, source_column
 
 DIMENSIONS = (
     "attributes.age",
@@ -25,7 +25,6 @@ DIMENSIONS = (
 )
 AVERAGENESS, YAW = "averageness", "pose.yaw"
 QUALITY = ("quality.sharpness", "quality.luminance", "quality.inter_eye", YAW)
-PHOTO_WORDS = ("camera", "batch", "day", "device", "wave")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

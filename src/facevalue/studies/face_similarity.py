@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from facevalue.data.errors import SchemaError, UnknownName, WrongShape
 from facevalue.data.people import People
 from facevalue.stats.measurement_error import face_errors
-from facevalue.studies.photo_measures import ALIKE, Alike, member_means, member_rows, photo_measure
+from facevalue.studies.photo_measures import ALIKE, Alike, member_means, member_rows, photo_measure, taken_alike
 
 NO_PHOTO = "no_photo"
 # With fewer people of two photos than this, a calibration knows the error of a photo better than they do.
@@ -48,7 +48,8 @@ class FaceSimilarity:
     doubt
         Standard error of the errors' common level, over that level; NaN where it is not known.
     shared
-        Which part of a face's error is one and the same towards all others, in [0, 1]; 1, the most careful, where not known.
+        Which part of a face's error is one and the same towards all others, in [0, 1]; 1, the most careful, where not known:
+        corrected coefficients are then up to 10 % smaller in blocks of 12 people, 3 % of 30, 1 % of 100.
     """
 
     name: str
@@ -86,12 +87,13 @@ class PhotoErrors:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Errors:
-    """The error of each member, (n,), and what else `FaceSimilarity` says of it."""
+    """The error of each member, (n,), what else `FaceSimilarity` says of it, and whether these photos tell it."""
 
     error: np.ndarray
     origin: str = ""
     doubt: float = float("nan")
     shared: float = 1.0
+    by_photos: bool = False
 
 
 def face_similarity(
@@ -111,6 +113,10 @@ def face_similarity(
     over the photos of one person, the other person held fixed: a mean over the others of the block, pooled over people of two
     photos or more. There s is not linear in x. Where two people differ by much against the error, the variances of both add
     up; where they hardly do, s errs less, and always to the side of less alike, which no variance tells.
+
+    Photos of one day share its light: one person's tell too little of the error (in simulation a quarter of it, and what error
+    had halved was corrected to .6 of the truth in place of 1), which `origin` says where the day, or the camera, is known. Two
+    people's photos of one day are alike for it, which is no error of a person: hold `same:day` constant.
 
     Parameters
     ----------
@@ -166,6 +172,8 @@ def face_similarity(
         errors = _linear_errors(rows, whose, photos, None if scale is None else _of_photos(scale, used))
     else:
         errors = _replicate_errors(rows, whose, vectors, blocks, alike)
+    if errors.by_photos:
+        errors = replace(errors, origin=errors.origin + _told_alike(taken_alike(people, np.where(used, who, -1))))
     return FaceSimilarity(
         measure.name,
         blocks,
@@ -305,7 +313,7 @@ def _linear_errors(rows: np.ndarray, who: np.ndarray, photos: np.ndarray, scale:
     if not np.isfinite(found.pooled):
         return _Errors(found.error)
     origin = _told(found.replicated) + (", by quality" if scale is not None else "")
-    return _Errors(found.error, origin, found.doubt, found.shared)
+    return _Errors(found.error, origin, found.doubt, found.shared, by_photos=True)
 
 
 def _replicate_errors(
@@ -344,12 +352,21 @@ def _pooled(squares: np.ndarray, photos: np.ndarray, several: np.ndarray) -> _Er
     away = np.sqrt(((squares - variance * freedom) ** 2).sum() * count / max(count - 1, 1)) / total
     doubt = np.sqrt(2 / total) if count == 1 else away / variance if variance > 0 else np.nan
     error = np.where(photos > 0, variance / np.maximum(photos, 1), np.nan)
-    return _Errors(error, f"{_told(count)}, one variance for all photos", float(doubt))
+    return _Errors(error, f"{_told(count)}, one variance for all photos", float(doubt), by_photos=True)
 
 
 def _told(replicated: int) -> str:
     people = "person" if replicated == 1 else "people"
     return f"from {replicated} {people} with two photos or more" if replicated else ""
+
+
+def _told_alike(alike: Mapping[str, int]) -> str:
+    """Return what the replicates cannot tell, in words."""
+    each = [
+        f"of {count} all photos are of one {name}: how much another would change is not in the error"
+        for name, count in alike.items()
+    ]
+    return "".join(f"; {part}" for part in each)
 
 
 def _off_diagonal(values: np.ndarray) -> np.ndarray:

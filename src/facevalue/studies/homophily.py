@@ -17,11 +17,10 @@ from facevalue.stats.attenuation import calibrated_values, precision_weights
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Dyads, cells
 from facevalue.stats.error_correction import Kind
-from facevalue.stats.network_fits import linear_fit
-from facevalue.stats.newton import Separated
-from facevalue.studies.controls import SIMILARITY, read_control
+from facevalue.stats.network_linear import linear_fit
+from facevalue.studies.controls import SIMILARITY, holds_similarity
 from facevalue.studies.pair_sample import PairSample
-from facevalue.studies.tie_models import Corrected, Model, Procedure, corrected, fitted
+from facevalue.studies.tie_models import Corrected, Model, Procedure, corrected, fitted, with_controls
 
 FRIEND, ENEMY, CONTRAST, RATHER = "friend", "enemy", "friend-enemy", "friend rather than enemy"
 
@@ -54,8 +53,9 @@ def homophily(
     except ValueError as error:
         raise SchemaError(f"similarity cannot be regressed on ties: {error}") from error
     for name, outcome in outcomes.items():
+        fit = functools.partial(tie_model, sample, outcome, name=name, kind=tie_kind or "logistic", by=next(steps))
         try:
-            model, told = _without_separating(sample, outcome, name=name, kind=tie_kind or "logistic", by=next(steps))
+            model, told = with_controls(sample.terms, fit, name=name)
         except ValueError as error:
             notes.append(f"No regression of {name}: {error}.")
         else:
@@ -100,7 +100,7 @@ def similarity_model(sample: PairSample, *, by: Procedure, contrast_by: Procedur
     pairs have one of their own. Corrected are all coefficients by weights, `1 / (tau^2 + e_i + e_j)`: people whose photos tell
     little count for less.
     """
-    terms = [term for term in sample.terms if SIMILARITY not in {part.column for part in read_control(term)}]
+    terms = [term for term in sample.terms if not holds_similarity(term)]
     ties = tie_indicators(sample.signs)
     words = {"name": SIMILARITY, "kind": "linear", "outcome": f"similarity of two faces ({what})" if what else "similarity"}
     found = _weighted(sample.dyads(sample.similarity, *ties.values(), terms=terms), [*ties, *terms], sample, by, words)
@@ -149,22 +149,6 @@ def _weighted(
     return replace(found, terms=tuple(replace(term, corrected=row) for term, row in zip(found.terms, rows, strict=True)))
 
 
-def _without_separating(
-    sample: PairSample, outcome: Sequence[np.ndarray], *, name: str, kind: Kind, by: Procedure
-) -> tuple[Model, list[str]]:
-    """Return the regression of a tie without controls that alone tell outcomes apart, and a note on each that is left out."""
-    terms, notes = list(sample.terms), list[str]()
-    while True:
-        try:
-            return tie_model(sample, outcome, name=name, kind=kind, by=by, terms=terms), notes
-        except Separated as error:
-            gone = [term for term in error.predictors if term in terms]
-            if not gone:
-                raise
-            terms = [term for term in terms if term not in gone]
-            notes.append(f"{', '.join(gone)}: left out of the regression of {name}, which it tells without error.")
-
-
 def tie_model(
     sample: PairSample,
     outcome: Sequence[np.ndarray],
@@ -198,7 +182,4 @@ def tie_model(
     blocks = sample.dyads(outcome, sample.similarity, terms=terms)
     names = [SIMILARITY, *terms]
     found = fitted(blocks, names, name=name, kind=kind, outcome=f"{name}: 1 or 0", by=by)
-    interacts = any(SIMILARITY in {part.column for part in read_control(term)} for term in terms)
-    if sample.errors is None or interacts:
-        return found
-    return corrected(found, blocks, sample.errors, by=by)
+    return corrected(found, blocks, sample.errors, by=by) if sample.errors is not None else found

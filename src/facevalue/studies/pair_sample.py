@@ -15,6 +15,13 @@ from facevalue.studies.face_similarity import FaceSimilarity
 
 LEAST = 3
 DIGITS = 6
+REASONS = {
+    "no_photo": "No photo shows the person.",
+    "turned_away": "By geometry: in every photo the head is turned by more than 10 degrees.",
+    "control_unknown": "A control lacks what it needs of this person, or of everybody else in the block.",
+    "few_in_block": "Fewer than three people of the block have a face and all controls.",
+    "in_no_block": "The column of --within is empty for this person.",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +31,8 @@ class PairSample:
     Parameters
     ----------
     rows
-        Members of each block, (n_b,) int. Their order, and that of the blocks, rests on the similarities alone, so that a seed
-        gives the same permutations whatever people are called and in which order they came.
+        Members of each block, (n_b,) int. Their order, and that of the blocks, rests on similarities, ties and controls alone,
+        so that a seed gives the same permutations whatever people are called and in which order they came.
     block_names
         Of each block.
     similarity
@@ -109,35 +116,22 @@ def pair_sample(
     RunError
         No block has three such people, or all pairs are equally alike.
     """
-    why = np.where(similarity.why == "", "in_no_block", similarity.why).astype(object)
-    parts = []
-    for i, block in enumerate(similarity.blocks):
-        faces = similarity.why[block] == ""
-        knows = faces & _with_controls(controls[i], faces)
-        why[block] = np.where(knows, "", np.where(faces, "control_unknown", similarity.why[block]))
-        if knows.sum() >= LEAST:
-            own = similarity.values[i][np.ix_(knows, knows)]
-            order = np.argsort(np.round(np.nansum(own, axis=1), DIGITS), kind="stable")
-            kept = np.flatnonzero(knows)[order]
-            parts.append((len(kept), round(float(np.nansum(own)), DIGITS), i, kept))
-        else:
-            why[block[knows]] = "few_in_block"
+    parts, why = _kept(similarity, signs, controls)
     if not parts:
         raise RunError(f"expected {LEAST} people or more with a face and all controls in some block; got none: {_told(why)}")
-    parts.sort(key=lambda part: part[:2])
-    values = [similarity.values[i][np.ix_(kept, kept)] for *_, i, kept in parts]
+    values = [similarity.values[i][np.ix_(kept, kept)] for i, kept in parts]
     mean, sd = _scale(values, within=block_intercepts)
-    rows = [similarity.blocks[i][kept] for *_, i, kept in parts]
+    rows = [similarity.blocks[i][kept] for i, kept in parts]
     error = similarity.error[np.concatenate(rows)] / sd**2
     known = np.isfinite(error).all() and np.isfinite(similarity.doubt)
-    cut_signs = [np.sign(signs[i][np.ix_(kept, kept)]) for *_, i, kept in parts]
+    cut_signs = [np.sign(signs[i][np.ix_(kept, kept)]) for i, kept in parts]
     asymmetric = any(not np.array_equal(part, part.T, equal_nan=True) for part in cut_signs)
     return PairSample(
         tuple(rows),
-        tuple(str(block_names[i]) for *_, i, _ in parts),
+        tuple(str(block_names[i]) for i, _ in parts),
         tuple((part - mean) / sd for part in values),
         tuple(cut_signs),
-        tuple(controls[i][np.ix_(kept, kept)] for *_, i, kept in parts),
+        tuple(controls[i][np.ix_(kept, kept)] for i, kept in parts),
         tuple(terms),
         PersonErrors(error, doubt=similarity.doubt, shared=similarity.shared) if known else None,
         mean,
@@ -145,6 +139,34 @@ def pair_sample(
         asymmetric or is_directed(terms),
         why,
     )
+
+
+def _kept(
+    similarity: FaceSimilarity, signs: Sequence[np.ndarray], controls: Sequence[np.ndarray]
+) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
+    """Return the blocks, by number, that have enough people, and who of each is kept, both in order; and why others are not."""
+    why = np.where(similarity.why == "", "in_no_block", similarity.why).astype(object)
+    parts = []
+    for i, block in enumerate(similarity.blocks):
+        faces = similarity.why[block] == ""
+        knows = faces & _with_controls(controls[i], faces)
+        lacking = "control_unknown" if faces.sum() >= LEAST else "few_in_block"
+        why[block] = np.where(knows, "", np.where(faces, lacking, similarity.why[block]))
+        if knows.sum() < LEAST:
+            why[block[knows]] = "few_in_block"
+            continue
+        at = np.ix_(knows, knows)
+        own = _nameless(similarity.values[i][at], signs[i][at], controls[i][at])
+        kept = np.flatnonzero(knows)[np.lexsort(own.T[::-1])]
+        parts.append((len(kept), *own.sum(0).round(DIGITS), i, kept))
+    parts.sort(key=lambda part: part[:-2])
+    return [part[-2:] for part in parts], why
+
+
+def _nameless(similarity: np.ndarray, signs: np.ndarray, controls: np.ndarray) -> np.ndarray:
+    """Return what tells people apart whatever they are called, (n, k), the first column first: sums over their pairs."""
+    pairs = np.concatenate([similarity[..., None], np.sign(signs)[..., None], controls], axis=2)
+    return np.concatenate([np.nansum(pairs, axis=1), np.nansum(pairs, axis=0)], axis=1).round(DIGITS)
 
 
 def _with_controls(controls: np.ndarray, faces: np.ndarray) -> np.ndarray:

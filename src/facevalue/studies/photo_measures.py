@@ -16,6 +16,7 @@ from facevalue.studies.shapes import MAX_YAW, PRESENCE
 GEOMETRY = "geometry"
 POINTS = ("frl132.landmarks", "mesh.landmarks")
 NOT_MEASURED = "not_measured"
+PHOTO_WORDS = ("camera", "batch", "day", "device", "wave")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +158,42 @@ def member_means(values: np.ndarray, who: np.ndarray, members: int) -> np.ndarra
     np.add.at(total, whose, np.nan_to_num(given, posinf=0, neginf=0))
     np.add.at(count, whose, np.isfinite(given))
     return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+
+
+def taken_alike(people: People, who: np.ndarray) -> dict[str, int]:
+    """Return how many of those with two photos or more have all of them of one camera, batch, day, device or wave.
+
+    Such photos do not tell how much another day, with its light, would change.
+
+    Parameters
+    ----------
+    people
+        n photos.
+    who : (n,) int
+        The member on each photo; -1 where it does not count.
+
+    Returns
+    -------
+    dict
+        By column of words, where there is one and it has such people. Words that are not known are all different.
+
+    Examples
+    --------
+    >>> faces = Faces(np.arange(5).astype(str), np.zeros((5, 4)), np.zeros((5, 5, 2)), np.ones(5))
+    >>> day = {"day": np.array(["mon", "mon", "mon", "tue", "mon"], object)}
+    >>> taken_alike(People(faces, np.array([*"aabbc"], object), np.zeros(5, int), day), np.array([0, 0, 1, 1, 2]))
+    {'day': 1}
+    """
+    mine, found = who >= 0, {}
+    for name in (name for name in PHOTO_WORDS if name in people.columns):
+        words = people.columns[name][mine].astype(str)
+        at = np.unique(words, return_inverse=True)[1].reshape(-1)
+        at = np.where(words == "", len(at) + np.arange(len(at)), at)
+        photos = np.bincount(who[mine])
+        kinds = np.bincount(np.unique(np.stack([who[mine], at]), axis=1)[0], minlength=len(photos))
+        if alike := int(((photos > 1) & (kinds == 1)).sum()):
+            found[name] = alike
+    return found
 
 
 def _shapes(faces: Faces) -> PhotoMeasure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, nan, sqrt
-from statistics import NormalDist
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from facevalue.data.errors import SchemaError
 from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
-from facevalue.stats.dyads import cells
+from facevalue.stats.dyads import Dyads, cells
+from facevalue.stats.monte_carlo import permutations_needed
 from facevalue.stats.mrqap import mrqap
-from facevalue.stats.network_fits import linear_fit
+from facevalue.stats.network_linear import linear_fit
 from facevalue.studies.dimensions import tabled
 from facevalue.studies.simulated_network import (
     Design,
@@ -28,8 +29,8 @@ from facevalue.studies.simulated_network import (
 
 STUDY, PLANNED, TARGET = "power", "as planned", 0.8
 AXES = ("people", "villages", "ties", "effect", "reliability", "photos")
+COUNTS = ("people", "villages", "photos")
 POWERS = ("power", "power_without_error", "power_ties")
-DOUBTFUL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,12 @@ class Grid:
     axis
         "people", "villages", "ties", "effect", "reliability" or "photos".
     values
-        Rising.
+        Rising, 0 or more; whole numbers of people, villages and photos.
 
     Raises
     ------
     SchemaError
-        When the axis is none of these, or values do not rise.
+        When the axis is none of these, or the values are not such.
     """
 
     axis: str
@@ -99,17 +100,26 @@ class Grid:
             raise SchemaError(f"expected a grid over {', '.join(AXES)}; got {self.axis!r}")
         if not self.values or any(a >= b for a, b in zip(self.values, self.values[1:], strict=False)):
             raise SchemaError(f"expected a grid of rising values of {self.axis}; got {self.values}")
+        wrong = [value for value in self.values if not value >= 0 or (self.axis in COUNTS and not float(value).is_integer())]
+        if wrong:
+            kind = "whole numbers" if self.axis in COUNTS else "numbers of 0 or more"
+            raise SchemaError(f"expected a grid of {self.axis} in {kind}; got {wrong[0]:g}")
+
+    @property
+    def names(self) -> list[str]:
+        """Of the designs, as findings have them."""
+        return [f"{self.axis} {value:g}" for value in self.values]
 
     def designs(self, design: Design) -> list[Design]:
         """Return the design with each value in turn."""
-        kind = int if self.axis in ("people", "villages", "photos") else float
+        kind = int if self.axis in COUNTS else float
         changes: list[dict[str, Any]] = [{self.axis: kind(value)} for value in self.values]
         return [replace(design, **change) for change in changes]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one study found; p of 1 where it had no tie to look at.
+    """What one study found; p of 1, and no difference, where it had no tie to look at.
 
     Parameters
     ----------
@@ -117,18 +127,21 @@ class Run:
         p of friend against no tie, of measured and of true similarity: similarity ~ friend + enemy + what they share.
     power_ties
         p of similarity: friend or no tie ~ similarity + what they share.
-    measured, true
-        The coefficients of measured and of true similarity in the latter, for a similarity of 1.
+    difference
+        How much more alike friends are than pairs without a tie, beyond what they share: standard deviations of the measured
+        similarity within villages, as `facevalue homophily` prints it. NaN without friends.
     reliability
-        Of the similarity with all photos.
+        Of the similarity with all photos, over all pairs.
+    given_controls
+        The same among pairs alike in all that is controlled: what error leaves of a coefficient of similarity.
     """
 
     power: float
     power_without_error: float
     power_ties: float
-    measured: float
-    true: float
+    difference: float
     reliability: float
+    given_controls: float
 
 
 def power(
@@ -142,13 +155,20 @@ def power(
 ) -> Findings:
     """Return how often studies of a design find that friends look alike, by making and analysing many of them.
 
-    Every run draws villages (`simulated_network`) and tests by MRQAP with double semi-partialling within villages. Measures:
-    "power", the share of runs with p of at most alpha for friend against no tie, similarity the outcome; "power_ties", with
-    ties the outcome; "power_without_error", as the first with endless photos, and "lost", the difference; "type_i_error",
-    "type_i_error_ties", the shares where similarity makes no ties; "attenuation", what error leaves of the coefficient of
-    similarity; "doubtful", the share of runs whose p lies within two Monte-Carlo errors of alpha, `2 sqrt(alpha (1 - alpha)
-    / r)`; "permutations_needed", the r that leaves 5 % so, by that share, "permutations_needed_formula" by normal theory.
-    Groups are "as planned" and, of a grid, "people 50". "people_needed" is where power crosses .8 on it; NaN beyond it.
+    Every run draws villages (`simulated_network`) and tests by linear MRQAP with double semi-partialling within villages; one
+    without ties finds nothing. `facevalue homophily` regresses ties by a logistic regression; that would take five times as
+    long here, and 148 of 150 studies with a power of .63 came to the same verdict by it. Measures:
+
+    - "power", the share of runs with p of at most alpha for friend against no tie, similarity the outcome; "power_ties", with
+      ties the outcome; "power_without_error", as the first with endless photos, and "lost", what error takes of it.
+    - "difference", how much more alike friends are, see `Run`: the effect in the words of a result.
+    - "type_i_error", "type_i_error_ties", the shares where similarity makes no ties.
+    - "reliability", "reliability_given_controls", see `Run`.
+    - "doubtful", the share of runs whose p lies within two Monte-Carlo errors of alpha, `2 sqrt(alpha (1 - alpha) / r)`;
+      "permutations_needed", the r that leaves 5 % so at the power found, and over its interval.
+    - "people_needed", where power crosses .8 on a grid of people; NaN where it does not.
+
+    Groups are "as planned", of a grid "people 50", and "power 0.8".
 
     Parameters
     ----------
@@ -175,14 +195,13 @@ def power(
 
     Examples
     --------
-    >>> tried = Simulation(runs=20, permutations=99, alpha=0.05, seed=0)
-    >>> found = power(Design(people=20, villages=3, ties=4, effect=1.5), simulation=tried, level=0.9)
+    >>> tried = Simulation(runs=20, permutations=19, alpha=0.05, seed=0)
+    >>> found = power(Design(people=20, villages=2, ties=4, effect=2), simulation=tried, level=0.9)
     >>> found.value[found.measure == "power"].tolist()
     [1.0]
     """
     check_level(level)
-    further = grid.designs(design) if grid else []
-    null = replace(design, effect=0.0, enemy_effect=0.0)
+    null, further = replace(design, effect=0.0, enemy_effect=0.0), grid.designs(design) if grid else []
     every = list(dict.fromkeys([design, null, *further]))
     asked = [(made, simulation, number) for made in every for number in range(simulation.runs)]
     found: list[Run] = []
@@ -190,18 +209,37 @@ def power(
         found.append(run)
         progress(len(found), len(asked))
     runs = {made: found[i * simulation.runs :][: simulation.runs] for i, made in enumerate(every)}
-    names = [f"{grid.axis} {value:g}" for value in grid.values] if grid else []
     parts = [
-        *_shares(runs[design], PLANNED, simulation, level),
-        *_loss(runs[design], simulation, level),
+        *_of_design(runs[design], PLANNED, simulation, level),
         *_null(runs[null], simulation, level),
+        *_error(runs[design], simulation, level),
         *_precision(runs[design], simulation, level),
-        *(part for name, made in zip(names, further, strict=True) for part in _shares(runs[made], name, simulation, level)),
-        *(_needed(grid, [runs[made] for made in further], simulation, level) if grid else []),
     ]
+    if grid:
+        for name, made in zip(grid.names, further, strict=True):
+            parts += _of_design(runs[made], name, simulation, level)
+        parts += _needed(grid, [runs[made] for made in further], simulation, level)
     told = f"{simulation.permutations} permutations, alpha {simulation.alpha:g}, seed {simulation.seed}"
     whole = concatenate(parts)
     return replace(whole, run=np.full(len(whole), told, object))
+
+
+def expected_seconds(design: Design, grid: Grid | None = None, *, simulation: Simulation) -> tuple[int, float]:
+    """Return how many studies `power` makes, and about how many seconds one process takes for them.
+
+    One study of the largest design is made; the others take as much less as they have fewer pairs.
+
+    Parameters
+    ----------
+    design, grid, simulation
+        As for `power`.
+    """
+    null = replace(design, effect=0.0, enemy_effect=0.0)
+    every = list(dict.fromkeys([design, null, *(grid.designs(design) if grid else [])]))
+    pairs = [made.villages * made.people**2 for made in every]
+    start = perf_counter()
+    _run((every[int(np.argmax(pairs))], simulation, 0))
+    return simulation.runs * len(every), (perf_counter() - start) * simulation.runs * sum(pairs) / max(pairs)
 
 
 def _run(asked: tuple[Design, Simulation, int]) -> Run:
@@ -209,29 +247,36 @@ def _run(asked: tuple[Design, Simulation, int]) -> Run:
     design, simulation, number = asked
     seed = int(np.random.SeedSequence((simulation.seed, number)).generate_state(1)[0])
     made = simulated_network(design, seed=seed)
-    known = _p(made, "friend", simulation, seed)
-    true, measured = (_coefficient(made, name) for name in ("truth", "similarity"))
-    perfect = known if design.reliability == 1 and not design.camera else _p(made, "friend", simulation, seed, true=True)
-    return Run(known, perfect, _p(made, "similarity", simulation, seed), measured, true, made.reliability)
+    p, difference = _test(made, "friend", simulation, seed)
+    exact = design.reliability == 1 and not design.camera
+    perfect = p if exact else _test(made, "friend", simulation, seed, true=True)[0]
+    ties, _ = _test(made, "similarity", simulation, seed)
+    return Run(p, perfect, ties, difference / _spread(made), made.reliability, _given_controls(made))
 
 
-def _p(made: SimulatedNetwork, name: str, simulation: Simulation, seed: int, *, true: bool = False) -> float:
-    """Return the p of friend against no tie, or of similarity; 1 where it does not vary."""
-    blocks, names = tie_blocks(made, true=true) if name == "similarity" else similarity_blocks(made, true=true)
+def _test(made: SimulatedNetwork, name: str, simulation: Simulation, seed: int, *, true: bool = False) -> tuple[float, float]:
+    """Return p and coefficient of friend against no tie, or of similarity; 1 and NaN where it does not vary."""
+    blocks, names = (tie_blocks if name == "similarity" else similarity_blocks)(made, true=true)
     if name not in names or (name == "similarity" and not any((block.outcome == 1).any() for block in blocks)):
-        return 1.0
+        return 1.0, nan
     options: dict[str, Any] = {"permutations": simulation.permutations, "stop": simulation.stop, "seed": seed, "only": [name]}
     found = mrqap(blocks, names=names, directed=made.design.directed, block_intercepts=True, **options)
-    return float(found.test.two_sided[0])
+    return float(found.test.two_sided[0]), float(found.fit.coefficients[names.index(name)])
 
 
-def _coefficient(made: SimulatedNetwork, name: str) -> float:
-    """Return the coefficient of true or of measured similarity with ties as outcome; NaN without ties."""
-    blocks, names = tie_blocks(made, true=name == "truth")
-    counted = cells(blocks, directed=made.design.directed)
-    if np.ptp(counted.outcome) == 0:
-        return nan
-    return float(linear_fit(counted, names=names, block_intercepts=True).coefficients[0])
+def _spread(made: SimulatedNetwork) -> float:
+    """Return the standard deviation of the measured similarity within villages."""
+    return float(np.sqrt(np.mean([np.nanvar(home.similarity) for home in made.villages])))
+
+
+def _given_controls(made: SimulatedNetwork) -> float:
+    """Return the coefficient of measured similarity, beside the controls, in a regression of the true one."""
+    if made.design.reliability == 1:
+        return 1.0
+    blocks, names = tie_blocks(made)
+    known = [Dyads(home.truth, block.predictors) for home, block in zip(made.villages, blocks, strict=True)]
+    fit = linear_fit(cells(known, directed=made.design.directed), names=names, block_intercepts=True)
+    return float(fit.coefficients[names.index("similarity")])
 
 
 def _column(runs: Sequence[Run], name: str) -> np.ndarray:
@@ -244,9 +289,20 @@ def _share(hits: np.ndarray, measure: str, group: str, level: float) -> Findings
     return tabled(STUDY, measure=measure, group=group, n=len(hits), method="wilson", **ends)
 
 
-def _shares(runs: Sequence[Run], group: str, simulation: Simulation, level: float) -> list[Findings]:
-    """Return the power of a design by every test."""
-    return [_share(_column(runs, name) <= simulation.alpha, name, group, level) for name in POWERS]
+def _mean(values: np.ndarray, measure: str, group: str, seed: int, level: float) -> Findings:
+    """Return the mean of the runs that know it, with its interval over runs; NaN where none does."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return tabled(STUDY, measure=measure, group=group, value=nan, n=0, method="mean")
+    low, high = bootstrap_interval(np.mean, known, level=level, seed=seed)
+    ends = {"value": known.mean(), "low": low, "high": high, "level": level}
+    return tabled(STUDY, measure=measure, group=group, n=len(known), method="mean; bootstrap", **ends)
+
+
+def _of_design(runs: Sequence[Run], group: str, simulation: Simulation, level: float) -> list[Findings]:
+    """Return the power of a design by every test, and how much more alike friends are."""
+    shares = [_share(_column(runs, name) <= simulation.alpha, name, group, level) for name in POWERS]
+    return [*shares, _mean(_column(runs, "difference"), "difference", group, simulation.seed, level)]
 
 
 def _null(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Findings]:
@@ -254,84 +310,25 @@ def _null(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Fin
     return [_share(_column(runs, name) <= simulation.alpha, measure, PLANNED, level) for measure, name in names]
 
 
-def _loss(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Findings]:
-    """Return what measurement error takes of power and of the coefficient, and the reliability."""
-    p, perfect, measured, true, reliability = (
-        _column(runs, name) for name in ("power", "power_without_error", "measured", "true", "reliability")
-    )
+def _error(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Findings]:
+    """Return what measurement error takes of power, and the reliabilities."""
+    p, perfect = _column(runs, "power"), _column(runs, "power_without_error")
     lost = (perfect <= simulation.alpha).astype(float) - (p <= simulation.alpha)
-    known = np.isfinite(measured) & np.isfinite(true)
-    ends = bootstrap_interval(np.mean, lost, level=level, seed=simulation.seed)
-    rows = [("lost", lost.mean(), *ends, len(lost), "bootstrap"), ("reliability", reliability.mean(), nan, nan, len(p), "mean")]
-    if known.any() and abs(ratio := _ratio(measured[known], true[known])) < 10:
-        ends = bootstrap_interval(_ratio, measured[known], true[known], level=level, seed=simulation.seed)
-        rows.insert(1, ("attenuation", ratio, *ends, int(known.sum()), "bootstrap"))
-    names = ("measure", "value", "low", "high", "n", "method")
-    return [tabled(STUDY, group=PLANNED, level=level, **dict(zip(names, row, strict=True))) for row in rows]
-
-
-def _ratio(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a.mean() / b.mean())
+    columns = {"lost": lost, "reliability": _column(runs, "reliability")}
+    columns["reliability_given_controls"] = _column(runs, "given_controls")
+    return [_mean(values, measure, PLANNED, simulation.seed, level) for measure, values in columns.items()]
 
 
 def _precision(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Findings]:
     """Return how many verdicts more permutations could turn, and how many permutations leave 5 % of such."""
-    p, alpha, r = _column(runs, "power"), simulation.alpha, simulation.permutations
-    doubtful = _share(abs(p - alpha) <= 2 * sqrt(alpha * (1 - alpha) / r), "doubtful", PLANNED, level)
-    needed = {end: permutations_needed(float(getattr(doubtful, end)[0]), r) for end in ("value", "low", "high")}
-    formula = permutations_by_theory(float((p <= alpha).mean()), alpha=alpha)
-    one = {"group": PLANNED, "n": len(p)}
-    return [
-        doubtful,
-        tabled(STUDY, measure="permutations_needed", level=level, method="wilson", **one, **needed),
-        tabled(STUDY, measure="permutations_needed_formula", value=formula, method="normal theory", **one),
-    ]
-
-
-def permutations_needed(doubtful: float, permutations: int) -> float:
-    """Return how many permutations leave 5 % of verdicts in doubt: `r (doubtful / .05)^2`.
-
-    The room of two Monte-Carlo errors about alpha shrinks with the root of r, and the share of p in it as the room does.
-
-    Parameters
-    ----------
-    doubtful
-        Share of verdicts in doubt, in [0, 1].
-    permutations
-        r, with which.
-
-    Examples
-    --------
-    >>> permutations_needed(0.1, 500), permutations_needed(0.025, 1000)
-    (2000.0, 250.0)
-    """
-    return float(ceil(permutations * (doubtful / DOUBTFUL) ** 2 - 1e-9))
-
-
-def permutations_by_theory(share: float, *, alpha: float) -> float:
-    """Return the permutations that leave the verdict of 5 % of studies in doubt, where a test statistic is normal.
-
-    With power `1 - b`, z the normal quantile of `1 - alpha / 2` and `d = z + q(1 - b)`, p has the density
-    `f = (phi(z - d) + phi(z + d)) / (2 phi(z))` at alpha, and `r = alpha (1 - alpha) (4 f / .05)^2`. It is largest, as f is,
-    at a power of a half.
-
-    Parameters
-    ----------
-    share
-        The power, in [0, 1]; taken as at least alpha, and at most .9999.
-    alpha
-        In (0, 1).
-
-    Examples
-    --------
-    >>> [permutations_by_theory(share, alpha=0.05) for share in (0.05, 0.5, 0.8, 0.99)]
-    [304.0, 3545.0, 1744.0, 16.0]
-    """
-    normal = NormalDist()
-    z = normal.inv_cdf(1 - alpha / 2)
-    d = z + normal.inv_cdf(min(share, 0.9999)) if share > alpha else 0.0
-    density = (normal.pdf(z - d) + normal.pdf(z + d)) / (2 * normal.pdf(z))
-    return float(ceil(alpha * (1 - alpha) * (4 * density / DOUBTFUL) ** 2 - 1e-9))
+    p, alpha = _column(runs, "power"), simulation.alpha
+    room = 2 * sqrt(alpha * (1 - alpha) / simulation.permutations)
+    power = _share(p <= alpha, "power", PLANNED, level)
+    value, low, high = (float(getattr(power, end)[0]) for end in ("value", "low", "high"))
+    counts = [permutations_needed(share, alpha=alpha) for share in (value, low, high, min(max(0.5, low), high))]
+    ends = {"value": counts[0], "low": min(counts), "high": max(counts), "level": level}
+    needed = tabled(STUDY, measure="permutations_needed", group=PLANNED, n=len(p), method="normal theory; wilson", **ends)
+    return [_share(abs(p - alpha) <= room, "doubtful", PLANNED, level), needed]
 
 
 def _needed(grid: Grid, runs: Sequence[Sequence[Run]], simulation: Simulation, level: float) -> list[Findings]:
@@ -349,7 +346,7 @@ def _needed(grid: Grid, runs: Sequence[Sequence[Run]], simulation: Simulation, l
 
 
 def crossing(x: np.ndarray, share: np.ndarray, target: float) -> float:
-    """Return where a rising curve of shares crosses a target, by straight lines over log x; NaN where it does not.
+    """Return where a rising curve of shares crosses a target, by straight lines; NaN where it does not.
 
     A curve that falls, as chance makes it, is held at what it had reached; a crossing before the first x is that x only if
     the curve starts on the target.
@@ -357,7 +354,7 @@ def crossing(x: np.ndarray, share: np.ndarray, target: float) -> float:
     Parameters
     ----------
     x : (k,)
-        Rising, above 0.
+        Rising.
     share : (k,)
         In [0, 1].
     target
@@ -366,7 +363,7 @@ def crossing(x: np.ndarray, share: np.ndarray, target: float) -> float:
     Examples
     --------
     >>> round(crossing(np.array([50.0, 100, 200]), np.array([0.4, 0.7, 0.9]), 0.8), 1)
-    141.4
+    150.0
     >>> crossing(np.array([50.0, 100, 200]), np.array([0.4, 0.5, 0.6]), 0.8)
     nan
     """
@@ -377,4 +374,4 @@ def crossing(x: np.ndarray, share: np.ndarray, target: float) -> float:
     if at == 0:
         return float(x[0])
     part = (target - held[at - 1]) / (held[at] - held[at - 1])
-    return float(np.exp(np.log(x[at - 1]) + part * np.log(x[at] / x[at - 1])))
+    return float(x[at - 1] + part * (x[at] - x[at - 1]))

@@ -13,15 +13,17 @@ from facevalue.stats.attenuation import calibrated_values, similarity_reliabilit
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.multiplicity import adjusted_p_values
-from facevalue.stats.network_fits import linear_fit
+from facevalue.stats.network_linear import linear_fit
 from facevalue.stats.reliability import Reliability
-from facevalue.studies.controls import SIMILARITY, read_control
+from facevalue.studies.controls import holds_similarity
 from facevalue.studies.dimensions import tabled
 from facevalue.studies.homophily import ENEMY, FRIEND, tie_indicators
 from facevalue.studies.pair_sample import PairSample
-from facevalue.studies.tie_models import Procedure, fitted
+from facevalue.studies.tie_models import Model, Procedure, Term, fitted
 
 STUDY, NONE = "homophily", "none"
+ENDS = ("value", "low", "high")
+TOLD = {FRIEND: "", ENEMY: f" {ENEMY}"}
 DRAWN, LEAST_VILLAGE = 20_000, 10
 
 
@@ -117,34 +119,36 @@ def village_contrasts(sample: PairSample, *, level: float) -> Findings:
     level
         Of the intervals, in (0, 1).
     """
-    found, ties = list[Findings](), tie_indicators(sample.signs)
+    ties = tie_indicators(sample.signs)
     blocks = sample.dyads(sample.similarity, *ties.values(), terms=())
-    for name, block in zip(sample.block_names, blocks, strict=True):
-        known = block.known
-        columns = [k for k in range(block.predictors.shape[2]) if len(np.unique(block.predictors[known][:, k])) > 1]
-        names = [list(ties)[k] for k in columns]
-        measures, rows = np.array([f"{tie}-{NONE}" for tie in names], object), {"group": name, "n": len(block)}
-        try:
-            counted = cells([Dyads(block.outcome, block.predictors[..., columns])], directed=sample.directed)
-            fit = linear_fit(counted, names=names)
-        except ValueError as error:
-            found.append(tabled(STUDY, measure=measures, value=np.nan, method=f"not fitted: {error}", **rows))
-            continue
-        jackknife = person_jackknife(fit, counted)
-        se = np.where(len(block) >= LEAST_VILLAGE, jackknife.se, np.nan)
-        low, high = dyadic_interval(fit.coefficients, se, people=jackknife.people, level=level)
-        parts = zip(("value", "low", "high"), (fit.coefficients, low, high), strict=True)
-        ends = {name: part[1:] * sample.sd for name, part in parts}
-        levels = np.where(np.isfinite(ends["low"]), level, np.nan)
-        found.append(tabled(STUDY, measure=measures, level=levels, method="jackknife of people", **rows, **ends))
-    return concatenate(found)
+    names = zip(sample.block_names, blocks, strict=True)
+    return concatenate([_of_village(name, block, list(ties), sample, level=level) for name, block in names])
+
+
+def _of_village(name: str, block: Dyads, ties: Sequence[str], sample: PairSample, *, level: float) -> Findings:
+    """Return the contrasts of one village, of the kinds of ties that it has."""
+    own = [k for k, column in enumerate(block.predictors[block.known].T) if len(np.unique(column)) > 1]
+    measures = np.array([f"{ties[k]}-{NONE}" for k in own or range(len(ties))], object)
+    rows: dict[str, Any] = {"measure": measures, "group": name, "n": len(block)}
+    try:
+        counted = cells([replace(block, predictors=block.predictors[..., own])], directed=sample.directed)
+        fit = linear_fit(counted, names=[ties[k] for k in own])
+    except ValueError as error:
+        return tabled(STUDY, value=np.nan, method=f"not fitted: {error}", **rows)
+    jackknife = person_jackknife(fit, counted)
+    se = jackknife.se if len(block) >= LEAST_VILLAGE else np.full(1 + len(own), np.nan)
+    low, high = dyadic_interval(fit.coefficients, se, people=jackknife.people, level=level)
+    ends = {end: part[1:] * sample.sd for end, part in zip(ENDS, (fit.coefficients, low, high), strict=True)}
+    known = np.isfinite(ends["low"])
+    method = np.where(known, "jackknife of people", "none").astype(object)
+    return tabled(STUDY, level=np.where(known, level, np.nan), method=method, **rows, **ends)
 
 
 def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np.ndarray]], *, by: Procedure) -> Findings:
-    """Return how much more alike friends are than untied pairs in one dimension of the face at a time, beyond the controls.
+    """Return how much more alike tied pairs are than untied ones in one dimension of the face at a time, beyond the controls.
 
-    "dimension" in standard deviations of pairs, with intervals by leaving people out; "p" by permutation; "adjusted_p" over all
-    dimensions at once.
+    Of friends "dimension", in standard deviations of pairs, with intervals by leaving people out; "p" by permutation; and
+    "adjusted_p" over all dimensions at once. Of enemies the same with " enemy" after it.
 
     Parameters
     ----------
@@ -155,20 +159,37 @@ def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np
     by
         How each is tested.
     """
-    terms = [term for term in sample.terms if SIMILARITY not in {part.column for part in read_control(term)}]
-    ties, found, p = tie_indicators(sample.signs), [], []
+    by, found, p = replace(by, directed=sample.directed), list[Findings](), dict[str, dict[str, float]]()
     for name, likeness in dimensions.items():
-        flat = np.concatenate([part[np.isfinite(part)] for part in likeness])
-        scaled = [(part - flat.mean()) / flat.std() for part in likeness]
-        blocks = sample.dyads(scaled, *ties.values(), terms=terms)
-        words = {"name": name, "kind": "linear", "outcome": name}
-        model = fitted(blocks, [*ties, *terms], by=replace(by, directed=sample.directed), only=[FRIEND], **words)
-        term = next(term for term in model.terms if term.name == FRIEND)
-        ends = {"value": term.value, "low": term.low, "high": term.high, "level": by.level}
-        found.append(tabled(STUDY, measure="dimension", group=name, n=model.dyads, method="jackknife of people", **ends))
-        found.append(tabled(STUDY, measure="p", group=name, value=term.p, n=term.permutations, method="permutation"))
-        p.append(term.p)
-    names = np.array(list(dimensions), object)
-    adjusted = adjusted_p_values(np.array(p))
-    found.append(tabled(STUDY, measure="adjusted_p", group=names, value=adjusted, n=len(names), method="benjamini_hochberg"))
+        try:
+            model = _of_dimension(sample, name, likeness, by)
+        except ValueError as error:
+            found.append(tabled(STUDY, measure="dimension", group=name, value=np.nan, n=0, method=f"not fitted: {error}"))
+            continue
+        for term in model.terms:
+            if term.name in TOLD:
+                found += _of_tie(term, TOLD[term.name], model)
+                p.setdefault(TOLD[term.name], {})[name] = term.p
+    for told, values in p.items():
+        rows = {"group": np.array(list(values), object), "n": len(values), "method": "benjamini_hochberg"}
+        found.append(
+            tabled(STUDY, measure="adjusted_p" + told, value=adjusted_p_values(np.array(list(values.values()))), **rows)
+        )
     return concatenate(found)
+
+
+def _of_dimension(sample: PairSample, name: str, likeness: Sequence[np.ndarray], by: Procedure) -> Model:
+    """Return the regression of likeness in one dimension on ties and controls."""
+    terms, ties = [term for term in sample.terms if not holds_similarity(term)], tie_indicators(sample.signs)
+    flat = np.concatenate([part[np.isfinite(part)] for part in likeness])
+    scaled = [(part - flat.mean()) / (flat.std() or 1) for part in likeness]
+    blocks = sample.dyads(scaled, *ties.values(), terms=terms)
+    return fitted(blocks, [*ties, *terms], name=name, kind="linear", outcome=name, by=by, only=list(ties))
+
+
+def _of_tie(term: Term, told: str, model: Model) -> list[Findings]:
+    """Return the contrast of one kind of tie in one dimension, and its p."""
+    ends = {"value": term.value, "low": term.low, "high": term.high, "level": model.level}
+    rows = {"group": model.name, "n": model.dyads, "method": "jackknife of people"}
+    p = {"group": model.name, "n": term.permutations, "method": "permutation"}
+    return [tabled(STUDY, measure="dimension" + told, **rows, **ends), tabled(STUDY, measure="p" + told, value=term.p, **p)]

@@ -19,6 +19,8 @@ SETTLED, STEPS, LEAST = 1e-3, 100, 1e-6
 # Shares of a face in all: what everybody has, what a sex, an ethnicity and a family have in common; the rest is a person's own.
 COMMON, SEX, ETHNICITY, FAMILY = 0.25, 0.05, 0.1, 0.2
 ETHNICITIES, CAMERAS, KIN = 3, 2, 5
+# Share of pairs whose two directions are one draw: about two in five directed ties are then returned.
+MUTUAL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,18 @@ class Design:
     Parameters
     ----------
     people, villages
-        People of a village, 10 or more, and villages.
+        People of a village, 10 to 5,000, and villages.
     ties, enemies
         Friends and enemies of a person, on average; with directed ties, those that a person names.
     effect, enemy_effect
         Log odds of a friend, and of an enemy, per standard deviation of true similarity. No enemy effect by default.
     reliability
-        Of the measured similarity with one photo a person, in (0, 1]: the share of its variance between pairs that is true.
+        Of the measured similarity with one photo a person, in (0, 1]: the share of its variance over all pairs that is true,
+        what a shared camera adds left aside. Among pairs alike in all that is controlled it is lower.
     photos
         A person.
     directed
-        Whether a tie has a direction.
+        Whether a tie has a direction; about two in five are then returned.
     friend, enemy
         What else makes ties.
     camera
@@ -86,7 +89,7 @@ class Design:
 
     def __post_init__(self) -> None:
         ranges = {
-            "people": (10, 100_000),
+            "people": (10, 5000),
             "villages": (1, 100_000),
             "ties": (0.01, (self.people - 1) / 2),
             "enemies": (0, (self.people - 1) / 4),
@@ -111,7 +114,8 @@ class Village:
     signs : (n, n) float64
         1 a friend, -1 an enemy, 0 no tie; NaN on the diagonal.
     similarity, truth : (n, n) float64
-        Mean cosine of two people's photos, and what it would be with endless photos of one camera; NaN on the diagonal.
+        Mean product of two people's photos, and the cosine of their faces, which it is with endless photos of different
+        cameras; NaN on the diagonal.
     covariates : (n, n, 5) float64
         As `COVARIATES` names them; ages differ by units of 20 years.
     error : (n,) float64
@@ -199,10 +203,14 @@ def simulated_network(design: Design, *, seed: int) -> SimulatedNetwork:
     truths = [_cosines(home.faces) for home in homes]
     spread = float(np.concatenate([truth[~np.isnan(truth)] for truth in truths]).std())
     noise = _photo_noise(spread**2, design.reliability)
-    villages = tuple(
-        _village(home, truth, spread, noise, design, tying, shooting) for home, truth in zip(homes, truths, strict=True)
-    )
-    return SimulatedNetwork(design, villages, spread, float(spread**2 / (spread**2 + 2 * _error(noise, design.photos))))
+    error, mark = _error(noise, design.photos), np.sqrt(design.camera * spread)
+    villages = []
+    for home, truth in zip(homes, truths, strict=True):
+        covariates = _covariates(home)
+        signs = _ties(truth / spread, covariates, design, tying)
+        photos = _photographed(home, np.sqrt(noise), mark, design.photos, shooting)
+        villages.append(_village(home, truth, covariates, signs, photos, error))
+    return SimulatedNetwork(design, tuple(villages), spread, float(spread**2 / (spread**2 + 2 * error)))
 
 
 def similarity_blocks(made: SimulatedNetwork, *, true: bool = False) -> tuple[list[Dyads], list[str]]:
@@ -298,21 +306,10 @@ def _settled(n: int, shared: np.ndarray, draw: np.random.Generator) -> _People:
 
 
 def _village(
-    home: _People,
-    truth: np.ndarray,
-    spread: float,
-    noise: float,
-    design: Design,
-    tying: np.random.Generator,
-    shooting: np.random.Generator,
+    home: _People, truth: np.ndarray, covariates: np.ndarray, signs: np.ndarray, photos: np.ndarray, error: float
 ) -> Village:
-    """Return a village with its ties and its photos."""
-    covariates = _covariates(home)
-    signs = _ties(truth / spread, covariates, design, tying)
-    photos = _photographed(home, np.sqrt(noise), np.sqrt(design.camera * spread), design.photos, shooting)
-    n = len(home.age)
     known = (home.sex, home.ethnicity, home.family, home.camera, home.age, photos)
-    return Village(signs, _cosines(photos.mean(1)), truth, covariates, np.full(n, _error(noise, design.photos)), *known)
+    return Village(signs, _cosines(photos.mean(1)), truth, covariates, np.full(len(truth), error), *known)
 
 
 def _cosines(vectors: np.ndarray) -> np.ndarray:
@@ -347,13 +344,20 @@ def _ties(similarity: np.ndarray, covariates: np.ndarray, design: Design, draw: 
     )
     weights[:, np.arange(n), np.arange(n)] = 0
     wanted = np.array([design.ties, design.enemies]) / (n - 1)
-    chance = draw.random((n, n))
-    if not design.directed:
-        chance = np.triu(chance, 1) + np.triu(chance, 1).T
+    chance = _chances(n, design.directed, draw)
     friend, enemy = _with_shares(weights, wanted)
     signs = np.where(chance < friend, 1.0, np.where(chance > 1 - enemy, -1.0, 0.0))
     np.fill_diagonal(signs, np.nan)
     return signs
+
+
+def _chances(n: int, directed: bool, draw: np.random.Generator) -> np.ndarray:
+    """Return even random numbers (n, n), the same in both directions; of directed ties in a share of the pairs, `MUTUAL`."""
+    own = draw.random((n, n))
+    upper = np.triu(np.ones((n, n), bool), 1)
+    if directed:
+        upper &= draw.random((n, n)) < MUTUAL
+    return np.where(upper.T, own.T, own)
 
 
 def _shared(covariates: np.ndarray, by: Effects) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def structural_balance(
     seed: int,
     permutations: int,
     similarity: Sequence[np.ndarray] | None = None,
-    run: str = "",
+    over: Callable[..., Iterable[Any]] = map,
 ) -> Findings:
     """Return which triads there are, what chance would give with the same pairs tied, and what paths of two ties end in.
 
@@ -46,8 +47,8 @@ def structural_balance(
     similarity
         Of each block, (n, n), how alike faces are, NaN where one has none: then "similarity" of the ends of paths too, of the
         groups "friend of a friend: strangers" and so on.
-    run
-        What measured it.
+    over
+        The `map` of a pool of processes, for several blocks.
 
     Raises
     ------
@@ -68,13 +69,11 @@ def structural_balance(
     check_level(level)
     parts = [_counted(signs, level=level)]
     for keep in KEPT:
-        test = balance_test(signs, permutations=permutations, seed=seed, keep=keep)
+        test = balance_test(signs, permutations=permutations, seed=seed, keep=keep, over=over)
         parts.append(_beside_chance(test, NULLS[keep], level=level))
     if similarity is not None:
         parts.append(_similar_ends(signs, similarity, level=level))
-    found = concatenate(parts)
-    found.run[:] = run
-    return found
+    return concatenate(parts)
 
 
 def _counted(signs: Sequence[np.ndarray], *, level: float) -> Findings:

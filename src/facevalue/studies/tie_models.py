@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, cast
 
@@ -15,9 +15,13 @@ from facevalue.stats.dyads import Cells, Dyads, cells
 from facevalue.stats.error_correction import Kind, corrected_fit
 from facevalue.stats.mrqap import Mrqap, mrqap
 from facevalue.stats.mrqap_logistic import MrqapLogistic, mrqap_logistic
-from facevalue.stats.network_fits import INTERCEPT, LogisticFit, linear_fit, logistic_fit
+from facevalue.stats.network_linear import linear_fit
+from facevalue.stats.network_logistic import LogisticFit, logistic_fit
+from facevalue.stats.predictors import INTERCEPT, Unusable
 from facevalue.stats.simex import simex
+from facevalue.studies.controls import SIMILARITY, holds_similarity
 
+P = ("p_less", "p_greater", "p", "p_error")
 NEGATIVE = "the robust variance came out negative"
 SIMEX_DRAWS, MANY = (20, 5), 200_000
 ON_ONE = "the coefficient cannot be had without one of the people: no interval"
@@ -75,11 +79,11 @@ class Term:
     low: float
     high: float
     statistic: float
-    p_less: float
-    p_greater: float
-    p: float
-    p_error: float
-    permutations: int
+    p_less: float = float("nan")
+    p_greater: float = float("nan")
+    p: float = float("nan")
+    p_error: float = float("nan")
+    permutations: int = 0
     note: str = ""
     corrected: Corrected | None = None
 
@@ -139,7 +143,7 @@ class Procedure:
     block_intercepts
         Whether each block has a constant of its own.
     over
-        The `map` of a pool of processes, for linear ones of several blocks.
+        The `map` of a pool of processes.
     progress
         Called with permutations done and in all.
     """
@@ -153,6 +157,13 @@ class Procedure:
     stop: int | None = None
     over: Callable[..., Iterable[Any]] = map
     progress: Callable[[int, int], None] = lambda done, total: None
+
+    def tested(
+        self, blocks: Sequence[Dyads], names: Sequence[str], *, kind: str, only: Sequence[str] | None
+    ) -> Mrqap | MrqapLogistic:
+        """Return a regression of a kind, and the test of the terms named, or of all."""
+        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "level"}
+        return (mrqap if kind == "linear" else mrqap_logistic)(blocks, names=names, only=only, **given)
 
 
 def fitted(
@@ -185,55 +196,80 @@ def fitted(
     ValueError
         As `mrqap` and `mrqap_logistic` do.
     """
-    given: dict[str, Any] = {f: getattr(by, f) for f in ("directed", "permutations", "seed", "method", "stop", "progress")}
-    given |= {"names": names, "block_intercepts": by.block_intercepts}
-    found = mrqap(blocks, only=only, over=by.over, **given) if kind == "linear" else mrqap_logistic(blocks, only=only, **given)
-    fit, counted = found.fit, cells(blocks, directed=by.directed)
+    found, counted = by.tested(blocks, names, kind=kind, only=only), cells(blocks, directed=by.directed)
     return Model(
         name,
         kind,
         outcome,
-        _terms(found, counted, by.level),
-        fit.n,
-        len(np.unique(np.concatenate([counted.ego, counted.alter]))),
-        len(np.unique(counted.block)) - (fit.left_out if isinstance(fit, LogisticFit) else 0),
-        fit.printed,
-        {fit.names[k]: found.test.null[:, at] for at, k in enumerate(found.tested)},
-        by.level,
-        by.method,
+        terms=_terms(found, counted, by.level),
+        dyads=found.fit.n,
+        people=len(np.unique([counted.ego, counted.alter])),
+        blocks=len(np.unique(counted.block)) - (found.fit.left_out if isinstance(found.fit, LogisticFit) else 0),
+        fit=found.fit.printed,
+        null={found.fit.names[k]: found.test.null[:, at] for at, k in enumerate(found.tested)},
+        level=by.level,
+        method=by.method,
     )
 
 
 def _terms(found: Mrqap | MrqapLogistic, counted: Cells, level: float) -> tuple[Term, ...]:
     """Return the coefficients of a regression; those that were not tested without p."""
-    fit, test, tested = found.fit, found.test, found.tested
+    fit, test = found.fit, found.test
     robust, jackknife = dyadic_robust(fit, counted), person_jackknife(fit, counted)
     low, high = dyadic_interval(fit.coefficients, jackknife.se, people=jackknife.people, level=level)
-    p, drawn = np.full((4, len(fit.names)), np.nan), np.zeros(len(fit.names), int)
-    p[:, tested], drawn[tested] = (test.less, test.greater, test.two_sided, test.error), test.permutations
-    numbers = np.stack([fit.coefficients, fit.se, robust.se, low, high, fit.statistic, *p], axis=1)
-    separated = np.zeros(len(fit.names), int)
-    separated[tested] = found.separated if isinstance(found, MrqapLogistic) else 0
-    said = [
-        "; ".join(
-            text
-            for text, told in (
-                (NEGATIVE, robust.negative[k]),
-                (ON_ONE, jackknife.rests_on_one[k]),
-                (f"outcomes were told apart without error under {separated[k]} permutations", separated[k]),
-            )
-            if told
-        )
-        for k in range(len(fit.names))
-    ]
-    rows: list[list[Any]] = [[*row, int(count), words] for row, count, words in zip(numbers.tolist(), drawn, said, strict=True)]
-    return tuple(Term(name, *row) for name, row in zip(fit.names, rows, strict=True))
+    numbers = np.stack([fit.coefficients, fit.se, robust.se, low, high, fit.statistic], axis=1).tolist()
+    terms = [Term(name, *row) for name, row in zip(fit.names, numbers, strict=True)]
+    for at, k in enumerate(found.tested):
+        p = (float(part[at]) for part in (test.less, test.greater, test.two_sided, test.error))
+        terms[k] = replace(terms[k], **dict(zip(P, p, strict=True)), permutations=int(test.permutations[at]))
+        if isinstance(found, MrqapLogistic) and (apart := found.separated[at]):
+            terms[k] = _noted(terms[k], f"outcomes were told apart without error under {apart} permutations")
+    for said, which in ((NEGATIVE, robust.negative), (ON_ONE, jackknife.rests_on_one)):
+        terms = [_noted(term, said) if true else term for term, true in zip(terms, which, strict=True)]
+    return tuple(terms)
+
+
+def _noted(term: Term, said: str) -> Term:
+    return replace(term, note="; ".join(filter(None, (term.note, said))))
+
+
+def with_controls(terms: Sequence[str], fit: Callable[..., Model], *, name: str) -> tuple[Model, list[str]]:
+    """Return a regression with the controls that its dyads allow, and a note on each that they do not.
+
+    Left out is a control that is the same for all dyads, is a combination of others, or alone or with others tells outcomes
+    apart without error.
+
+    Parameters
+    ----------
+    terms
+        The controls.
+    fit
+        Makes the regression with the controls `terms`.
+    name
+        Of the regression, for the notes.
+
+    Raises
+    ------
+    ValueError
+        What `fit` raises for any other reason, or of a predictor that is no control.
+    """
+    notes = list[str]()
+    while True:
+        try:
+            return fit(terms=terms), notes
+        except Unusable as error:
+            gone = [term for term in error.predictors if term in terms]
+            if not gone:
+                raise
+            terms = [term for term in terms if term not in gone]
+            notes.append(f"{', '.join(gone)}: left out of the regression of {name}, where {error.reason}.")
 
 
 def corrected(model: Model, blocks: Sequence[Dyads], errors: PersonErrors, *, by: Procedure) -> Model:
     """Return a regression whose first predictor is similarity, with coefficients free of its error beside the naive ones.
 
-    By regression calibration, and by SIMEX as a check: 20 draws, or 5 from 200,000 dyads on.
+    By regression calibration, and by SIMEX as a check: 20 draws, or 5 from 200,000 dyads on. Where controls hold similarity
+    too nothing is corrected, as its error is then in several predictors.
 
     Parameters
     ----------
@@ -246,6 +282,22 @@ def corrected(model: Model, blocks: Sequence[Dyads], errors: PersonErrors, *, by
     by
         How the model was fitted.
     """
+    if any(holds_similarity(term.name) for term in model.terms if term.name not in (INTERCEPT, SIMILARITY)):
+        return model
+    at = next(k for k, term in enumerate(model.terms) if term.name != INTERCEPT)
+    try:
+        rows, note = _corrections(model, blocks, errors, by)
+    except ValueError as error:
+        rows, note = [None] * len(model.terms), f"the error of similarity cannot be taken off: {error}"
+    terms = [replace(term, corrected=row) for term, row in zip(model.terms, rows, strict=True)]
+    terms[at] = _noted(terms[at], note)
+    return replace(model, terms=tuple(terms))
+
+
+def _corrections(
+    model: Model, blocks: Sequence[Dyads], errors: PersonErrors, by: Procedure
+) -> tuple[Sequence[Corrected | None], str]:
+    """Return the corrected coefficients, and what is to be said of them."""
     counted, kind = cells(blocks, directed=by.directed), cast(Kind, model.kind)
     right = corrected_fit(counted, errors, column=0, kind=kind, block_intercepts=by.block_intercepts, level=by.level)
     again = np.full(len(right.values), np.nan)
@@ -253,8 +305,4 @@ def corrected(model: Model, blocks: Sequence[Dyads], errors: PersonErrors, *, by
         fit = partial(linear_fit if kind == "linear" else logistic_fit, block_intercepts=by.block_intercepts)
         draws = SIMEX_DRAWS[len(counted) >= MANY]
         again = simex(counted, errors, fit, column=0, seed=by.seed, draws=draws).values
-    numbers = np.stack([right.values, right.low, right.high, again], axis=1).tolist()
-    terms = [replace(term, corrected=Corrected(*row)) for term, row in zip(model.terms, numbers, strict=True)]
-    at = next(k for k, term in enumerate(terms) if term.name != INTERCEPT)
-    terms[at] = replace(terms[at], note="; ".join(filter(None, (terms[at].note, right.note))))
-    return replace(model, terms=tuple(terms))
+    return [Corrected(*row) for row in np.stack([right.values, right.low, right.high, again], axis=1).tolist()], right.note

@@ -1,4 +1,4 @@
-"""Two waves of a network: did people resemble each other before they were tied, or come to do so after? And what stays open.
+"""Two waves of a network: whether people resembled each other before they were tied, or came to do so after.
 
 Selection is judged among pairs that had no tie at the first wave, so that the resemblance seen there came before the tie.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.calibration import check_level
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
-from facevalue.stats.network_fits import INTERCEPT, linear_fit
+from facevalue.stats.network_linear import linear_fit
+from facevalue.stats.predictors import INTERCEPT
+from facevalue.studies.controls import holds_similarity
 from facevalue.studies.dimensions import tabled
-from facevalue.studies.tie_models import Model, Procedure, corrected, fitted
+from facevalue.studies.tie_models import Model, Procedure, corrected, fitted, with_controls
 
 STUDY = "waves"
 FEWEST = 10
@@ -93,6 +96,12 @@ class Waves:
         if (got := [np.shape(block) for block in self.controls or ()]) != wide:
             raise WrongShape(f"Waves: controls have blocks of {got}, expected {wide} as there are people and names")
 
+    @property
+    def directed(self) -> bool:
+        """Whether signs or controls differ between (i, j) and (j, i)."""
+        parts = (*self.first, *self.second, *(self.controls or ()))
+        return any(not np.allclose(part, np.swapaxes(part, 0, 1), equal_nan=True) for part in map(np.asarray, parts))
+
     def beside(self, block: int, *predictors: np.ndarray) -> np.ndarray:
         """Return predictors of a block with the controls after them, (n, n, q)."""
         own = np.stack([np.asarray(predictor, np.float64) for predictor in predictors], axis=2)
@@ -154,47 +163,59 @@ def predictor_names(waves: Waves, question: str) -> tuple[str, ...]:
     return (tuple(_kinds(waves)) if question == CONVERGENCE else ("similarity",)) + waves.names
 
 
-def wave_models(waves: Waves, *, by: Procedure) -> tuple[tuple[Model, ...], dict[str, str]]:
-    """Return a regression a question, logistic but for the change of faces, and why those that are left out are.
+def wave_models(waves: Waves, *, by: Procedure) -> tuple[list[Model], list[str]]:
+    """Return a regression a question, logistic but for the change of faces; and notes on what is left out, and why.
+
+    Interactions with similarity have no part.
 
     Parameters
     ----------
     waves
         n people a block.
     by
-        How the regressions are tested; directed as the signs are.
+        How the regressions are tested; directed as the waves are.
 
     Returns
     -------
     models
         "friendship begins", "enmity begins", "friendship lasts", "enmity lasts", "faces converge".
-    left_out
-        By question, in words: too few of one kind, or what the regression could not do with the data.
+    notes
+        Too few pairs of one kind, or what the regression could not do with the data; controls that it does without.
     """
-    models, left_out = [], {}
+    models, by = list[Model](), replace(by, directed=waves.directed)
+    terms = [term for term in waves.names if not holds_similarity(term)]
+    notes = [f"{term}: left out of the regressions of two waves." for term in waves.names if term not in terms]
     for name, blocks in questions(waves).items():
-        if why := _too_few(name, blocks, directed=by.directed):
-            left_out[name] = why
-            continue
-        kind = "linear" if name == CONVERGENCE else "logistic"
-        outcome = "change of similarity, second wave less first" if kind == "linear" else f"{name} between the waves"
         try:
-            names = predictor_names(waves, name)
-            model = fitted(blocks, names, name=name, kind=kind, outcome=outcome, by=by)
-            models.append(corrected(model, blocks, waves.errors, by=by) if waves.errors and kind == "logistic" else model)
+            _enough(name, blocks, directed=by.directed)
+            model, told = with_controls(terms, partial(_wave_model, waves, blocks, name=name, by=by), name=name)
         except ValueError as error:
-            left_out[name] = str(error)
-    return tuple(models), left_out
+            notes.append(f"No regression of {name}: {error}.")
+        else:
+            models, notes = [*models, model], [*notes, *told]
+    return models, notes
 
 
-def resemblance(waves: Waves, *, level: float, directed: bool, run: str = "") -> Findings:
+def _wave_model(waves: Waves, blocks: Sequence[Dyads], *, terms: Sequence[str], name: str, by: Procedure) -> Model:
+    """Return the regression of one question with some of the controls."""
+    names = predictor_names(waves, name)
+    kept = [k for k, one in enumerate(names) if one not in waves.names or one in terms]
+    blocks = [replace(block, predictors=block.predictors[..., kept]) for block in blocks]
+    own = [names[k] for k in kept]
+    if name == CONVERGENCE:
+        return fitted(blocks, own, name=name, kind="linear", outcome="change of similarity, second wave less first", by=by)
+    model = fitted(blocks, own, name=name, kind="logistic", outcome=f"{name} between the waves", by=by)
+    return corrected(model, blocks, waves.errors, by=by) if waves.errors else model
+
+
+def resemblance(waves: Waves, *, level: float) -> Findings:
     """Return how alike people were at the first wave by what became of them, and how that changed.
 
     "pairs" of a question is how many could, "came about" how many did. "similarity" at the first wave is of the groups "become
     friends", "become enemies", "stay apart" (of those without a tie), "friends already" and "enemies already"; "difference" of
     two groups, as "become friends - stay apart", is within blocks. With photos of both waves also "change" of "friends
     before", "enemies before" and "no tie before", and its "difference". Groups without pairs have no row; "no face" counts
-    the pairs of a group of which one has no face.
+    the pairs of a group of which one has no face. Where waves are directed (i, j) and (j, i) are two pairs.
 
     Parameters
     ----------
@@ -202,22 +223,18 @@ def resemblance(waves: Waves, *, level: float, directed: bool, run: str = "") ->
         n people a block.
     level
         Of the intervals, in (0, 1): people are left out one by one, see `person_jackknife`.
-    directed
-        False wants symmetric signs, and counts each pair once.
-    run
-        What measured it.
 
     Raises
     ------
     ValueError
-        Undirected signs that are not symmetric, or a level outside (0, 1).
+        A level outside (0, 1).
 
     Examples
     --------
     >>> draw, n = np.random.default_rng(0), 30
     >>> before, after, noise = (np.triu(draw.integers(0, 2, size=(n, n)), 1) for _ in range(3))
     >>> before, after, noise = (part + part.T for part in (before, after, noise))
-    >>> found = resemblance(Waves([before], [after], [after + noise]), level=0.9, directed=False)
+    >>> found = resemblance(Waves([before], [after], [after + noise]), level=0.9)
     >>> told = found[found.group == "become friends - stay apart"]
     >>> bool(told.low[0] < 1 < told.high[0]), told.n
     (True, array([199]))
@@ -225,65 +242,13 @@ def resemblance(waves: Waves, *, level: float, directed: bool, run: str = "") ->
     check_level(level)
     status, tied = zip(*(_groups(*both) for both in zip(waves.first, waves.second, strict=True)), strict=True)
     first = [np.asarray(alike, np.float64) for alike in waves.similarity]
-    known: dict[str, Any] = {"level": level, "directed": directed}
-    parts = [_counted(waves, directed=directed)]
+    known: dict[str, Any] = {"level": level, "directed": waves.directed}
+    parts = [_counted(waves, directed=waves.directed)]
     parts.append(_compared(first, status, AT_FIRST, **known))
     if waves.later is not None:
         change = [np.subtract(after, before) for before, after in zip(first, waves.later, strict=True)]
         parts.append(_compared(change, tied, SINCE, **known))
-    found = concatenate(parts)
-    found.run[:] = run
-    return found
-
-
-def cannot_conclude(waves: int, photo_waves: int) -> list[str]:
-    """Return what a study with so many waves of ties, and of photos, cannot tell, in plain sentences.
-
-    Raises
-    ------
-    ValueError
-        When there is no wave of ties or of photos.
-
-    Examples
-    --------
-    >>> cannot_conclude(1, 1)[0]
-    'With one wave of ties, faces may be alike because people chose each other or because they grew alike: it cannot tell.'
-    """
-    if waves < 1 or photo_waves < 1:
-        raise ValueError(f"expected one wave of ties and of photos or more, got {waves} and {photo_waves}")
-    always = [
-        "Whatever is shared and was not measured, such as place, kin, diet or the day of the photo, may explain why tied "
-        "people look alike: the controls take away only what they measure.",
-        "How alike two faces are is said by an instrument; what it sees in faces need not be what people see.",
-    ]
-    if waves == 1:
-        return [
-            "With one wave of ties, faces may be alike because people chose each other or because they grew alike: "
-            "it cannot tell.",
-            "The photos were not all taken before the ties began, so that they cannot show resemblance before a tie.",
-            *always,
-        ]
-    found = [
-        "That people without a tie who resembled each other became tied more often shows what came first, not what caused it: "
-        "what makes people meet may make them alike too.",
-        "Choice of those alike and influence of those tied cannot be told apart by waves alone where something not measured "
-        "drives both ties and faces (Shalizi and Thomas 2011).",
-        "Ties that began and ended between the waves, and people who left, are not seen.",
-    ]
-    if photo_waves == 1:
-        found += [
-            "With photos of one wave nothing is said on whether tied people grow alike.",
-            "Photos taken after the first wave of ties cannot show resemblance before the tie: what looks like choice may then "
-            "be influence.",
-        ]
-    else:
-        found += [
-            "Faces that change alike may have aged alike, or been photographed alike at the second wave: convergence is more "
-            "than that only against pairs without a tie of the same place, age and camera.",
-            "Those who were alike when they became friends have little left to converge: where no convergence is found, there "
-            "may have been some.",
-        ]
-    return found + always
+    return concatenate(parts)
 
 
 def _kinds(waves: Waves) -> dict[str, int]:
@@ -296,16 +261,18 @@ def _is(signs: np.ndarray, sign: int) -> np.ndarray:
     return np.where(np.isfinite(np.asarray(signs, np.float64)), np.equal(signs, sign), np.nan)
 
 
-def _too_few(name: str, blocks: Sequence[Dyads], *, directed: bool) -> str:
-    """Return why a question cannot be asked of the data, "" where it can."""
+def _enough(name: str, blocks: Sequence[Dyads], *, directed: bool) -> None:
+    """Raise where so few pairs can answer a question that a regression is of no use."""
     outcome = np.concatenate([block.outcome[block.known] for block in blocks])
     pairs = len(outcome) if directed else len(outcome) // 2
     if name == CONVERGENCE:
-        return "" if pairs >= FEWEST else f"expected {FEWEST} pairs with a face at both waves or more, got {pairs}"
-    came = round(outcome.sum()) if directed else round(outcome.sum() / 2)
-    rarer = min(came, pairs - came)
-    told = f"{came} of {pairs} pairs came about"
-    return "" if rarer >= FEWEST else f"expected {FEWEST} pairs or more of which it came about, and of which not; {told}"
+        if pairs < FEWEST:
+            raise ValueError(f"expected {FEWEST} pairs with a face at both waves or more, got {pairs}")
+        return
+    came = round(outcome.sum() if directed else outcome.sum() / 2)
+    if min(came, pairs - came) < FEWEST:
+        told = f"it came about for {came} of {pairs}"
+        raise ValueError(f"expected {FEWEST} pairs or more for which it came about, and for which not; {told}")
 
 
 def _groups(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,81 @@
+"""What became of the people, photos and ties of a network that was compared: counts, sentences, a table, a picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from facevalue.annotate.compared import Compared
+from facevalue.data.tie_matrices import symmetrised
+from facevalue.report.homophily import Counts, Reliability
+from facevalue.report.networks import Network
+from facevalue.studies.relation_means import sample_reliability
+from facevalue.studies.tie_models import Procedure
+
+
+def picture(found: Compared) -> Network:
+    """Return the people who count and the ties of theirs that are known, for a picture."""
+    sample = found.sample
+    edges, signs, alike, start = [], [], [], 0
+    for rows, sign, similarity in zip(sample.rows, sample.signs, sample.similarity, strict=True):
+        mutual = np.nan_to_num(symmetrised(sign, "either"))
+        i, j = np.nonzero(np.triu(mutual, 1))
+        edges.append(np.stack([start + i, start + j], axis=1))
+        signs.append(mutual[i, j])
+        alike.append(sample.mean + sample.sd * similarity[i, j])
+        start += len(rows)
+    untied = np.concatenate([part[sign == 0] for part, sign in zip(sample.similarity, sample.signs, strict=True)])
+    middle = sample.mean + sample.sd * float(np.mean(untied)) if len(untied) else float("nan")
+    ids = found.network.members.id[np.concatenate(sample.rows)]
+    names = np.repeat(np.array(sample.block_names, object), [len(rows) for rows in sample.rows])
+    return Network(ids, names, np.concatenate(edges), np.concatenate(signs), np.concatenate(alike), middle)
+
+
+def counts(found: Compared) -> Counts:
+    """Return how many people, ties and pairs came in and counted."""
+    sample = found.sample
+    signs = [np.triu(symmetrised(part, "either"), 1) for part in sample.signs]
+    return Counts(
+        people=len(found.network.members),
+        faces=int((found.similarity.why == "").sum()),
+        missing=dict(Counter(str(why).partition(":")[0] for why in sample.why if why).most_common()),
+        ties={name: sum(int((part == sign).sum()) for part in signs) for name, sign in (("friend", 1), ("enemy", -1))},
+        dyads=sum(int(np.isfinite(part).sum()) for part in sample.similarity) // 2,
+        blocks=len(sample.rows),
+        rows=Counter(map(str, found.network.linked.status)),
+    )
+
+
+def unsaid(found: Compared) -> list[str]:
+    """Return sentences on ties that are not known or not mutual, and on photos of several faces."""
+    sample, sentences = found.sample, list[str]()
+    if lost := sum(int(np.isnan(part).sum()) - len(part) for part in sample.signs):
+        cells = sum(part.size - len(part) for part in sample.signs)
+        reasons = "not asked, of unknown weight, or in conflict"
+        sentences.append(f"{lost} of {cells} ties, each direction counted, are unknown ({reasons}): no part in regressions.")
+    if mixed := sum(int((np.triu(part * part.T, 1) < 0).sum()) for part in sample.signs):
+        sentences.append(f"{mixed} pairs are friends by one report and enemies by the other: counted as neither above.")
+    if several := int(((found.people.further > 0) & (found.people.person != "")).sum()):
+        sentences.append(f"{several} of {len(found.people)} photos show further faces: the largest counts.")
+    return sentences
+
+
+def reliability(found: Compared, by: Procedure) -> Reliability:
+    """Return which share of the similarity's variance between pairs is not the photos' error."""
+    known = sample_reliability(found.sample, level=by.level, block_intercepts=by.block_intercepts)
+    if known is None:
+        nan = float("nan")
+        return Reliability(nan, nan, nan, found.similarity.origin or "nobody has two photos, and no calibration is at hand")
+    return Reliability(known.value, known.low, known.high, found.similarity.origin)
+
+
+def people_table(found: Compared) -> Mapping[str, np.ndarray]:
+    """Return a row a person: block, photos that count, the error of the face, and why there is no part in anything."""
+    network, similarity = found.network, found.similarity
+    names = np.full(len(network.members), "", object)
+    for name, rows in zip(network.block_names, network.blocks, strict=True):
+        names[rows] = name
+    known = {"photos": similarity.photos, "error": similarity.error, "why": found.sample.why}
+    return {"id": network.members.id, "block": names, **known}
