@@ -4,7 +4,8 @@
 
 writes results/networks.csv, and results/networks_errors.csv of `errors`; a part of its own replaces its rows there. Each part
 runs in a process of its own, so that memory is its own. `peer` wants Rscript with the package sna, and runs netlm on the same
-matrices; `study` is what `facevalue homophily` does once photos are measured. `--quick` tries everything on little, and writes nothing.
+matrices; `study` is what `facevalue homophily` does once photos are measured. `--quick` tries everything on little, and writes
+nothing.
 """
 
 import argparse
@@ -177,8 +178,7 @@ def study(quick: bool) -> list[Figure]:
             what, told = f"{whole}, ties {kind}", "; ".join([f"{len(models)} regressions", *notes])
             goal = "<= 600" if kind == "linear" else ""
             figures.append(Figure(what, "seconds", time.perf_counter() - start, goal=goal, method=told))
-            figures.append(Figure(what, "peak MB of a process", peak()))
-    return figures
+    return [*figures, Figure(whole, "peak MB of a process", peak())]
 
 
 def peer(quick: bool) -> list[Figure]:

@@ -38,12 +38,11 @@ def known() -> Known:
         ("kin", (0, 1), 1),
         ("same:sex*kin", (0, 1), 1),
         ("same:sex*absdiff:age", (0, 1), 5),
-        ("similarity*same:sex", (0, 1), 0.25),
+        ("similarity*same:sex", (0, 1), 1),
     ],
 )
 def test_each_control(known, word, pair, expected):
-    similarity = [np.full((3, 3), 0.25), np.full((1, 1), np.nan)]
-    found = predictors([word], known, BLOCKS, similarity)
+    found = predictors([word], known, BLOCKS)
     assert [part.shape for part in found] == [(3, 3, 1), (1, 1, 1)]
     np.testing.assert_equal(found[0][pair][0], expected)
 
@@ -57,6 +56,7 @@ def test_each_control(known, word, pair, expected):
         ("absdiff:name", SchemaError, "'a'"),
         ("kinn", UnknownName, "kin"),
         ("", SchemaError, "kin"),
+        ("similarity", SchemaError, "leave it out"),
     ],
 )
 def test_what_is_not_understood_is_told(known, word, error, told):

@@ -93,3 +93,11 @@ def test_somebody_alone_in_a_village_lacks_people_not_controls():
     cut = [*signs[:2], signs[2][:1, :1]], [*controls[:2], controls[2][:1, :1]]
     found = pair_sample(alone, ["a", "b", "c"], *cut, terms=COVARIATES)
     assert found.why[alone.blocks[2]].tolist() == ["few_in_block"]
+
+
+def test_interactions_with_similarity_are_on_its_scale():
+    similarity, signs, controls = likeness(simulated_network(DESIGN, seed=0))
+    wide = [np.concatenate([c, c[..., :1]], axis=2) for c in controls]
+    found = pair_sample(similarity, list("abc"), signs, wide, terms=(*COVARIATES, "similarity*same:sex"), block_intercepts=True)
+    for own, part in zip(found.similarity, found.controls, strict=True):
+        np.testing.assert_allclose(part[..., -1], own * part[..., 0])

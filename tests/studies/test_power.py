@@ -65,7 +65,7 @@ def test_every_share_has_its_interval_and_its_runs(found):
     assert needed["value"] == permutations_needed(values(found)["power"]["value"], alpha=0.1)
     assert needed["low"] <= needed["value"] <= needed["high"]
     means = [row for row in found.to_rows() if row["method"] == "mean; bootstrap"]
-    assert [row["measure"] for row in means[:4]] == ["difference", "lost", "reliability", "reliability_given_controls"]
+    assert [row["measure"] for row in means[:3]] == ["difference", "reliability", "reliability_given_controls"]
     assert all(row["low"] <= row["value"] <= row["high"] and row["n"] == 20 for row in means)
     assert all(row["low"] <= row["value"] <= row["high"] and row["n"] == 20 for row in rows)
     assert set(found.run) == {"59 permutations, alpha 0.1, seed 4"}

@@ -243,14 +243,13 @@ def test_the_gap_s_interval_is_that_of_a_bootstrap_by_loops(metric):
 
 
 def test_the_interval_of_the_gap_holds_the_true_gap_as_often_as_it_says():
-    """Of 50 at .8 from 36 to 45 hold, with a chance of .92; at .6, with .05."""
     d, noise, held = 16, 1.0, []
     many, who = crowd((2,) * 2000, seed=1000, noise=noise, d=d)
     unit = many / np.linalg.norm(many, axis=1, keepdims=True)
     truth = (unit[::2] * unit[1::2]).sum(1).mean() - (unit[:-2] * unit[2:]).sum(1).mean()
     assert len(who) == 4000
-    for seed in range(50):
+    for seed in range(80):
         people = people_of(*crowd((3,) * 14, seed=seed, noise=noise, d=d))
         found = row(similarity(people, "m", metric="cosine", level=0.8, seed=seed, resamples=100)[1], "gap")
         held.append(found["low"] <= truth <= found["high"])
-    assert 36 <= sum(held) <= 45
+    assert 0.68 < np.mean(held) < 0.91

@@ -42,7 +42,7 @@ SHARES = {
 CONFIG = Config(seed=5, epochs=2, batch=8, rate=1e-4, head_rate=200, average=0.9)
 TINY = {one.name: replace(one, blocks=(0, 3, 7), shares=SHARES[one.name]) for one in (attributes.RECIPE, expression.RECIPE)}
 GONE, TWICE, TURNED = 45, 47, 49
-SIZES = (24, 8)
+SIZES = (24, 12, 8)
 
 
 def people(n: int) -> np.ndarray:
@@ -321,11 +321,14 @@ def test_photos_in_which_no_face_is_found_are_refused(run: Run, tmp_path: Path) 
         train(run.recipe, run.data, tmp_path, CONFIG, around=nobody)
 
 
-def test_a_size_at_which_no_face_is_found_is_one_that_does_not_hold(shrunk: Run, tmp_path: Path) -> None:
+def test_a_size_at_which_no_face_is_found_is_one_that_does_not_hold(
+    shrunk: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "SIZES", (12, 8))
     shutil.copytree(shrunk.out, tmp_path / "out")
 
     def measure(tables: Sequence[Path], folder: Path) -> Faces:
         return shrunk.measure(tables, folder)[: 0 if "eyes_8_px" in str(folder) else None]
 
     findings = train(shrunk.recipe, shrunk.data, tmp_path / "out", CONFIG, around=Around(measure))
-    assert "attributes, eyes 24 px apart" in findings.study
+    assert "attributes, eyes 12 px apart" in findings.study

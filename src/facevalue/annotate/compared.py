@@ -145,7 +145,7 @@ def compare(
     """
     errors, notes = _photo_errors(people, detector, asked)
     similarity = face_similarity(people, network.members.id, network.blocks, asked.model, scale=errors)
-    controls = predictors(asked.controls, _known(network, people, asked), network.blocks, similarity.values)
+    controls = predictors(asked.controls, _known(network, people, asked), network.blocks)
     sample = pair_sample(
         similarity,
         network.block_names,
@@ -154,7 +154,7 @@ def compare(
         terms=asked.controls,
         block_intercepts=block_intercepts,
     )
-    return Compared(network, people, similarity, sample, detector, asked), notes
+    return Compared(network, people, similarity, sample, detector, asked), [] if similarity.origin else notes
 
 
 def _known(network: SignedNetwork, people: People, asked: Asked) -> Known:
@@ -171,10 +171,10 @@ def _known(network: SignedNetwork, people: People, asked: Asked) -> Known:
 
 def _photo_errors(people: People, detector: str, asked: Asked) -> tuple[PhotoErrors | None, list[str]]:
     """Return what error each photo brings by a calibration, None where there is none for the model; and why not."""
+    if asked.model not in models.names(kind="embed"):
+        return None, [f"The calibration is not used: {asked.model} does not embed."] if asked.calibration else []
     if asked.calibration is not None:
         return calibrated_errors(people, read_verifier(asked.calibration)), []
-    if asked.model not in models.names(kind="embed"):
-        return None, []
     try:
         return calibrated_errors(people, default_verifier(asked.model, detector)), []
     except (NotCalibrated, SchemaError) as error:

@@ -65,30 +65,39 @@ def judged(
     similarity, sample = found.similarity, found.sample
     regressions, told = homophily(sample, by=replace(by, progress=progress), tie_kind=asked.tie_kind, what=similarity.name)
     dimensions, left_out = _dimensions(found, by)
+    run = f"{similarity.name} on faces by {detector}, seed {by.seed}, {by.permutations} permutations at most"
     mutual, permutations = [symmetrised(part, "either") for part in sample.signs], min(by.permutations, BALANCE_PERMUTATIONS)
+    balance = structural_balance(
+        mutual, level=by.level, seed=by.seed, permutations=permutations, similarity=sample.similarity, over=by.over
+    )
     return Result(
         regressions,
-        relation_means(sample, level=by.level),
+        _by(relation_means(sample, level=by.level), run),
         relation_samples(sample, seed=by.seed),
         network=picture(found),
         counts=counts(found),
         reliability=reliability(found, by),
         similarity=similarity.name,
-        unit="one standard deviation of similarity",
+        unit="one standard deviation of measured similarity",
         ties=linked_table(network.linked),
         people=people_table(found),
         level=by.level,
         seed=by.seed,
-        villages=village_contrasts(sample, level=by.level) if by.block_intercepts else None,
-        dimensions=dimensions,
-        balance=structural_balance(mutual, level=by.level, seed=by.seed, permutations=permutations, over=by.over),
-        waves=_waves(found, by),
+        villages=_by(village_contrasts(sample, level=by.level), run) if by.block_intercepts else None,
+        dimensions=None if dimensions is None else _by(dimensions, run),
+        balance=_by(balance, run),
+        waves=_waves(found, by, run),
         spread=sample.spread,
         sentences=[*network.sentences, *unsaid(found)],
         cannot=cannot_conclude(len(network.waves), max(1, len(_photo_waves(found)))),
         notes=[*notes, *told, *left_out],
         cards=[models.card(name) for name in (detector, asked.model) if name in models.names()],
     )
+
+
+def _by(found: Findings, run: str) -> Findings:
+    """Return findings that say what was run."""
+    return replace(found, run=np.full(len(found), run, object))
 
 
 def _dimensions(found: Compared, by: Procedure) -> tuple[Findings | None, list[str]]:
@@ -118,7 +127,7 @@ def _photo_waves(found: Compared) -> tuple[str, ...]:
     return tuple(wave for wave in found.network.waves if wave in words)
 
 
-def _waves(found: Compared, by: Procedure) -> WavesTold | None:
+def _waves(found: Compared, by: Procedure, run: str) -> WavesTold | None:
     """Return what the first and the last wave of ties say, None where there is one."""
     network, sample = found.network, found.sample
     if len(network.waves) < 2:
@@ -129,7 +138,7 @@ def _waves(found: Compared, by: Procedure) -> WavesTold | None:
     alike, errors = (seen[0], None) if seen else (sample.similarity, sample.errors)
     waves = Waves(first, last, alike, seen[1] if len(seen) == 2 else None, sample.controls, sample.terms, errors)
     models, notes = wave_models(waves, by=by)
-    return WavesTold(models, resemblance(waves, level=by.level), [f"Wave {ends[0]} against wave {ends[1]}.", *notes])
+    return WavesTold(models, _by(resemblance(waves, level=by.level), run), [f"Wave {ends[0]} against wave {ends[1]}.", *notes])
 
 
 def _of_wave(found: Compared, wave: str) -> Sequence[np.ndarray]:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 GRID = "Further designs, as people=50,100,200; or villages, ties, effect, reliability or photos."
 EFFECT = (
-    "Log odds of a friend per standard deviation of true similarity: .1 makes friends 1.1 times as likely for each and .07 "
-    "standard deviations more alike; .2, 1.2 times and .13; .3, 1.35 times and .2; .5, 1.65 times and .3."
+    "Log odds of a friend per standard deviation of true similarity. At the other defaults .1 makes the odds 1.1 times as high "
+    "for each, and friends .05 standard deviations of the measured similarity more alike than pairs without a tie; .2, 1.2 "
+    "times and .1; .3, 1.35 times and .15; .5, 1.65 times and .25."
 )
 RELIABILITY = (
     "Share of the variance of similarity over all pairs that is not the photos' error, with one photo of each; "

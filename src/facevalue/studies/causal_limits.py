@@ -9,7 +9,7 @@ ALWAYS = (
 )
 ONE_WAVE = (
     "With one wave of ties, faces may be alike because people chose each other or because they grew alike: it cannot tell.",
-    "The photos were not all taken before the ties began, so that they cannot show resemblance before a tie.",
+    "Unless every photo was taken before the ties began, photos cannot show resemblance before a tie.",
 )
 WAVES = (
     "That people without a tie who resembled each other became tied more often shows what came first, not what caused it: "

@@ -51,7 +51,7 @@ def read_control(word: str) -> tuple[Control, ...]:
     UnknownName
         What stands before the colon is no kind of control.
     SchemaError
-        A part is empty.
+        A part is empty, or the similarity of faces stands alone.
 
     Examples
     --------
@@ -66,6 +66,8 @@ def read_control(word: str) -> tuple[Control, ...]:
         if colon and kind not in KINDS:
             raise UnknownName(kind, KINDS, what="kind of control")
         parts.append(Control(kind, column) if colon else Control("relation", kind))
+    if parts == [Control("relation", SIMILARITY)]:
+        raise SchemaError("expected other controls than similarity, which is in every regression of ties; leave it out")
     return tuple(parts)
 
 
@@ -111,13 +113,11 @@ class Known:
         return np.where(known[:, None] & known, words[:, None] == words, np.nan)
 
 
-def predictors(
-    terms: Sequence[str], known: Known, blocks: Sequence[np.ndarray], similarity: Sequence[np.ndarray] | None = None
-) -> list[np.ndarray]:
+def predictors(terms: Sequence[str], known: Known, blocks: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the controls of the pairs of each block, (n_b, n_b, p); NaN where one of two people lacks what it needs.
 
     "same" is 1 or 0, or for words about photos the share of the pairs of photos that agree; a relation is 1 where either
-    reported it, or its weight.
+    reported it, or its weight. The similarity of faces counts as 1 in an interaction: `pair_sample` puts it in on its scale.
 
     Parameters
     ----------
@@ -127,8 +127,6 @@ def predictors(
         What they are made of.
     blocks
         Rows of the people of each.
-    similarity
-        Of each block, for interactions with the similarity of faces.
 
     Raises
     ------
@@ -136,7 +134,7 @@ def predictors(
         A column, relation or kind is not there, or a column of numbers has words.
     """
     asked = [read_control(word) for word in terms]
-    made = {part: _of_blocks(part, known, blocks, similarity) for word in asked for part in word}
+    made = {part: _of_blocks(part, known, blocks) for word in asked for part in word}
     found = []
     for i, rows in enumerate(blocks):
         shape = (len(rows), len(rows))
@@ -145,13 +143,11 @@ def predictors(
     return found
 
 
-def _of_blocks(
-    control: Control, known: Known, blocks: Sequence[np.ndarray], similarity: Sequence[np.ndarray] | None
-) -> Sequence[np.ndarray]:
+def _of_blocks(control: Control, known: Known, blocks: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
     """Return one control of the pairs of each block."""
     if control.kind == "relation":
-        if control.column == SIMILARITY and similarity is not None:
-            return similarity
+        if control.column == SIMILARITY:
+            return [np.ones((len(rows), len(rows))) for rows in blocks]
         if control.column not in known.relations:
             raise UnknownName(control.column, known.relations, what="relation in the ties, or kind:column,")
         return known.relations[control.column]
@@ -167,7 +163,7 @@ def is_directed(terms: Sequence[str]) -> bool:
 
 
 def holds_similarity(term: str) -> bool:
-    """Return whether a control is the similarity of faces, or an interaction with it.
+    """Return whether a control is an interaction with the similarity of faces.
 
     Examples
     --------

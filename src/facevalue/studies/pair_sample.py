@@ -10,7 +10,7 @@ import numpy as np
 from facevalue.data.errors import RunError
 from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.dyads import Dyads
-from facevalue.studies.controls import SIMILARITY, is_directed
+from facevalue.studies.controls import SIMILARITY, is_directed, read_control
 from facevalue.studies.face_similarity import FaceSimilarity
 
 LEAST = 3
@@ -124,14 +124,18 @@ def pair_sample(
     rows = [similarity.blocks[i][kept] for i, kept in parts]
     error = similarity.error[np.concatenate(rows)] / sd**2
     known = np.isfinite(error).all() and np.isfinite(similarity.doubt)
+    standard = [(part - mean) / sd for part in values]
     cut_signs = [np.sign(signs[i][np.ix_(kept, kept)]) for i, kept in parts]
     asymmetric = any(not np.array_equal(part, part.T, equal_nan=True) for part in cut_signs)
     return PairSample(
         tuple(rows),
         tuple(str(block_names[i]) for i, _ in parts),
-        tuple((part - mean) / sd for part in values),
+        tuple(standard),
         tuple(cut_signs),
-        tuple(controls[i][np.ix_(kept, kept)] for i, kept in parts),
+        tuple(
+            _with_similarity(controls[i][np.ix_(kept, kept)], terms, own)
+            for (i, kept), own in zip(parts, standard, strict=True)
+        ),
         tuple(terms),
         PersonErrors(error, doubt=similarity.doubt, shared=similarity.shared) if known else None,
         mean,
@@ -139,6 +143,12 @@ def pair_sample(
         asymmetric or is_directed(terms),
         why,
     )
+
+
+def _with_similarity(controls: np.ndarray, terms: Sequence[str], similarity: np.ndarray) -> np.ndarray:
+    """Return controls with similarity as a factor in those that are interactions with it."""
+    power = [sum(part.column == SIMILARITY for part in read_control(term)) for term in terms]
+    return controls * similarity[..., None] ** np.array(power) if any(power) else controls
 
 
 def _kept(

@@ -15,6 +15,7 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.bootstrap import bootstrap_interval
 from facevalue.stats.calibration import check_level, wilson_interval
 from facevalue.stats.dyads import Dyads, cells
+from facevalue.stats.matched_proportions import matched_difference
 from facevalue.stats.monte_carlo import permutations_needed
 from facevalue.stats.mrqap import mrqap
 from facevalue.stats.network_linear import linear_fit
@@ -312,11 +313,12 @@ def _null(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Fin
 
 def _error(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Findings]:
     """Return what measurement error takes of power, and the reliabilities."""
-    p, perfect = _column(runs, "power"), _column(runs, "power_without_error")
-    lost = (perfect <= simulation.alpha).astype(float) - (p <= simulation.alpha)
-    columns = {"lost": lost, "reliability": _column(runs, "reliability")}
-    columns["reliability_given_controls"] = _column(runs, "given_controls")
-    return [_mean(values, measure, PLANNED, simulation.seed, level) for measure, values in columns.items()]
+    found, found_without = (_column(runs, name) <= simulation.alpha for name in ("power", "power_without_error"))
+    columns = {"reliability": _column(runs, "reliability"), "reliability_given_controls": _column(runs, "given_controls")}
+    means = [_mean(values, measure, PLANNED, simulation.seed, level) for measure, values in columns.items()]
+    ends = dict(zip(("value", "low", "high"), matched_difference(found_without, found, level=level), strict=True))
+    lost = tabled(STUDY, measure="lost", group=PLANNED, n=len(found), level=level, method="agresti-min", **ends)
+    return [lost, *means]
 
 
 def _precision(runs: Sequence[Run], simulation: Simulation, level: float) -> list[Findings]:
