@@ -51,7 +51,14 @@ def test_a_share_of_a_label_is_a_control_by_the_label():
     share = (1 - np.linspace(0, 1, 8)).reshape(4, 2).mean(1)[at]
     off = ~np.eye(4, dtype=bool)
     np.testing.assert_allclose(found.sample.controls[0][..., 0][off], (share[:, None] + share)[off], rtol=1e-6)
-    assert notes == [notes[0]]
+    assert found.similarity.origin.startswith("from 4 people with two photos")
+    assert notes == []
+
+
+def test_why_the_error_of_a_photo_is_not_known_is_told():
+    people = two_photos_each()[::2]
+    found, notes = compare(NETWORK, people, Asked("fake_embed"), detector="fake_detector", block_intercepts=False)
+    assert found.sample.errors is None
     assert "no calibration comes with the package for fake_embed" in notes[0]
 
 
