@@ -50,7 +50,7 @@ def test_threads_leave_opencv_as_it_was():
 
 def test_a_worker_that_is_killed_costs_no_photo():
     def killing():
-        for number, batch in work(100, size=3):
+        for number, batch in work(100, size=2):
             if number == 3:
                 multiprocessing.active_children()[0].kill()
             yield number, batch

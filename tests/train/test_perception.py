@@ -227,7 +227,7 @@ def test_the_typical_mask_is_that_of_the_mean_weight(fitted):
 @pytest.mark.parametrize("link", ["sigmoid", "softplus"])
 @pytest.mark.parametrize("timing", ["joint", "after"])
 def test_links_and_timings_find_the_same_masks(link, timing, made, monkeypatch):
-    monkeypatch.setattr(descent, "LEAST_STEPS", 300)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 220)
     one = settings(mask="annotator", link=link, timing=timing).fit(made.answers[:6000])
     match = matched(made.embedding, one.model_.embedding)
     assert (match.r > 0.95).all()
@@ -256,7 +256,7 @@ def test_masks_after_the_fact_leave_the_embedding_as_it_is_without_them(prune, m
 
 
 def test_a_head_places_the_faces_it_saw_and_new_ones(monkeypatch):
-    monkeypatch.setattr(descent, "LEAST_STEPS", 400)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 280)
     draw, mix = np.random.default_rng(0), np.random.default_rng(8).normal(0, 0.9, (5, 2))
     vectors = draw.normal(5, 3, (100, 5))
     truth = np.maximum((vectors - 5) / 3 @ mix + 0.3, 0)
@@ -315,7 +315,7 @@ def test_groups_share_a_mask_and_members_of_several_have_the_mean_of_their_weigh
 
 def test_groups_that_differ_are_told_apart_whoever_is_in_none(made, monkeypatch):
     """Those without a group come first by name: they must not move the others' masks."""
-    monkeypatch.setattr(descent, "LEAST_STEPS", 400)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 280)
     draw, x = np.random.default_rng(3), made.embedding
     names = ["a0", "a1", "b0", "b1", "c0", "c1"]
     masks = np.array([[1, 1, 1], [1, 1, 1], [1.8, 0.2, 1], [1.8, 0.2, 1], [0.2, 1.8, 1], [0.2, 1.8, 1]])
@@ -370,7 +370,7 @@ def test_answers_nobody_signed_are_fitted_with_the_mask_they_are_foretold_with(m
 
 def test_several_kinds_of_the_same_faces_find_more_than_one_alone(made, monkeypatch):
     """Few answers of each; more dimensions than there are, so that none of these is lost at the start."""
-    monkeypatch.setattr(descent, "LEAST_STEPS", 400)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 280)
     parts = [made.answers[:300], of_targets(made, 300, 2, kind="anchor"), of_targets(made, 150, 4, kind="ranking")]
     fits = [settings(dimensions=8).fit(given) for given in (parts, *parts)]
     together, *alone = (np.mean(matched(made.embedding, one.transform()).r) for one in fits)
@@ -420,7 +420,7 @@ def test_probabilities_predictions_and_scores_are_those_of_the_written_model(kin
 
 
 def test_similarities_are_as_good_as_answers(made, monkeypatch):
-    monkeypatch.setattr(descent, "LEAST_STEPS", 400)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 280)
     x = torch.tensor(made.embedding)
     shares = descent.pair_shares(x).numpy()
     shares = (shares + shares.T) / 2
@@ -562,7 +562,7 @@ def test_what_a_table_cannot_tell_is_refused(made, fitted):
 @pytest.mark.shared
 def test_masks_say_more_of_cfd36_than_the_best_without(cfd36, monkeypatch):
     """Published of those that are blind to annotators: .736; their bound is .781. AVFS falls when annotators are swapped."""
-    monkeypatch.setattr(descent, "LEAST_STEPS", 700)
+    monkeypatch.setattr(descent, "LEAST_STEPS", 400)
     train, test = (cfd36[cfd36.columns["split"] == name] for name in ("train", "test"))
     assert (len(train), len(test)) == (29_657, 7577)
     one = PerceptualEmbedding(seed=0, mask="annotator", dimensions=12, prune=False).fit(train)
