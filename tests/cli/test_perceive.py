@@ -762,9 +762,7 @@ def test_real_photos_from_answers_to_an_explanation(shared, tmp_path):
     odd = (odd_probabilities(similarities(x, items)).cumsum(1) < draw.random((3000, 1))).sum(1)
     write_judgments(Triplets(items, odd, [""] * 3000, own, "odd_one_out"), tmp_path / "answers.csv")
     (tmp_path / "photos.txt").write_text("\n".join(map(str, photos)))
-    perceive(
-        "fit", tmp_path / "answers.csv", "-o", tmp_path / "m", "--photos", tmp_path / "photos.txt", *SMALL, "-q"
-    )
+    perceive("fit", tmp_path / "answers.csv", "-o", tmp_path / "m", "--photos", tmp_path / "photos.txt", *SMALL, "-q")
     smiling = [shared / "data/london/photos/smiling" / photo.name.replace("_03", "_08") for photo in photos]
     (tmp_path / "smiling.txt").write_text("\n".join(map(str, smiling)))
     perceive("embed", tmp_path / "m", tmp_path / "smiling.txt", "-o", tmp_path / "out", "-q")

@@ -67,7 +67,9 @@ def permuted_products(permuted: np.ndarray, fixed: np.ndarray, order: np.ndarray
     array([12., 21.])
     """
     n, kind = len(permuted), np.float64 if len(permuted) <= SINGLE_PRECISION else np.float32
-    flat, still = (np.ascontiguousarray(array.reshape(n * n, -1), kind) for array in (permuted, fixed))
+    a, still = permuted.shape[2], np.ascontiguousarray(fixed.reshape(n * n, -1), kind)
+    flat = np.zeros((n * n, a if a <= 4 else -8 * (-a // 8)), kind)  # eight columns are gathered in one piece
+    flat[:, :a] = permuted.reshape(n * n, a)
     found = np.zeros((len(order), flat.shape[1], still.shape[1]))
     rows, batch = max(1, min(n, CHUNK // n)), max(1, CHUNK // (n * n))
     for start in range(0, len(order), batch):
@@ -76,7 +78,7 @@ def permuted_products(permuted: np.ndarray, fixed: np.ndarray, order: np.ndarray
             at = drawn[:, i : i + rows, None] * n + drawn[:, None, :]
             moved = flat.take(at.ravel(), axis=0, mode="clip").reshape(len(drawn), -1, flat.shape[1])
             found[start : start + batch] += moved.swapaxes(1, 2) @ still[i * n : (i + rows) * n]
-    return found
+    return found[:, :a]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
