@@ -12,13 +12,15 @@ import numpy as np
 from figures import LEVEL, Figure
 
 from facevalue.stats.calibration import wilson_interval
-from facevalue.stats.dyadic import dyadic_robust
+from facevalue.stats.dyadic import dyadic_robust, person_jackknife
 from facevalue.stats.dyads import Dyads, cells
+from facevalue.stats.f_distribution import f_tail
 from facevalue.stats.mrqap import mrqap
 from facevalue.stats.mrqap_logistic import mrqap_logistic
 from facevalue.stats.network_linear import linear_fit
 from facevalue.stats.network_logistic import logistic_fit
 from facevalue.stats.permutation import qap_test
+from facevalue.stats.triads import TYPES, balance_test
 
 ALPHA, HOLDS = 0.05, "0.035 to 0.065"
 PEOPLE, PERMUTATIONS = 30, 199
@@ -63,17 +65,30 @@ def autocorrelated_test(number: int) -> Mapping[str, float]:
 
 
 def wald(blocks: list[Dyads], k: int, told: str, *, logistic: bool = False) -> dict[str, float]:
-    """Return p-values by normal theory: of the model's own error, and of the dyadic-robust one (NaN where negative)."""
-    from statistics import NormalDist
-
+    """Return p-values of coefficient k by t: of the error by leaving people out, the dyadic-robust one, the model's own."""
     counted = cells(blocks, directed=True)
     fit: Any = logistic_fit(counted) if logistic else linear_fit(counted)
-    robust = dyadic_robust(fit, counted).se[k]
-    errors = {f"{told}dyadic-robust": robust, f"{told}ordinary error": fit.se[k]}
-    return {name: 2 * NormalDist().cdf(-abs(fit.coefficients[k] / se)) if se > 0 else np.nan for name, se in errors.items()}
+    errors = {
+        "leaving people out": person_jackknife(fit, counted).se[k],
+        "dyadic-robust": dyadic_robust(fit, counted).se[k],
+        "ordinary error": fit.se[k],
+    }
+    square, df = fit.coefficients[k] ** 2, len(blocks[0]) - 1
+    return {f"{told}{name}": f_tail(float(square / se**2), 1, df) if se > 0 else np.nan for name, se in errors.items()}
 
 
-GOALS = {"qap_test", "mrqap dsp", "mrqap_logistic dsp"}
+def balance_null(number: int) -> Mapping[str, float]:
+    """Return the p of each kind of triad where some people are disliked by many and nothing else makes enemies."""
+    draw = np.random.default_rng((3, number))
+    tied = np.triu(draw.random((PEOPLE, PEOPLE)) < 0.3, 1)
+    disliked = 0.8 * draw.standard_normal(PEOPLE)
+    hostile = draw.random((PEOPLE, PEOPLE)) < 1 / (1 + np.exp(0.8 - disliked[:, None] - disliked))
+    signs = np.where(tied, np.where(hostile, -1.0, 1.0), 0)
+    found = balance_test([signs + signs.T], permutations=PERMUTATIONS, seed=number, keep="people").test.two_sided
+    return {f"balance, {name}": float(p) for name, p in zip(TYPES, found, strict=False)}
+
+
+GOALS = {"qap_test", "mrqap dsp", "mrqap_logistic dsp", "leaving people out", "logistic leaving people out"}
 
 
 def type_i(runs: int, over: Over) -> list[tuple[str, Figure]]:
@@ -81,6 +96,7 @@ def type_i(runs: int, over: Over) -> list[tuple[str, Figure]]:
     scenes = {
         "person effects, nothing else": (null_test, GOALS | {"mrqap y"}),
         "x correlated with z, which has an effect": (autocorrelated_test, GOALS),
+        "popular enemies": (balance_null, {f"balance, {name}" for name in TYPES}),
     }
     found = []
     for scene, (test, held) in scenes.items():
