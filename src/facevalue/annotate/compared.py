@@ -32,7 +32,7 @@ class Asked:
     controls
         See `facevalue.studies.controls.read_control`.
     tie_kind
-        How ties are regressed on similarity; None for not at all.
+        How ties are regressed on similarity: "auto" is logistic, or from a million dyads on linear; None for not at all.
     dimensions
         Columns, or perceptual models, whose dimensions are looked at one by one; None takes those of the model, or else what
         was measured beside.
@@ -42,7 +42,7 @@ class Asked:
 
     model: str
     controls: tuple[str, ...] = ()
-    tie_kind: Literal["logistic", "linear"] | None = "logistic"
+    tie_kind: Literal["auto", "logistic", "linear"] | None = "auto"
     dimensions: tuple[str, ...] | None = None
     calibration: Path | None = None
 

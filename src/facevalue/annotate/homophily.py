@@ -17,6 +17,7 @@ from facevalue.data.tie_matrices import symmetrised
 from facevalue.data.ties import linked_table
 from facevalue.report.homophily import Result
 from facevalue.report.homophily import Waves as WavesTold
+from facevalue.stats.error_correction import Kind
 from facevalue.studies.causal_limits import cannot_conclude
 from facevalue.studies.face_dimensions import face_dimensions
 from facevalue.studies.face_similarity import difference_blocks, dimension_blocks, face_similarity
@@ -27,7 +28,7 @@ from facevalue.studies.structural_balance import structural_balance
 from facevalue.studies.tie_models import Procedure
 from facevalue.studies.waves import Waves, resemblance, wave_models
 
-DIMENSION_STOP, BALANCE_PERMUTATIONS = 20, 1000
+DIMENSION_STOP, BALANCE_PERMUTATIONS, MANY = 20, 1000, 1_000_000
 
 
 def judged(
@@ -54,7 +55,7 @@ def judged(
     by
         How coefficients are tested.
     progress
-        Called with permutations done and in all.
+        Called with permutations done and in all, of the regressions, of dimensions and of waves one after the other.
 
     Raises
     ------
@@ -63,7 +64,9 @@ def judged(
     """
     found, notes = compare(network, people, asked, detector=detector, block_intercepts=by.block_intercepts)
     similarity, sample = found.similarity, found.sample
-    regressions, told = homophily(sample, by=replace(by, progress=progress), tie_kind=asked.tie_kind, what=similarity.name)
+    kind, why = _tie_kind(found)
+    by = replace(by, progress=progress)
+    regressions, told = homophily(sample, by=by, tie_kind=kind, what=similarity.name)
     dimensions, left_out = _dimensions(found, by)
     run = f"{similarity.name} on faces by {detector}, seed {by.seed}, {by.permutations} permutations at most"
     mutual, permutations = [symmetrised(part, "either") for part in sample.signs], min(by.permutations, BALANCE_PERMUTATIONS)
@@ -86,13 +89,26 @@ def judged(
         villages=_by(village_contrasts(sample, level=by.level), run) if by.block_intercepts else None,
         dimensions=None if dimensions is None else _by(dimensions, run),
         balance=_by(balance, run),
-        waves=_waves(found, by, run),
+        waves=_waves(found, by, run, kind or "logistic"),
         spread=sample.spread,
         sentences=[*network.sentences, *unsaid(found)],
         cannot=cannot_conclude(len(network.waves), max(1, len(_photo_waves(found)))),
-        notes=[*notes, *told, *left_out],
+        notes=[*notes, *why, *told, *left_out],
         cards=[models.card(name) for name in (detector, asked.model) if name in models.names()],
     )
+
+
+def _tie_kind(found: Compared) -> tuple[Kind | None, list[str]]:
+    """Return how ties are regressed on similarity, and why so where nobody chose it."""
+    kind = found.asked.tie_kind
+    if kind != "auto":
+        return kind, []
+    dyads = sum(int(np.isfinite(part).sum()) for part in found.sample.similarity) // (1 if found.sample.directed else 2)
+    if dyads < MANY:
+        return "logistic", []
+    return "linear", [
+        f"Ties are regressed linearly: logistic regressions of {dyads:,} dyads take hours. Ask for them if need be."
+    ]
 
 
 def _by(found: Findings, run: str) -> Findings:
@@ -127,7 +143,7 @@ def _photo_waves(found: Compared) -> tuple[str, ...]:
     return tuple(wave for wave in found.network.waves if wave in words)
 
 
-def _waves(found: Compared, by: Procedure, run: str) -> WavesTold | None:
+def _waves(found: Compared, by: Procedure, run: str, kind: Kind) -> WavesTold | None:
     """Return what the first and the last wave of ties say, None where there is one."""
     network, sample = found.network, found.sample
     if len(network.waves) < 2:
@@ -137,7 +153,7 @@ def _waves(found: Compared, by: Procedure, run: str) -> WavesTold | None:
     seen = [_of_wave(found, wave) for wave in ends if wave in _photo_waves(found)]
     alike, errors = (seen[0], None) if seen else (sample.similarity, sample.errors)
     waves = Waves(first, last, alike, seen[1] if len(seen) == 2 else None, sample.controls, sample.terms, errors)
-    models, notes = wave_models(waves, by=by)
+    models, notes = wave_models(waves, by=by, kind=kind)
     return WavesTold(models, _by(resemblance(waves, level=by.level), run), [f"Wave {ends[0]} against wave {ends[1]}.", *notes])
 
 

@@ -60,8 +60,9 @@ def homophily(
         typer.Option(help="What counts where rows contradict each other on one pair."),
     ] = "missing",
     tie_model: Annotated[
-        Literal["logistic", "linear", "none"], typer.Option(help="How ties are regressed on similarity.")
-    ] = "logistic",
+        Literal["auto", "logistic", "linear", "none"],
+        typer.Option(help="How ties are regressed on similarity: auto is logistic, or linear from a million pairs on."),
+    ] = "auto",
     dimensions: Annotated[
         str, typer.Option(help="Which face dimensions carry it: columns, with commas; default takes those measured; none.")
     ] = "default",

@@ -7,7 +7,7 @@ pairs without a tie; with a tie as outcome that of similarity says how it goes w
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,7 +47,7 @@ def homophily(
         The regression of similarity cannot be fitted, as with a control that is the same for all pairs.
     """
     outcomes = tie_outcomes(sample.signs) if tie_kind else {}
-    steps = _in_all(replace(by, directed=sample.directed), 2 + len(outcomes))
+    steps = replace(by, directed=sample.directed).steps(2 + len(outcomes))
     try:
         models, notes = [similarity_model(sample, by=next(steps), contrast_by=next(steps), what=what)], list[str]()
     except ValueError as error:
@@ -61,16 +61,6 @@ def homophily(
         else:
             models, notes = [*models, model], [*notes, *told]
     return models, notes
-
-
-def _in_all(by: Procedure, steps: int) -> Iterator[Procedure]:
-    """Give a procedure for each step, whose progress is that of all."""
-
-    def progress(done: int, total: int, step: int) -> None:
-        by.progress(step * total + done, steps * total)
-
-    for step in range(steps):
-        yield replace(by, progress=functools.partial(progress, step=step))
 
 
 def tie_outcomes(signs: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:

@@ -160,9 +160,9 @@ def dimension_contrasts(sample: PairSample, dimensions: Mapping[str, Sequence[np
         How each is tested.
     """
     by, found, p = replace(by, directed=sample.directed), list[Findings](), dict[str, dict[str, float]]()
-    for name, likeness in dimensions.items():
+    for (name, likeness), own in zip(dimensions.items(), by.steps(len(dimensions)), strict=True):
         try:
-            model = _of_dimension(sample, name, likeness, by)
+            model = _of_dimension(sample, name, likeness, own)
         except ValueError as error:
             found.append(tabled(STUDY, measure="dimension", group=name, value=np.nan, n=0, method=f"not fitted: {error}"))
             continue

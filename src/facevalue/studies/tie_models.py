@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, cast
@@ -143,7 +143,7 @@ class Procedure:
     block_intercepts
         Whether each block has a constant of its own.
     over
-        The `map` of a pool of processes.
+        The `map` of a pool of processes, for blocks of linear regressions.
     progress
         Called with permutations done and in all.
     """
@@ -158,12 +158,23 @@ class Procedure:
     over: Callable[..., Iterable[Any]] = map
     progress: Callable[[int, int], None] = lambda done, total: None
 
+    def steps(self, count: int) -> Iterator[Procedure]:
+        """Give a procedure for each of so many regressions, whose progress is that of all."""
+
+        def progress(done: int, total: int, step: int) -> None:
+            self.progress(step * total + done, count * total)
+
+        for step in range(count):
+            yield replace(self, progress=partial(progress, step=step))
+
     def tested(
         self, blocks: Sequence[Dyads], names: Sequence[str], *, kind: str, only: Sequence[str] | None
     ) -> Mrqap | MrqapLogistic:
         """Return a regression of a kind, and the test of the terms named, or of all."""
-        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "level"}
-        return (mrqap if kind == "linear" else mrqap_logistic)(blocks, names=names, only=only, **given)
+        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("level", "over")}
+        if kind == "linear":
+            return mrqap(blocks, names=names, only=only, over=self.over, **given)
+        return mrqap_logistic(blocks, names=names, only=only, **given)
 
 
 def fitted(

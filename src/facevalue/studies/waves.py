@@ -18,6 +18,7 @@ from facevalue.stats.attenuation import PersonErrors
 from facevalue.stats.calibration import check_level
 from facevalue.stats.dyadic import dyadic_interval, person_jackknife
 from facevalue.stats.dyads import Cells, Dyads, cells
+from facevalue.stats.error_correction import Kind
 from facevalue.stats.network_linear import linear_fit
 from facevalue.stats.predictors import INTERCEPT
 from facevalue.studies.controls import holds_similarity
@@ -163,8 +164,8 @@ def predictor_names(waves: Waves, question: str) -> tuple[str, ...]:
     return (tuple(_kinds(waves)) if question == CONVERGENCE else ("similarity",)) + waves.names
 
 
-def wave_models(waves: Waves, *, by: Procedure) -> tuple[list[Model], list[str]]:
-    """Return a regression a question, logistic but for the change of faces; and notes on what is left out, and why.
+def wave_models(waves: Waves, *, by: Procedure, kind: Kind = "logistic") -> tuple[list[Model], list[str]]:
+    """Return a regression a question, and notes on what is left out, and why.
 
     Interactions with similarity have no part.
 
@@ -174,6 +175,8 @@ def wave_models(waves: Waves, *, by: Procedure) -> tuple[list[Model], list[str]]
         n people a block.
     by
         How the regressions are tested; directed as the waves are.
+    kind
+        Of the regressions of ties; that of the change of faces is linear.
 
     Returns
     -------
@@ -185,10 +188,13 @@ def wave_models(waves: Waves, *, by: Procedure) -> tuple[list[Model], list[str]]
     models, by = list[Model](), replace(by, directed=waves.directed)
     terms = [term for term in waves.names if not holds_similarity(term)]
     notes = [f"{term}: left out of the regressions of two waves." for term in waves.names if term not in terms]
-    for name, blocks in questions(waves).items():
+    asked = questions(waves)
+    for (name, blocks), own in zip(asked.items(), by.steps(len(asked)), strict=True):
+        own_kind: Kind = "linear" if name == CONVERGENCE else kind
         try:
             _enough(name, blocks, directed=by.directed)
-            model, told = with_controls(terms, partial(_wave_model, waves, blocks, name=name, by=by), name=name)
+            fit = partial(_wave_model, waves, blocks, name=name, kind=own_kind, by=own)
+            model, told = with_controls(terms, fit, name=name)
         except ValueError as error:
             notes.append(f"No regression of {name}: {error}.")
         else:
@@ -196,16 +202,14 @@ def wave_models(waves: Waves, *, by: Procedure) -> tuple[list[Model], list[str]]
     return models, notes
 
 
-def _wave_model(waves: Waves, blocks: Sequence[Dyads], *, terms: Sequence[str], name: str, by: Procedure) -> Model:
+def _wave_model(waves: Waves, blocks: Sequence[Dyads], *, terms: Sequence[str], name: str, kind: Kind, by: Procedure) -> Model:
     """Return the regression of one question with some of the controls."""
     names = predictor_names(waves, name)
     kept = [k for k, one in enumerate(names) if one not in waves.names or one in terms]
     blocks = [replace(block, predictors=block.predictors[..., kept]) for block in blocks]
-    own = [names[k] for k in kept]
-    if name == CONVERGENCE:
-        return fitted(blocks, own, name=name, kind="linear", outcome="change of similarity, second wave less first", by=by)
-    model = fitted(blocks, own, name=name, kind="logistic", outcome=f"{name} between the waves", by=by)
-    return corrected(model, blocks, waves.errors, by=by) if waves.errors else model
+    outcome = "change of similarity, second wave less first" if name == CONVERGENCE else f"{name} between the waves"
+    model = fitted(blocks, [names[k] for k in kept], name=name, kind=kind, outcome=outcome, by=by)
+    return corrected(model, blocks, waves.errors, by=by) if waves.errors and name != CONVERGENCE else model
 
 
 def resemblance(waves: Waves, *, level: float) -> Findings:
