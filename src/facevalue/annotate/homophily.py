@@ -9,12 +9,11 @@ import numpy as np
 
 from facevalue import models
 from facevalue.annotate.compared import Asked, Compared, compare
-from facevalue.annotate.homophily_counts import counts, people_table, picture, reliability, unsaid
+from facevalue.annotate.homophily_counts import counts, people_table, picture, reliability, tie_table, unsaid
 from facevalue.annotate.run import Progress
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.data.tie_matrices import symmetrised
-from facevalue.data.ties import linked_table
 from facevalue.report.homophily import Result
 from facevalue.report.homophily import Waves as WavesTold
 from facevalue.stats.error_correction import Kind
@@ -82,7 +81,7 @@ def judged(
         reliability=reliability(found, by),
         similarity=similarity.name,
         unit="one standard deviation of measured similarity",
-        ties=linked_table(network.linked),
+        ties=tie_table(found, level=by.level),
         people=people_table(found),
         level=by.level,
         seed=by.seed,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 
 from facevalue.annotate.compared import Compared
 from facevalue.data.tie_matrices import symmetrised
+from facevalue.data.ties import linked_table
 from facevalue.report.homophily import Counts, Reliability
 from facevalue.report.networks import Network
 from facevalue.studies.relation_means import sample_reliability
@@ -79,3 +81,30 @@ def people_table(found: Compared) -> Mapping[str, np.ndarray]:
         names[rows] = name
     known = {"photos": similarity.photos, "error": similarity.error, "why": found.sample.why}
     return {"id": network.members.id, "block": names, **known}
+
+
+def tie_table(found: Compared, *, level: float) -> Mapping[str, np.ndarray]:
+    """Return a row a row of the ties: what became of it, and how alike the two faces are, with a band.
+
+    The band, `s -+ z sqrt(e_i + e_j)`, is where more and more photos of both would bring the similarity, at the level; NaN
+    where the error is not known, or one of two has no face, or is of another block.
+    """
+    network, similarity = found.network, found.similarity
+    table, (block, place) = linked_table(network.linked), _places(found)
+    row = {str(name): i for i, name in enumerate(network.members.id)}
+    ends = np.array([[row.get(str(name), -1) for name in table[side]] for side in ("ego", "alter")], int).reshape(2, -1)
+    known = (ends >= 0).all(0) & (block[ends[0]] >= 0) & (block[ends[0]] == block[ends[1]])
+    value = np.full(len(known), np.nan)
+    for number, part in enumerate(similarity.values):
+        own = np.flatnonzero(known & (block[ends[0]] == number))
+        value[own] = part[place[ends[0][own]], place[ends[1][own]]]
+    half = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(similarity.error[ends].sum(0))
+    return table | {"similarity": value, "similarity.low": value - half, "similarity.high": value + half}
+
+
+def _places(found: Compared) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the block of each member, -1 of none, and the place within it, (n,) int each."""
+    block, place = np.full(len(found.network.members), -1), np.zeros(len(found.network.members), int)
+    for number, rows in enumerate(found.similarity.blocks):
+        block[rows], place[rows] = number, np.arange(len(rows))
+    return block, place

@@ -357,7 +357,7 @@ def _pooled(squares: np.ndarray, photos: np.ndarray, several: np.ndarray) -> _Er
 
 def _told(replicated: int) -> str:
     people = "person" if replicated == 1 else "people"
-    return f"from {replicated} {people} with two photos or more" if replicated else ""
+    return f"from {replicated:,} {people} with two photos or more" if replicated else ""
 
 
 def _told_alike(alike: Mapping[str, int]) -> str:
