@@ -68,6 +68,28 @@ def test_the_figures_of_published_networks(shared, name, model, kind):
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "model", "white", "clustered"),
+    [
+        (
+            "krackhardt",
+            "advice ~ 2",
+            [0.0273914285, 0.05590787881, 0.0613591547],
+            [0.02871118663, 0.06075485708, 0.06214275191],
+        ),
+        ("dyadrobust_sim", "dY ~ dX", [0.03669263327, 0.02413741428], [0.03669263327, 0.02413741428]),
+    ],
+)
+def test_the_scores_give_the_published_errors_that_know_nothing_of_people(shared, name, model, white, clustered):
+    """White's errors take dyads as independent, those by pair only both directions of one as one."""
+    dyads = reference(shared, name, model)
+    fit = linear_fit(dyads)
+    scores = fit.design * fit.residuals[:, None]
+    for parts, expected in ((scores, white), (by_pair(scores, dyads), clustered)):
+        np.testing.assert_allclose(np.sqrt(np.diag(fit.bread @ parts.T @ parts @ fit.bread)), expected, rtol=2e-9)
+
+
+@pytest.mark.shared
 def test_variances_below_0_are_flagged(shared):
     dyads = reference(shared, "krackhardt", "friendship ~ 2")
     found = dyadic_robust(logistic_fit(dyads), dyads)

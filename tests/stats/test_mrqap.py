@@ -6,7 +6,7 @@ import pytest
 from facevalue.stats.dyads import Dyads, cells
 from facevalue.stats.mrqap import mrqap
 from facevalue.stats.permutation import draw_permutations
-from tests.stats.networks import apart, krackhardt, within
+from tests.stats.networks import apart, attributes, krackhardt, matrix, within
 
 SEED, REPEATS = 4, 12
 
@@ -169,9 +169,9 @@ def test_a_second_permutation_keeps_the_false_rate():
 
 @pytest.mark.shared
 def test_krackhardt_as_r_prints(shared):
-    y, f, r, attributes = krackhardt(shared)
-    same = [within(attributes["DEPT"]), apart(attributes["AGE"]), apart(attributes["TENURE"])]
-    x = np.stack([f, r, *same, within(attributes["LEVEL"])], axis=2)
+    y, f, r, table = krackhardt(shared)
+    same = [within(table["DEPT"]), apart(table["AGE"]), apart(table["TENURE"])]
+    x = np.stack([f, r, *same, within(table["LEVEL"])], axis=2)
     found = mrqap([Dyads(y, x)], names=list("frdatl"), directed=True, permutations=4000, seed=1)
     expected = [0.0000, 0.0676, 0.0008, 0.2474, 0.3980, 0.0510, 0.3178]
     error = np.sqrt(np.maximum(found.test.two_sided * (1 - found.test.two_sided), 2e-4) * (1 / 4000 + 1 / 5000))
@@ -188,6 +188,28 @@ def test_krackhardt_as_r_prints(shared):
     expected = np.array([0.8020, 0.1034, 0.0396, 0.0026, 0.0372, 0.2188])
     error = np.sqrt(expected * (1 - expected) * (1 / 4000 + 1 / 5000))
     assert (abs(y_permuted.test.two_sided - expected) < 4 * error).all()
+
+
+@pytest.mark.shared
+def test_other_networks_have_the_p_that_r_prints(shared):
+    y, f, r, _ = krackhardt(shared)
+    folder = shared / "data/networks"
+    like, dislike = (matrix(folder / f"sampson/{name}.csv") for name in ("samplk3", "sampdlk3"))
+    wave, table = matrix(folder / "dutchcollege/Y_t7.csv"), attributes(folder / "dutchcollege/attributes.csv")
+    sex, smoker, program = (within(table[name]) for name in ("male", "smoker", "program"))
+    signed = np.where(wave >= 2, 1.0, np.where(wave == -1, -1.0, 0.0))
+    group = within(attributes(folder / "sampson/attributes.csv")["group"])
+    printed = {
+        5000: [(y, [f, r], [0.0004, 0.1090, 0.0002]), (like - dislike, [group], [0.067, 0.0])],
+        2000: [(signed, [sex, smoker, program, sex * program], [0.6335, 0.1055, 0.0020, 0.0010, 0.9135])],
+    }
+    for reps, models in printed.items():
+        for outcome, predictors, expected in models:
+            names = [f"x{k + 1}" for k in range(len(predictors))]
+            blocks = [Dyads(outcome, np.stack(predictors, axis=2))]
+            found = mrqap(blocks, names=names, directed=True, permutations=4000, seed=1).test.two_sided
+            error = np.sqrt(np.maximum(found * (1 - found), 2e-4) * (1 / 4000 + 1 / reps))
+            assert (abs(found - expected) < 4 * error).all()
 
 
 @pytest.mark.shared
