@@ -6,7 +6,9 @@ import pytest
 from facevalue.data.errors import MissingColumn, SchemaError
 from facevalue.data.faces import Column
 from facevalue.data.people import People
+from facevalue.studies.dimensions import dimension_names
 from facevalue.studies.face_dimensions import face_dimensions, photo_controls
+from facevalue.studies.photo_measures import photo_measure
 from tests.studies.made import crowd, people_of
 
 
@@ -28,6 +30,16 @@ def pictured(photos, *, seed=0):
         faces = faces.with_column(name, column)
     camera = {"camera": draw.choice(["", "A", "B", "C"], n).astype(object), "colour": draw.choice(["x", "y"], n).astype(object)}
     return People(faces, people.person, people.further, camera)
+
+
+def test_dimensions_without_names_are_numbered_from_0_as_everywhere():
+    people = pictured([2, 1])[0]
+    places = Column(np.ones((len(people), 2)), "1", "perceptual.mine@1")
+    people = People(people.faces.with_column("perceptual.mine.dimensions", places), people.person, people.further)
+    names = np.array(["p000", "p001"])
+    found = face_dimensions(people, names, ["perceptual.mine"])
+    assert [label.partition(": ")[2] for label in found.labels] == dimension_names(2).tolist()
+    assert photo_measure(people, "perceptual.mine").labels == ("dimension 0", "dimension 1")
 
 
 def test_dimensions_are_means_over_photos():

@@ -10,6 +10,7 @@ import numpy as np
 from facevalue.data.errors import MissingColumn, SchemaError
 from facevalue.data.faces import Column
 from facevalue.data.people import People
+from facevalue.studies.dimensions import dimension_names
 from facevalue.studies.photo_measures import PHOTO_WORDS, member_means, member_rows, photo_reasons, source_column
 
 DIMENSIONS = (
@@ -190,7 +191,7 @@ def _labels(name: str, column: Column) -> tuple[list[str], list[int]]:
     """Return what the dimensions of a column are called, and which of its values they are."""
     if column.values.ndim == 1:
         return [name], [0]
-    labels = list(column.labels) or [str(k + 1) for k in range(column.values.shape[1])]
+    labels = list(column.labels) or dimension_names(column.values.shape[1]).tolist()
     kept = list(range(len(labels)))
     if len(labels) == 2 and column.unit == "p":
         kept = [next((k for k in kept if labels[k].lower() == "female"), 1)]

@@ -11,6 +11,7 @@ from facevalue.data.errors import MissingColumn, SchemaError
 from facevalue.data.faces import Column, Faces
 from facevalue.data.people import People
 from facevalue.image.geometry import align
+from facevalue.studies.dimensions import dimension_names
 from facevalue.studies.shapes import MAX_YAW, PRESENCE
 
 GEOMETRY = "geometry"
@@ -75,7 +76,7 @@ def photo_measure(people: People, source: str) -> PhotoMeasure:
     if values.ndim == 2 and column.unit == "p" and column.labels:
         return PhotoMeasure("overlap", f"overlap of {source}", values, why, column.labels)
     if values.ndim == 2 and column.unit == "1":
-        labels = column.labels or tuple(f"{source} {k + 1}" for k in range(values.shape[1]))
+        labels = column.labels or tuple(dimension_names(values.shape[1]).tolist())
         return PhotoMeasure("product", f"dot product of {source}", values, why, labels)
     raise SchemaError(
         f"expected one number a photo, a distribution over labels, or (n, d) of unit '1'; {name} is {values.shape} of "
