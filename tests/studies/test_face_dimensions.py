@@ -33,7 +33,7 @@ def pictured(photos, *, seed=0):
 
 
 def test_dimensions_without_names_are_numbered_from_0_as_everywhere():
-    people = pictured([2, 1])[0]
+    people = pictured([2, 1])
     places = Column(np.ones((len(people), 2)), "1", "perceptual.mine@1")
     people = People(people.faces.with_column("perceptual.mine.dimensions", places), people.person, people.further)
     names = np.array(["p000", "p001"])
