@@ -9,7 +9,7 @@ from typing import Literal
 from facevalue.image.align import Crop
 
 Kind = Literal[
-    "detect", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness", "perceptual", "spread"
+    "detect", "body", "landmarks", "pose", "quality", "embed", "attributes", "expression", "liveness", "perceptual", "spread"
 ]
 
 
