@@ -17,7 +17,7 @@ from facevalue.data.triplets import Triplets, over_same_faces
 from facevalue.image.align import Crop
 
 
-def judged_photos(inputs: Sequence[str], names: Sequence[str] | np.ndarray) -> Found:
+def judged_photos(inputs: Sequence[str] | Found, names: Sequence[str] | np.ndarray) -> Found:
     """Return the photos of judged faces alone.
 
     Parameters
@@ -32,7 +32,7 @@ def judged_photos(inputs: Sequence[str], names: Sequence[str] | np.ndarray) -> F
     SchemaError
         None of them has a photo, or one has two.
     """
-    found = find_photos(list(inputs))
+    found = find_photos(inputs)
     places = photo_places(names, [photo.path for photo in found])
     if (places < 0).all():
         got = f"{found[0].path!r}, ..." if found else "no photo"
@@ -71,7 +71,7 @@ def judged_vectors(answers: Sequence[Triplets], faces: Faces, columns: Sequence[
 
 
 def judged_crops(
-    inputs: Sequence[str],
+    inputs: Sequence[str] | Found,
     names: np.ndarray,
     crop: Crop,
     *,
@@ -89,7 +89,7 @@ def judged_crops(
     crop, detector, progress
         As for `main_crops`.
     """
-    found = find_photos(list(inputs))
+    found = find_photos(inputs)
     places = photo_places(names, [photo.path for photo in found])
     seen, crops = places >= 0, np.zeros((len(names), *crop.shape, 3), np.uint8)
     crops[seen], why = main_crops([found[i] for i in places[seen]], crop, detector=detector, progress=progress)

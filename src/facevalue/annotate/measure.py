@@ -27,6 +27,7 @@ REASONS = {
     "no_landmarks": "The detector gives no points, and no mesh was asked for that could.",
     "not_measured": "A measure that this one is made from is missing for the face; its own column says why.",
     "not_assessed": "The mesh is missing, or the photo does not show what the component looks at: background, cheeks.",
+    "no_body": "No person is found whose head the face could be.",
     "no_fit": "By the model's own sign its fit failed (3DDFA: the head's axes do not stand upright on each other).",
     "too_small": "The eyes are nearer to each other than calibration reaches; each instrument's page gives the distance.",
     "too_blurred": "The face, at 112 px, is less sharp than calibration reaches; each instrument's page gives the limit.",

@@ -20,7 +20,7 @@ from facevalue.report import faceannotate
 
 
 def annotate(
-    inputs: Sequence[str | Path] | str | Path,
+    inputs: Sequence[str | Path] | str | Path | photos.Found,
     *,
     instruments: Sequence[str] = DEFAULT,
     detector: str = DETECTOR,
@@ -33,7 +33,7 @@ def annotate(
     Parameters
     ----------
     inputs
-        Files, folders (recursive), globs, text or CSV lists, parquet files with a bytes column.
+        Files, folders (recursive), globs, text or CSV lists, parquet files with a bytes column; or photos that were found.
     instruments
         Names of cards; those that they need come along.
     detector
@@ -69,7 +69,7 @@ def annotate(
     ([1.0, 0.0, 0.0], ['', 'empty'])
     """
     settings = Settings(detector, ordered(instruments), max_pixels, level=level)
-    found = photos.find_photos([inputs] if isinstance(inputs, str | Path) else inputs)
+    found = photos.find_photos(inputs)
     tasks = (Task(photo) for photo in found)
     work = engine.batches(tasks, size=engine.BATCH)
     parts = dict(engine.here(settings, work, workers=workers or engine.cores()))
@@ -171,12 +171,13 @@ def _check(photos: Sequence[np.ndarray], faces: Sequence[Faces] | None) -> None:
 
 
 def stream(
-    inputs: Sequence[str | Path], settings: Settings, *, workers: int, progress: Callable[[int, int], None]
+    inputs: Sequence[str | Path] | photos.Found, settings: Settings, *, workers: int, progress: Callable[[int, int], None]
 ) -> Counter[str]:
     """Print one JSON object a photo on stdout, in the order of the inputs, and return the photos by status."""
     found, status = photos.find_photos(inputs), Counter[str]()
     if not found:
-        raise RunError(f"expected photos in {', '.join(map(str, inputs))}; found none among {found.others} files")
+        given = ", ".join(str(one) for one in inputs)
+        raise RunError(f"expected photos in {given or 'the folders'}; found none among {found.others} files")
     waiting: dict[int, Measured] = {}
     due, done = 0, 0
     work = engine.batches((Task(photo) for photo in found), size=engine.BATCH)

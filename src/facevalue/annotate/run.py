@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -45,11 +46,14 @@ class Options:
         Put small pictures of the faces into the report.
     command
         The command line, for `run.json`.
+    consent
+        Which register and purpose the photos were chosen by, for `run.json`.
     """
 
     workers: int = 1
     gallery: bool = True
     command: tuple[str, ...] = ()
+    consent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def run(
         )
         write_json(_manifest(given, settings, options, summary), out / "run.json")
         record.drop_parts()
+        _drop_chips(found, out)
         return summary
 
 
@@ -172,6 +177,14 @@ def chip_names(paths: Sequence[str]) -> dict[str, str]:
     stems = {path: path[: -len(suffix)] if (suffix := PurePosixPath(path).suffix) else path for path in paths}
     count = Counter(stems.values())
     return {path: f"{CHIPS}/{stem if count[stem] == 1 else path}" for path, stem in stems.items()}
+
+
+def _drop_chips(found: Sequence[photos.Photo], out: Path) -> None:
+    """Remove the chips of an earlier run that show photos which must no longer be read."""
+    names = chip_names([photo.path for photo in found])
+    for name in (names[photo.path] for photo in found if photo.why):
+        for picture in (out / name).parent.glob(f"{glob.escape(PurePosixPath(name).name)}_face*.jpg"):
+            picture.unlink()
 
 
 def _due(
@@ -234,6 +247,7 @@ def _manifest(inputs: Sequence[str], settings: Settings, options: Options, summa
         "inputs": list(inputs),
         "settings": asdict(settings),
         "workers": options.workers,
+        **({"consent": dict(options.consent)} if options.consent else {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "cards": _cards(settings),
         "counts": {name: value for name, value in asdict(summary).items() if name != "seconds"},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from facevalue.annotate.measure import Measured, Settings, Task
 from facevalue.annotate.memory import annotate, joined
 from facevalue.annotate.people import embedder
 from facevalue.data import photos
+from facevalue.data.consent import Permission
 from facevalue.data.errors import PhotoError, RunError, SchemaError
 from facevalue.data.faces import Faces, rows_by_path
 from facevalue.data.files import replacing, write_json
@@ -125,6 +126,8 @@ class Search:
         Of the index, where the search was approximate.
     measured, dropped
         Photos measured for the gallery now, and photos that were no longer there.
+    hidden
+        Faces of the gallery that consent does not cover, by reason: neither searched nor shown.
     """
 
     matches: tuple[Match, ...]
@@ -133,6 +136,7 @@ class Search:
     recall: Recall | None = None
     measured: int = 0
     dropped: int = 0
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
 
 def find(
@@ -141,6 +145,7 @@ def find(
     *,
     add: str | Path | None = None,
     options: Options = DEFAULTS,
+    permission: Permission | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Search:
     """Find the faces of some photos in a gallery, and say how often a stranger would score as high.
@@ -156,6 +161,9 @@ def find(
         are measured, and those that are gone are dropped.
     options
         How.
+    permission
+        What consent covers: other photos are not read, other faces of the gallery neither searched nor shown, and the search
+        is exact.
     progress
         Called with photos of `add` done and in all.
 
@@ -171,21 +179,24 @@ def find(
     identification.searches_needed(options.fpir)
     settings = _settings(options)
     _comparable(Path(gallery), settings)
-    measured, dropped = (0, 0) if add is None else refresh(gallery, add, settings, model=options.model, progress=progress)
-    opened = read_gallery(gallery)
-    if not len(opened):
-        raise RunError(f"{gallery}: expected a gallery with faces; it has {opened.manifest.photos} photos and no face")
-    faces = annotate(query, instruments=settings.instruments, detector=options.detector)
+    measured, dropped = (0, 0)
+    if add is not None:
+        measured, dropped = refresh(gallery, add, settings, model=options.model, permission=permission, progress=progress)
+    opened, hidden, recall = _opened(gallery, options, permission)
+    asked = photos.find_photos(query)
+    asked = asked if permission is None else permission.photos(asked)
+    faces = annotate(asked, instruments=settings.instruments, detector=options.detector)
     if not len(faces):
         raise RunError(f"expected photos in {query}; found none")
-    opened, recall = _indexed(opened, options)
     most = max(identification.LEAST_SEARCHES, identification.searches_needed(options.fpir))
     absent = identification.search_for_absent(
         opened.embeddings, opened.people, level=options.level, seed=options.seed, most=most
     )
     run = f"{', '.join(sorted(opened.manifest.sources.values()))}, seed {options.seed}"
     matches = _matches(faces, opened, absent, options)
-    return Search(matches, identification.findings(absent, fpir=options.fpir, run=run), opened, recall, measured, dropped)
+    return Search(
+        matches, identification.findings(absent, fpir=options.fpir, run=run), opened, recall, measured, dropped, hidden
+    )
 
 
 def refresh(
@@ -194,6 +205,7 @@ def refresh(
     settings: Settings,
     *,
     model: str = EMBED,
+    permission: Permission | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[int, int]:
     """Bring a gallery up to date with a folder of photos; what was measured is kept if the command is stopped.
@@ -208,6 +220,8 @@ def refresh(
         Detector and instruments.
     model
         The one of them that embeds.
+    permission
+        What consent covers: other photos are not read, and what the gallery holds of them is taken out.
     progress
         Called with photos done and photos in all.
 
@@ -227,6 +241,7 @@ def refresh(
     found = photos.find_photos([root]) if os.path.isdir(root) else photos.Found()
     if not found:
         raise RunError(f"expected photos in {folder}, found none among {found.others} files")
+    found = found if permission is None else permission.photos(found)
     known = _known(Path(gallery), root)
     due = [photo for photo in found if not _unchanged(photo, known.get(photo.path))]
     gone = [path for path in known if path not in {photo.path for photo in found}]
@@ -315,6 +330,23 @@ def _measured(due: Sequence[photos.Photo], settings: Settings, progress: Callabl
             parts = []
     if parts:
         yield joined(parts, settings)
+
+
+def _opened(
+    folder: str | Path, options: Options, permission: Permission | None
+) -> tuple[Gallery, Mapping[str, int], Recall | None]:
+    """Return what may be searched of a gallery, how many faces may not by reason, and what its index finds if it has one."""
+    gallery = read_gallery(folder)
+    if not len(gallery):
+        raise RunError(f"{folder}: expected a gallery with faces; it has {gallery.manifest.photos} photos and no face")
+    if permission is None:
+        gallery, recall = _indexed(gallery, options)
+        return gallery, {}, recall
+    covered, hidden = permission.gallery(gallery)
+    if not len(covered):
+        told = ", ".join(f"{n} {why}" for why, n in hidden.items())
+        raise RunError(f"{folder}: expected faces that consent covers; it covers none of {len(gallery)} ({told})")
+    return replace(covered, manifest=replace(covered.manifest, index=None)), hidden, None
 
 
 def _indexed(gallery: Gallery, options: Options) -> tuple[Gallery, Recall | None]:

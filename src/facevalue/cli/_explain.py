@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from facevalue.data.consent import Permission
     from facevalue.data.findings import Findings
     from facevalue.data.perception import Perception
     from facevalue.report.dimensions import Explanation
 
 
 def shown(
-    model: Perception, photos: tuple[str, ...], out: Path, *, instruments: str, detector: str, quiet: bool
+    model: Perception,
+    photos: tuple[str, ...],
+    out: Path,
+    *,
+    instruments: str,
+    detector: str,
+    quiet: bool,
+    permission: Permission | None = None,
 ) -> tuple[Explanation, Mapping[str, Any]]:
     """Return the judged faces or, of a model that embeds, those of the photos, with columns and pictures."""
     from facevalue import models
@@ -34,7 +42,9 @@ def shown(
     if embeds := model.head is not None or bool(model.encoder):
         names.append(_perceive.installed(model, quiet=quiet))
     judged = None if embeds else model.items
-    faces = _perceive.measured(photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet)
+    faces = _perceive.measured(
+        photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet, permission=permission
+    )
     if embeds:
         main = _perceive.with_places(faces, names[-1], photos[0], quiet=quiet)
         places, who = main[f"{names[-1]}.dimensions"].values, main.path
@@ -46,7 +56,7 @@ def shown(
         if (column.labels or column.values.ndim == 1) and not name.endswith("_set")
     }
     cards = tuple(models.card(name) for name in ordered(names))
-    pictures = _perceive.pictures(photos, main, who, quiet=quiet)
+    pictures = _perceive.pictures(photos, main, who, quiet=quiet, permission=permission)
     return Explanation(model, who, places, concatenate([]), pictures, cards), kept
 
 

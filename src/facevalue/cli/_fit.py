@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 if TYPE_CHECKING:
+    from facevalue.data.consent import Permission
     from facevalue.data.perception import Perception
     from facevalue.data.similarities import Similarities
     from facevalue.data.triplets import Triplets
@@ -21,7 +22,10 @@ Groups = Mapping[str, tuple[str, ...]] | None
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """What AVFS's own encoder is fitted with: a configuration, what it starts from, photos, groups; whether to prune it."""
+    """What AVFS's own encoder is fitted with: a configuration, what it starts from, photos, groups; whether to prune it.
+
+    The permission says which of the photos may be read.
+    """
 
     config: str
     checkpoint: Path | None
@@ -29,6 +33,7 @@ class Encoder:
     groups: Groups
     prune: bool
     detector: str
+    permission: Permission | None = None
 
 
 def check(**given: Any) -> None:
@@ -88,6 +93,7 @@ def fitted(
     detector: str,
     groups: Groups,
     quiet: bool,
+    permission: Permission | None = None,
 ) -> Perception:
     """Fit, on a table of the faces or on columns measured on their photos, and write the model into the folder."""
     from facevalue.annotate.judged import judged_vectors
@@ -100,7 +106,9 @@ def fitted(
         if not isinstance(given, list):
             raise SchemaError("--photos: expected answers to fit a layer to; a matrix of similarities is fitted as a table")
         names, judged = _perceive.instruments_of(columns), [face for one in given for face in one.names]
-        faces = _perceive.measured(photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet)
+        faces = _perceive.measured(
+            photos, out / "faces", names, detector=detector, judged=judged, quiet=quiet, permission=permission
+        )
         kept, values = judged_vectors(given, faces, columns)
         more |= {"vectors": values, "columns": {column: faces[column].source for column in columns}}
         left, given = sum(map(len, given)) - sum(map(len, kept)), kept
@@ -146,7 +154,9 @@ def _pixels(given: Triplets, asked: Encoder, *, quiet: bool) -> tuple[Triplets, 
     from facevalue.data.judged import about_faces
     from facevalue.image.align import ffhq
 
-    crops, seen = cut_out(asked.photos, given.names, ffhq(128), detector=asked.detector, quiet=quiet)
+    crops, seen = cut_out(
+        asked.photos, given.names, ffhq(128), detector=asked.detector, quiet=quiet, permission=asked.permission
+    )
     kept = about_faces(given, seen)
     if not len(kept):
         raise SchemaError(

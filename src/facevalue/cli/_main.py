@@ -18,6 +18,7 @@ from facevalue.cli import (
     homophily,
     judgments,
     models,
+    obscure,
     perceive,
     power,
     probe,
@@ -48,6 +49,7 @@ app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
 app.command("geometry")(geometry.geometry)
 app.command("homophily")(homophily.homophily)
+app.command("obscure")(obscure.obscure)
 app.command("power")(power.power)
 app.command("probe")(probe.probe)
 app.command("quality")(quality.quality)

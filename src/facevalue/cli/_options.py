@@ -14,4 +14,13 @@ Level = Annotated[float, typer.Option(help="Nominal coverage of the intervals.",
 Seed = Annotated[int, typer.Option(help="Of all that is drawn at random.", min=0)]
 Workers = Annotated[int, typer.Option(help="Processes; 0 takes one a core.", min=0)]
 Permissive = Annotated[bool, typer.Option("--only-permissive", help="Refuse models that forbid commercial use.")]
+Consent = Annotated[
+    Path | None,
+    typer.Option(
+        help="Register of consent, a .csv or .parquet of person, photos, purpose, until: what it does not cover is not read.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Purpose = Annotated[str | None, typer.Option(help="What the photos are to be used for, a word of the register.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]

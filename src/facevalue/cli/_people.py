@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from facevalue.data.consent import Permission
     from facevalue.data.people import People, Roster
 
 
@@ -99,11 +100,19 @@ def detectors(roster: Roster, words: str | None) -> tuple[str, ...]:
 
 
 def measured(
-    roster: Roster, out: Path, detector: str, wanted: Sequence[str], *, workers: int, quiet: bool, folder: str = ""
+    roster: Roster,
+    out: Path,
+    detector: str,
+    wanted: Sequence[str],
+    *,
+    workers: int,
+    quiet: bool,
+    folder: str = "",
+    permission: Permission | None = None,
 ) -> People:
     """Measure the photos of a roster by one detector and instruments, with a bar, into a folder of `out`.
 
-    The folder is faces/DETECTOR where none is named; weights are fetched first.
+    The folder is faces/DETECTOR where none is named; weights are fetched first. The permission is written into run.json.
     """
     from facevalue import models
     from facevalue.annotate import engine, instruments, run
@@ -112,7 +121,8 @@ def measured(
 
     if roster.faces is None:
         _show.prepare([detector, *instruments.placed(wanted, detector)], quiet=quiet)
-    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv))
+    about = {} if permission is None else permission.about()
+    options = run.Options(workers or engine.cores(), gallery=False, command=tuple(sys.argv), consent=about)
     with _show.progress(f"measuring with {detector}", "photos", quiet=quiet or roster.faces is not None) as progress:
         people = measure_people(
             roster, out / (folder or f"faces/{detector}"), detector=detector, wanted=wanted, options=options, progress=progress

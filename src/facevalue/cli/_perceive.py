@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from facevalue.data.annotators import Annotators
+    from facevalue.data.consent import Permission
     from facevalue.data.faces import Faces
     from facevalue.data.perception import Perception
     from facevalue.data.triplets import Triplets
@@ -72,22 +73,28 @@ def measured(
     detector: str,
     judged: Sequence[str] | np.ndarray | None = None,
     quiet: bool,
+    permission: Permission | None = None,
 ) -> Faces:
-    """Return the faces of an earlier run of annotate, or of photos, perhaps only of judged faces, measured into a folder."""
+    """Return the faces of an earlier run of annotate, or of photos, perhaps only of judged faces, measured into a folder.
+
+    Of what the permission does not cover nothing is read, and each photo is a row that says why.
+    """
     from facevalue.annotate import engine, instruments, run
     from facevalue.annotate.judged import judged_photos
     from facevalue.annotate.measure import Settings
-    from facevalue.cli import _show
+    from facevalue.cli import _consent, _show
     from facevalue.data import photos
     from facevalue.data.files import read_faces
 
     if is_run(given):
-        return read_faces(given[0])
+        return _consent.covered_faces(read_faces(given[0]), permission, quiet=quiet)
     settings = Settings(instruments.detector(detector), instruments.placed(names, detector))
     photos.find_photos(list(given))  # where there are none, that is said before weights are fetched
-    listed = given if judged is None else judged_photos(given, judged)
+    covered = _consent.covered(given, permission, quiet=quiet)
+    listed = covered if judged is None else judged_photos(covered, judged)
     _show.prepare([settings.detector, *settings.instruments], quiet=quiet)
-    options = run.Options(engine.cores(), gallery=False, command=tuple(sys.argv))
+    about = {} if permission is None else permission.about()
+    options = run.Options(engine.cores(), gallery=False, command=tuple(sys.argv), consent=about)
     with _show.progress("measuring", "photos", quiet=quiet) as progress:
         run.run(listed, out, settings, options=options, progress=progress)
     return read_faces(out)
@@ -108,14 +115,21 @@ def instruments_of(columns: Sequence[str]) -> list[str]:
 
 
 def cut_out(
-    given: Sequence[str], names: np.ndarray, crop: Crop, *, detector: str, quiet: bool
+    given: Sequence[str],
+    names: np.ndarray,
+    crop: Crop,
+    *,
+    detector: str,
+    quiet: bool,
+    permission: Permission | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the crop of each judged face, and which have a photo of a face, with a bar."""
     from facevalue.annotate.judged import judged_crops
-    from facevalue.cli import _show
+    from facevalue.cli import _consent, _show
 
+    covered = _consent.covered(given, permission, quiet=quiet)
     with _show.progress("cutting out", "faces", quiet=quiet) as progress:
-        return judged_crops(given, names, crop, detector=detector, progress=progress)
+        return judged_crops(covered, names, crop, detector=detector, progress=progress)
 
 
 def needed(model: Perception) -> list[str]:
@@ -134,16 +148,18 @@ def check_permissive(detector: str, names: Sequence[str]) -> None:
     models.permissive([detector, *placed(names, detector)])
 
 
-def pictures(given: Sequence[str], main: Faces, names: np.ndarray, *, quiet: bool) -> dict[str, np.ndarray]:
+def pictures(
+    given: Sequence[str], main: Faces, names: np.ndarray, *, quiet: bool, permission: Permission | None = None
+) -> dict[str, np.ndarray]:
     """Return a small picture of each measured face, by its name; none where a run is given, which has no photos."""
     from facevalue.annotate.crops import face_crops
-    from facevalue.cli import _show
+    from facevalue.cli import _consent, _show
     from facevalue.data.photos import find_photos
     from facevalue.image.align import ffhq
 
     if is_run(given):
         return {}
-    photos = {photo.path: photo for photo in find_photos(list(given))}
+    photos = {photo.path: photo for photo in find_photos(_consent.covered(given, permission, quiet=True))}
     with _show.progress("cutting out", "faces", quiet=quiet) as progress:
         crops, why = face_crops([photos[path] for path in main.path], main, ffhq(PICTURE), progress=progress)
     return {str(name): crop for name, crop, reason in zip(names, crops, why, strict=True) if not reason}
@@ -171,21 +187,37 @@ def installed(model: Perception, *, quiet: bool) -> str:
     return name
 
 
-def dimensions(model: Perception, given: Sequence[str], out: Path, *, detector: str, quiet: bool) -> Faces:
+def dimensions(
+    model: Perception,
+    given: Sequence[str],
+    out: Path,
+    *,
+    detector: str,
+    quiet: bool,
+    permission: Permission | None = None,
+) -> Faces:
     """Return the main faces of photos, or of an earlier run, that have a place along the dimensions of a model."""
     name = installed(model, quiet=quiet)
-    return with_places(measured(given, out, [name], detector=detector, quiet=quiet), name, given[0], quiet=quiet)
+    faces = measured(given, out, [name], detector=detector, quiet=quiet, permission=permission)
+    return with_places(faces, name, given[0], quiet=quiet)
 
 
 def with_photos(
-    model: Perception, answers: Triplets, given: Sequence[str], out: Path, *, detector: str, quiet: bool
+    model: Perception,
+    answers: Triplets,
+    given: Sequence[str],
+    out: Path,
+    *,
+    detector: str,
+    quiet: bool,
+    permission: Permission | None = None,
 ) -> tuple[Perception, Triplets]:
     """Return a model whose faces are judged ones that it places by their photos, and the answers about these."""
     from facevalue.data.errors import SchemaError
     from facevalue.data.judged import about_faces, photo_places
 
     name = installed(model, quiet=quiet)
-    faces = measured(given, out, [name], detector=detector, judged=answers.names, quiet=quiet)
+    faces = measured(given, out, [name], detector=detector, judged=answers.names, quiet=quiet, permission=permission)
     main = with_places(faces, name, given[0], quiet=quiet)
     places = photo_places(answers.names, main.path)
     kept = about_faces(answers, places >= 0)

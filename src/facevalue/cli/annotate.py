@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from facevalue.cli._options import Permissive, Quiet, Workers
+from facevalue.cli._options import Consent, Permissive, Purpose, Quiet, Workers
 
 
 def annotate(
@@ -23,6 +23,8 @@ def annotate(
     chips: Annotated[bool, typer.Option("--chips", help="Also save aligned faces to detected_faces/.")] = False,
     gallery: Annotated[bool, typer.Option(help="Show faces in the report.")] = True,
     only_permissive: Permissive = False,
+    consent: Consent = None,
+    purpose: Purpose = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a photo failed or has no face.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -34,22 +36,25 @@ def annotate(
     from facevalue.annotate import engine, memory, run
     from facevalue.annotate.instruments import named, ordered
     from facevalue.annotate.measure import Settings
-    from facevalue.cli import _show
+    from facevalue.cli import _consent, _show
 
     if chips and out == "-":
         raise typer.BadParameter("--chips needs a folder: --out DIR")
     names = ordered(named(instruments.split(",")))
     if only_permissive:
         models.permissive([detector, *names])
+    allowed = _consent.permission(consent, purpose)
     settings = Settings(detector, names, max_pixels, out if chips else None, level)
     _show.prepare([detector, *names], quiet=quiet)
-    options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv))
+    given = _consent.covered(photos, allowed, quiet=quiet)
+    about = {} if allowed is None else allowed.about()
+    options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv), about)
     status: Mapping[str, int]
     with _show.progress("measuring", "photos", quiet=quiet) as progress:
         if out == "-":
-            status = memory.stream(photos, settings, workers=options.workers, progress=progress)
+            status = memory.stream(given, settings, workers=options.workers, progress=progress)
         else:
-            summary = run.run(photos, Path(out), settings, options=options, progress=progress)
+            summary = run.run(given, Path(out), settings, options=options, progress=progress)
             status = summary.status
     if out != "-" and not quiet:
         _show.summary(summary, Path(out))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facevalue.cli._options import Level, Permissive, Quiet, Seed
+from facevalue.cli._options import Consent, Level, Permissive, Purpose, Quiet, Seed
 
 if TYPE_CHECKING:
     from facevalue.annotate.search import Match, Search
@@ -32,6 +32,8 @@ def find(
     ] = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File of the matches: .csv, .json or .parquet.")] = None,
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     quiet: Quiet = False,
 ) -> None:
@@ -43,16 +45,17 @@ def find(
     from facevalue.annotate import search
     from facevalue.annotate.instruments import detector as known
     from facevalue.annotate.instruments import placed
-    from facevalue.cli import _show
+    from facevalue.cli import _consent, _show
 
     if out is not None and out.suffix not in search.SUFFIXES:
         raise typer.BadParameter(f"--out: expected a file called *{', *'.join(search.SUFFIXES)}; got {out.name}")
+    allowed = _consent.permission(consent, purpose)
     options = search.Options(model, detector, k, fpir, level, seed, index)
     if only_permissive:
         models.permissive([known(detector), *placed([model], detector)])
     _show.prepare([known(detector), *placed([model], detector)], quiet=quiet)
     with _show.progress("measuring", "photos", quiet=quiet or photos is None) as progress:
-        found = search.find(query, gallery, add=photos, options=options, progress=progress)
+        found = search.find(query, gallery, add=photos, options=options, permission=allowed, progress=progress)
     if out is not None:
         search.write_matches(found.matches, out)
     if not quiet:
@@ -95,6 +98,9 @@ def _contents(found: Search) -> list[str]:
     manifest = found.gallery.manifest
     without = ", ".join(f"{n} {why}" for kind in ("photos", "faces") for why, n in manifest.without[kind].items())
     lines = [f"gallery: {manifest.faces} faces of {manifest.photos} photos" + (f" (without: {without})" if without else "")]
+    if found.hidden:
+        told = ", ".join(f"{n} {why}" for why, n in found.hidden.items())
+        lines.append(f"{sum(found.hidden.values())} faces of the gallery not searched: {told}")
     if found.measured or found.dropped:
         lines.append(f"{found.measured} photos measured now, {found.dropped} dropped that were no longer there")
     if (recall := found.recall) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facevalue.cli._options import Level, Out, Permissive, Quiet, Seed, Workers
+from facevalue.cli._options import Consent, Level, Out, Permissive, Purpose, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
     from facevalue.annotate.compared import Asked
@@ -80,6 +80,8 @@ def homophily(
     seed: Seed = 0,
     level: Level = 0.9,
     workers: Workers = 0,
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,7 +92,7 @@ def homophily(
     """
     from facevalue import models
     from facevalue.annotate.compared import Asked, instruments_for
-    from facevalue.cli import _people
+    from facevalue.cli import _consent, _people
     from facevalue.data.member_photos import member_roster, owned
     from facevalue.data.members import read_members
     from facevalue.data.ties import read_ties
@@ -98,6 +100,7 @@ def homophily(
     from facevalue.studies.signed_network import Rules, signed_network
     from facevalue.studies.tie_models import Procedure
 
+    allowed = _consent.permission(consent, purpose)
     controls = tuple(dict.fromkeys((*(control or ()), *(more or ()), *(interaction or ()))))
     rules = Rules(_people.some(friends), _people.some(enemies), within, wave, symmetrise, answered, conflicts)
     asked = Asked(model, controls, None if tie_model == "none" else tie_model, _dimensions(dimensions), calibration)
@@ -105,11 +108,12 @@ def homophily(
     members, reported = read_members(people), read_ties(ties, directed=False if undirected else None)
     network = signed_network(members, reported, rules=rules, controls=controls)
     roster, lost = owned(_people.outside(member_roster(members, faces), out), members)
+    roster = _consent.covered_roster(roster, allowed, quiet=quiet)
     found = _people.one(_people.detectors(roster, detector), "--detector")
     wanted = instruments_for(asked, network, roster)
     if only_permissive:
         models.permissive(name for name in dict.fromkeys((found, model, *wanted)) if name in models.names())
-    photos = _people.measured(roster, out, found, wanted, workers=workers, quiet=quiet)
+    photos = _people.measured(roster, out, found, wanted, workers=workers, quiet=quiet, permission=allowed)
     result = _judged(network, photos, asked, by=by, detector=found, workers=workers, quiet=quiet)
     notes = [*_people.notes(roster), *result.notes]
     result = replace(result, sentences=[*lost, *result.sentences], notes=notes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from facevalue.cli._options import Level, Out, Permissive, Quiet, Seed
+from facevalue.cli._options import Consent, Level, Out, Permissive, Purpose, Quiet, Seed
 
 if TYPE_CHECKING:
     from facevalue.data.findings import Findings
@@ -50,6 +50,8 @@ def fit(
     restarts: Annotated[int, typer.Option(help="Starts; dimensions must be found again by the others.", min=1)] = 2,
     prune: Annotated[bool, typer.Option(help="Drop dimensions without evidence.")] = True,
     detector: Detector = "centerface",
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     kind: Kind = None,
     format: Format = None,
@@ -60,16 +62,17 @@ def fit(
 
     Example: `facevalue perceive fit answers.csv --mask annotator --out model`; with `--photos faces/` it embeds new faces.
     """
-    from facevalue.cli import _fit, _perceive
+    from facevalue.cli import _consent, _fit, _perceive
     from facevalue.data.annotators import read_annotators
 
     _fit.check(
         name=name, mask=mask, link=link, after=after, annotators=annotators, photos=photos, on=on, config=config,
         checkpoint=checkpoint, part=part,
     )  # fmt: skip
+    allowed = _consent.permission(consent, purpose)
     groups = None if annotators is None else read_annotators(annotators).groups(by)
     if config is not None:
-        asked = _fit.Encoder(config, checkpoint, tuple(photos or ()), groups, prune, detector)
+        asked = _fit.Encoder(config, checkpoint, tuple(photos or ()), groups, prune, detector, allowed)
         model = _fit.encoder(asked, judgments, out, name=name, kind=kind, format=format, quiet=quiet)
     else:
         estimator = _fit.estimator(
@@ -81,8 +84,9 @@ def fit(
         if only_permissive and photos:
             _perceive.check_permissive(detector, _perceive.instruments_of(columns))
         model = _fit.fitted(
-            estimator, answers, out, photos=tuple(photos or ()), columns=columns, detector=detector, groups=groups, quiet=quiet
-        )
+            estimator, answers, out, photos=tuple(photos or ()), columns=columns, detector=detector, groups=groups, quiet=quiet,
+            permission=allowed,
+        )  # fmt: skip
     if not quiet:
         _print_model(model, out)
 
@@ -99,6 +103,8 @@ def evaluate(
     columns: Columns = None,
     photos: Photos = None,
     detector: Detector = "centerface",
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     kind: Kind = None,
     format: Format = None,
@@ -110,7 +116,7 @@ def evaluate(
 
     Example: `facevalue perceive evaluate model answers.csv --out results`; with `--photos` about faces that it never saw.
     """
-    from facevalue.cli import _perceive, _show
+    from facevalue.cli import _consent, _perceive, _show
     from facevalue.data.annotators import read_annotators
     from facevalue.data.findings import concatenate
     from facevalue.data.judged import part as part_of
@@ -120,6 +126,7 @@ def evaluate(
     from facevalue.studies import attributes, perception
     from facevalue.studies.explanation import explain as explain_dimensions
 
+    allowed = _consent.permission(consent, purpose)
     found = _perceive.read_model(model)
     given = _perceive.one_kind(judgments, kind=kind, format=format)
     answers = part_of(given, part, "test")
@@ -129,7 +136,9 @@ def evaluate(
     if photos:
         if only_permissive:
             _perceive.check_permissive(detector, _perceive.needed(found))
-        found, answers = _perceive.with_photos(found, answers, photos, out / "faces", detector=detector, quiet=quiet)
+        found, answers = _perceive.with_photos(
+            found, answers, photos, out / "faces", detector=detector, quiet=quiet, permission=allowed
+        )
     with _show.progress("evaluating", "parts", quiet=quiet) as progress:
         findings = perception.evaluate(found, answers, level=level, seed=seed, human=matrix, train=before, progress=progress)
     parts = [attributes.group_auroc(found.masks, groups, name=by, level=level, seed=seed) for by, groups in tables.items()]
@@ -153,6 +162,8 @@ def embed(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
     instruments: Annotated[str, typer.Option(help="Other instruments to measure with, with commas.")] = "",
     detector: Detector = "centerface",
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     quiet: Quiet = False,
 ) -> None:
@@ -164,7 +175,10 @@ def embed(
     from facevalue.cli.annotate import annotate
 
     names = ",".join(filter(None, (instruments, _perceive.instrument(model, quiet=quiet))))
-    annotate(photos, out, instruments=names, detector=detector, only_permissive=only_permissive, quiet=quiet)
+    annotate(
+        photos, out, instruments=names, detector=detector, consent=consent, purpose=purpose,
+        only_permissive=only_permissive, quiet=quiet,
+    )  # fmt: skip
 
 
 @app.command()
@@ -177,6 +191,8 @@ def explain(
     ratings: Annotated[Path | None, typer.Option(help="AVFS's image_rating.json.")] = None,
     instruments: Annotated[str, typer.Option(help="Instruments whose columns are compared, with commas.")] = "default",
     detector: Detector = "centerface",
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     level: Level = 0.9,
     seed: Seed = 0,
@@ -189,16 +205,19 @@ def explain(
     from dataclasses import replace
 
     from facevalue.annotate.instruments import named
-    from facevalue.cli import _explain, _perceive
+    from facevalue.cli import _consent, _explain, _perceive
     from facevalue.data.annotators import read_ratings, read_topics
     from facevalue.data.judged import read_facts
     from facevalue.report import dimensions as report
     from facevalue.studies import explanation as study
 
+    allowed = _consent.permission(consent, purpose)
     found = _perceive.read_model(model)
     if only_permissive and photos:
         _perceive.check_permissive(detector, [*named(instruments.split(",")), *_perceive.needed(found)])
-    shown, facts = _explain.shown(found, tuple(photos or ()), out, instruments=instruments, detector=detector, quiet=quiet)
+    shown, facts = _explain.shown(
+        found, tuple(photos or ()), out, instruments=instruments, detector=detector, quiet=quiet, permission=allowed
+    )
     facts = {**facts, **({} if columns is None else read_facts(columns, shown.names))}
     words = None if topics is None else read_topics(topics)
     rated = None if ratings is None else read_ratings(ratings)
@@ -220,6 +239,8 @@ def compare(
     out: Out,
     size: Annotated[int | None, typer.Option(help="Also choose so many of each that are as alike as can be.", min=2)] = None,
     detector: Detector = "centerface",
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     level: Level = 0.9,
     seed: Seed = 0,
@@ -230,17 +251,18 @@ def compare(
     Example: `facevalue perceive compare model ours/ theirs/ --size 200 --out results`.
     """
     from facevalue import models
-    from facevalue.cli import _perceive
+    from facevalue.cli import _consent, _perceive
     from facevalue.data.findings import concatenate
     from facevalue.report import comparison as report
     from facevalue.studies.balance import matched_subsets
     from facevalue.studies.comparison import comparison
 
+    allowed = _consent.permission(consent, purpose)
     found = _perceive.read_model(model)
     if only_permissive:
         _perceive.check_permissive(detector, _perceive.needed(found))
     sides = [
-        _perceive.dimensions(found, [photos], out / f"faces_{i}", detector=detector, quiet=quiet)
+        _perceive.dimensions(found, [photos], out / f"faces_{i}", detector=detector, quiet=quiet, permission=allowed)
         for i, photos in enumerate((first, second))
     ]
     column = f"{models.PERCEPTUAL}{found.name}.dimensions"
@@ -266,6 +288,8 @@ def rater(
     out: Out,
     photos: Photos = None,
     detector: Detector = "centerface",
+    consent: Consent = None,
+    purpose: Purpose = None,
     only_permissive: Permissive = False,
     kind: Kind = None,
     format: Format = None,
@@ -279,17 +303,20 @@ def rater(
     """
     from dataclasses import replace
 
-    from facevalue.cli import _perceive
+    from facevalue.cli import _consent, _perceive
     from facevalue.data.files import write_findings
     from facevalue.data.perception import write_perception
     from facevalue.studies.rater import new_rater
 
+    allowed = _consent.permission(consent, purpose)
     own, answers = _perceive.read_model(model), _perceive.one_kind(judgments, kind=kind, format=format)
     shown = own
     if photos:
         if only_permissive:
             _perceive.check_permissive(detector, _perceive.needed(own))
-        shown, answers = _perceive.with_photos(own, answers, photos, out / "faces", detector=detector, quiet=quiet)
+        shown, answers = _perceive.with_photos(
+            own, answers, photos, out / "faces", detector=detector, quiet=quiet, permission=allowed
+        )
     found = new_rater(shown, answers, level=level, seed=seed)
     write_perception(replace(found.model, items=own.items, embedding=own.embedding), out)
     write_findings(found.findings, out / "findings.csv")

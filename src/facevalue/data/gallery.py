@@ -195,6 +195,36 @@ def update_gallery(
     return manifest
 
 
+def drop_photos(folder: str | Path, gone: Mapping[str, Iterable[str]]) -> Manifest:
+    """Take photos out of a gallery with all their faces; its index, which may hold them, goes too.
+
+    Parameters
+    ----------
+    folder
+        Of the gallery.
+    gone
+        By the folder of photos that the gallery was filled from: the paths of some of them.
+
+    Raises
+    ------
+    SchemaError
+        There is no gallery.
+    RunError
+        An update of it is under way.
+    """
+    folder = Path(folder)
+    with _locked(folder):
+        manifest = _read_manifest(folder)
+        for root, paths in gone.items():
+            drop = (root, set(paths))
+            for kind in KINDS:
+                none = _parts.schema(kind, manifest.dimensions).empty_table()
+                manifest = _with_parts(folder, manifest, none, kind=kind, drop=drop)
+        manifest = _counted(folder, manifest)
+        _write(folder, manifest)
+    return manifest
+
+
 def attach_index(folder: str | Path, made: Path, facts: Mapping[str, Any]) -> Manifest:
     """Move a file of an approximate index into a gallery, with what is known of it; the next update drops it.
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from facevalue.data._pixels import decode, looks_like_image, one_line
 from facevalue.data._rows import rows
-from facevalue.data.errors import RunError, Unreadable
+from facevalue.data.errors import PhotoError, RunError, Unreadable
 
-__all__ = ["REASONS", "Found", "Photo", "decode", "find_photos", "read_bytes", "resolved"]
+__all__ = ["REASONS", "Found", "Photo", "decode", "find_photos", "fits", "read_bytes", "resolved"]
 
 REASONS = {
     "missing": "The path was given, but no file is there.",
@@ -35,6 +35,10 @@ REASONS = {
     "too_many_pixels": "The image has more pixels than --max-pixels allows; it was not decoded.",
     "too_many_bytes": "The file is larger than 1 GiB; it was not read.",
     "needs_heic": "The file is HEIC, which an extra reads: pip install 'facevalue[heic]'.",
+    "no_consent": "--consent: nobody on it has allowed its use, or not everybody; it was not read.",
+    "other_purpose": "--consent: it may be used, but not for this purpose; it was not read.",
+    "consent_expired": "--consent: the last day on which it may be used is over; it was not read.",
+    "consent_revoked": "--consent: somebody on it has taken their consent back; it was not read.",
 }
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
@@ -80,11 +84,14 @@ class Photo:
         The file's absolute path, or "<parquet>#<row>".
     data
         The bytes, of a photo that came as bytes.
+    why
+        The reason for which it must not be read; "" where it may be.
     """
 
     path: str
     where: str
     data: bytes | None = None
+    why: str = ""
 
 
 class Found(list[Photo]):
@@ -93,19 +100,21 @@ class Found(list[Photo]):
     others: int = 0
 
 
-def find_photos(inputs: str | Path | Sequence[str | Path]) -> Found:
+def find_photos(inputs: str | Path | Sequence[str | Path] | Found) -> Found:
     """Return the photos of files, folders, globs, lists of paths (.txt, .csv, .tsv) and parquets of bytes.
 
     A folder is searched with all below it but what is hidden. Its photos are the files with a photo's suffix, broken
     or not, and those with another suffix that begin like an image; the rest are counted in `others`. A path that was
     given but is missing is a photo whose reading fails. A file met twice counts once. Equal paths out of two inputs
-    are told apart by the name of the folder that was given, and then by a number.
+    are told apart by the name of the folder that was given, and then by a number. What was found already is given back.
 
     Raises
     ------
     RunError
         When the only input does not exist, or a list or a parquet cannot be read.
     """
+    if isinstance(inputs, Found):
+        return inputs
     given = [os.path.expanduser(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     entries: dict[str, Entry] = {}
     others: set[str] = set()
@@ -141,7 +150,7 @@ def _single(path: str) -> Iterator[Entry]:
 def _folder(folder: str, root: str, others: set[str], wanted: Sequence[str] = ()) -> Iterator[Entry]:
     for path in sorted(_walk(folder), key=lambda path: path.split(os.sep)):
         relative = _relative(path, root)
-        if not _fits(relative.split("/"), wanted):
+        if not fits(relative.split("/"), wanted):
             continue
         if _is_photo(path) or os.path.isdir(path):
             yield os.path.basename(root), relative, path
@@ -187,13 +196,19 @@ def _glob(pattern: str, others: set[str]) -> Iterator[Entry]:
             others.add(match)
 
 
-def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Return whether a path, or a folder that it lies in, matches a glob."""
+def fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Return whether a path, or a folder that it lies in, matches a glob; both by their parts.
+
+    Examples
+    --------
+    >>> fits(["a", "b", "c.jpg"], ["a", "*"]), fits(["a", "b", "c.jpg"], ["**", "*.jpg"]), fits(["a.jpg"], ["a", "*"])
+    (True, True, False)
+    """
     if not wanted:
         return True
     if wanted[0] == "**":
-        return _fits(parts, wanted[1:]) or (len(parts) > 1 and _fits(parts[1:], wanted))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
+        return fits(parts, wanted[1:]) or (len(parts) > 1 and fits(parts[1:], wanted))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and fits(parts[1:], wanted[1:])
 
 
 def _is_photo(path: str) -> bool:
@@ -284,9 +299,13 @@ def read_bytes(photo: Photo) -> bytes:
 
     Raises
     ------
+    PhotoError
+        The photo must not be read: `why` is its own.
     Unreadable
         `why` is "missing", "permission_denied", "empty", "too_many_bytes: ..." or "unreadable: ...".
     """
+    if photo.why:
+        raise PhotoError(photo.why)
     data, row = photo.data, ROW.fullmatch(photo.where)
     if data is None:
         in_table = row and not os.path.lexists(photo.where)

@@ -57,8 +57,9 @@ class Model:
         return self.code.measure(self.nets, *crops, **options)
 
     def derive(self, photo: np.ndarray, faces: Faces) -> dict[str, np.ndarray]:
-        """Return the measures of an instrument without crops, from the photo and columns measured before."""
-        measures: dict[str, np.ndarray] = self.code.derive(photo, faces)
+        """Return the measures of an instrument without crops, from the photo, by its nets, and columns measured before."""
+        given = (self.nets, photo, faces) if self.card.inputs else (photo, faces)
+        measures: dict[str, np.ndarray] = self.code.derive(*given)
         return measures
 
 

@@ -29,8 +29,8 @@ CARDS = (
 )
 
 
-def find(nets: tuple[Net, ...], photo: np.ndarray) -> Faces:
-    """Return one face a connected patch of pure red of at least 16 px, largest first."""
+def find(nets: tuple[Net, ...], photo: np.ndarray, *, threshold: float = 0.5) -> Faces:
+    """Return one face a connected patch of pure red of at least 16 px, largest first; of each the score is 1."""
     import cv2
 
     red = (photo == (255, 0, 0)).all(2).astype(np.uint8)

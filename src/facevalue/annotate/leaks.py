@@ -1,0 +1,298 @@
+"""The audit of an obscured folder, whoever obscured it: faces that are still found, and what else its files give away."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facevalue import models
+from facevalue.annotate import instruments
+from facevalue.annotate.measure import Settings
+from facevalue.annotate.memory import InMemory
+from facevalue.annotate.originals import Original, Originals, as_it_was, hidden_faces, same_place
+from facevalue.data import photos
+from facevalue.data.errors import PhotoError, RunError
+from facevalue.data.faces import Faces
+from facevalue.data.leaks import Audited, Leak, allowing
+from facevalue.data.leftovers import Leftover, container, leftovers
+from facevalue.data.manifest import Entry, Manifest
+from facevalue.image.boxes import keep
+
+DETECTORS = ("yunet",)
+MAX_PIXELS = 100_000_000
+ONE_FACE = 0.3
+# An embedded picture smaller than this is enlarged before faces are looked for.
+SMALL, LARGE = 480, 960
+FILMS = ("boxed", "matroska", "avi")
+FILM_SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".3gp"))
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """How to look.
+
+    Parameters
+    ----------
+    detectors
+        Names: what any of them finds is a face.
+    min_score
+        Faces below this score do not count; each detector has its own threshold anyway.
+    every
+        Of a film, every so manieth frame is looked at.
+    allow
+        Kinds of leaks that are none.
+    """
+
+    detectors: tuple[str, ...] = DETECTORS
+    min_score: float = 0.0
+    every: int = 1
+    allow: tuple[str, ...] = ("kept",)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What is known of the folder: the originals, and the manifest of what was done."""
+
+    originals: Originals | None = None
+    manifest: Manifest | None = None
+
+
+NOTHING = Known()
+
+
+class Auditor:
+    """Looks into one file at a time; its models are opened once, and serve all threads.
+
+    Parameters
+    ----------
+    settings
+        How to look.
+    known
+        Originals and manifest.
+    """
+
+    def __init__(self, settings: Auditing, known: Known = NOTHING) -> None:
+        self.settings, self.known = settings, known
+        self.detectors = {name: models.load(instruments.detector(name)) for name in settings.detectors}
+        self.entries = {} if known.manifest is None else {one.out: one for one in known.manifest.entries if one.out}
+        self.measurer: InMemory | None = None
+        if known.originals is not None:
+            detector = settings.detectors[0]
+            self.measurer = InMemory(Settings(detector, instruments.placed([known.originals.model], detector)))
+
+    def __call__(self, path: str, file: Path) -> Audited:
+        """Return what one file gives away."""
+        sort = sort_of(file)
+        try:
+            if sort == "film":
+                return self._film(path, file)
+            data = photos.read_bytes(photos.Photo(path, str(file.absolute())))
+        except (PhotoError, OSError) as error:
+            why = error.why if isinstance(error, PhotoError) else str(error)
+            return Audited(path, sort=sort, why=why, leaks=(Leak("unreadable", why),))
+        row = Audited(path, hashlib.sha256(data).hexdigest(), sort, leaks=(*self._names(path),))
+        row = replace(row, leaks=(*row.leaks, *self._identical(row.sha256)))
+        if sort == "file":
+            return replace(row, leaks=(*row.leaks, Leak("file", f"{len(data)} bytes")))
+        return self._photo(row, data)
+
+    def _photo(self, row: Audited, data: bytes) -> Audited:
+        """Return what a photo gives away."""
+        leaks = [*row.leaks, *self._leftovers(leftovers(data))]
+        try:
+            pixels = photos.decode(data, max_pixels=MAX_PIXELS)
+        except PhotoError as error:
+            if not any(leak.kind == "unreadable" for leak in leaks):
+                leaks.append(Leak("unreadable", error.why))
+            return replace(row, why=error.why, leaks=tuple(leaks))
+        leaks += self._seen(row.path, pixels)
+        return replace(row, width=pixels.shape[1], height=pixels.shape[0], frames=1, leaks=tuple(leaks))
+
+    def _film(self, path: str, file: Path) -> Audited:
+        """Return what a film gives away; a film that ends in an error keeps what was seen of it until then."""
+        from facevalue.data import video
+
+        if not file.stat().st_size:
+            return Audited(path, sort="film", why="empty", leaks=(Leak("unreadable", "empty"),))
+        with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            sha256, found = hashlib.sha256(data).hexdigest(), leftovers(data)
+        leaks = [*self._names(path), *self._identical(sha256), *self._leftovers(found)]
+        row = Audited(path, sha256, "film")
+        looked, shape, why = 0, (0, 0), ""
+        try:
+            for number, pixels in enumerate(video.frames(file)):
+                if number % self.settings.every == 0:
+                    looked, shape = looked + 1, pixels.shape[:2]
+                    leaks += [replace(leak, frame=number) for leak in self._faces(pixels, "", self._kept(path))]
+        except PhotoError as error:
+            why = error.why
+        if not why and not looked:
+            why = "no frames"
+        leaks += [Leak("unreadable", why)] if why else []
+        return replace(row, why=why, width=shape[1], height=shape[0], frames=looked, leaks=tuple(leaks))
+
+    def _names(self, path: str) -> Iterator[Leak]:
+        if self.known.originals is not None:
+            stem = Path(path).stem
+            same = [one.path for one in self.known.originals.photos if Path(one.path).stem == stem]
+            yield from (Leak("name", "of an original", original=one) for one in same[:1])
+
+    def _identical(self, sha256: str) -> Iterator[Leak]:
+        if self.known.originals is not None:
+            same = [one.path for one in self.known.originals.photos if one.sha256 == sha256]
+            yield from (Leak("identical", "all bytes of an original", original=one) for one in same[:1])
+
+    def _leftovers(self, found: Sequence[Leftover]) -> Iterator[Leak]:
+        """Yield leftovers, and the faces on the pictures among them."""
+        for one in found:
+            yield Leak(one.kind, one.detail)
+            if not one.picture:
+                continue
+            try:
+                pixels = photos.decode(one.picture, max_pixels=MAX_PIXELS)
+            except PhotoError as error:
+                yield Leak("unreadable", f"{one.kind}, {one.detail}: {error.why}")
+                continue
+            yield from self._faces(pixels, f"{one.kind}, {one.detail}", np.empty((0, 4)))
+
+    def _kept(self, path: str) -> np.ndarray:
+        """Return the boxes that the manifest says were left visible, (n, 4)."""
+        entry: Entry | None = self.entries.get(path)
+        boxes = [] if entry is None else [face.box for face in entry.faces if face.kept]
+        return np.array(boxes, np.float32).reshape(-1, 4)
+
+    def _seen(self, path: str, pixels: np.ndarray) -> Iterator[Leak]:
+        """Yield what the pixels of a photo show: faces, and those of its original that are as they were or still alike."""
+        kept = self._kept(path)
+        yield from self._faces(pixels, "", kept)
+        original = self._original(path, pixels)
+        if original is None or not len(original.faces):
+            return
+        hidden = hidden_faces(pixels, original)
+        for i, same in enumerate(as_it_was(pixels, original)):
+            if same and not same_place(hidden.box[i], kept):
+                yield Leak("unobscured", "a face of the original", _box(hidden.box[i]), original=original.path)
+        yield from self._matches(pixels, hidden, "the place of a hidden face", kept)
+
+    def _original(self, path: str, pixels: np.ndarray) -> Original | None:
+        """Return the original of a photo, by the manifest where there is one."""
+        if self.known.originals is None:
+            return None
+        entry = self.entries.get(path)
+        if entry is not None:
+            return next((one for one in self.known.originals.photos if one.sha256 == entry.sha256), None)
+        return self.known.originals.same_photo(path, pixels)
+
+    def _faces(self, pixels: np.ndarray, where: str, kept: np.ndarray) -> Iterator[Leak]:
+        """Yield the faces that are found, one that several detectors find once, and whose they are."""
+        side = max(pixels.shape[:2])
+        factor = LARGE / side if where and side < SMALL else 1.0
+        looked = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC) if factor > 1 else pixels
+        found = {name: detector(looked) for name, detector in self.detectors.items()}
+        boxes = np.concatenate([faces.box for faces in found.values()])
+        scores = np.concatenate([faces.score for faces in found.values()])
+        names = np.concatenate([np.full(len(faces), name, object) for name, faces in found.items()])
+        sure = scores >= self.settings.min_score
+        boxes, scores, names = boxes[sure], scores[sure], names[sure]
+        for i in keep(boxes, scores, ONE_FACE):
+            alike = sorted({str(name) for name, box in zip(names, boxes, strict=True) if same_place(box, boxes[[i]])})
+            kind = "kept" if same_place(boxes[i], kept) else "face"
+            yield Leak(kind, where and f"in {where}", _box(boxes[i] / factor), float(scores[i]), ", ".join(alike))
+        for faces in found.values():
+            yield from self._matches(looked, faces[faces.score >= self.settings.min_score], where or "a face", kept, factor)
+
+    def _matches(self, pixels: np.ndarray, faces: Faces, where: str, kept: np.ndarray, factor: float = 1.0) -> Iterator[Leak]:
+        """Yield which faces are as alike to an original as one person's photos are."""
+        known = self.known.originals
+        if self.measurer is None or known is None or not len(faces):
+            return
+        measured = self.measurer.measure([pixels], faces=[faces])
+        for i, embedding in enumerate(measured[f"{known.model}.embedding"].values):
+            best = known.best(embedding)
+            if best is not None and not same_place(faces.box[i], kept):
+                path, cosine, fmr = best
+                box = _box(faces.box[i] / factor)
+                yield Leak("match", where, box, original=path, similarity=cosine, fmr=fmr)
+
+
+def audit(
+    folder: Path,
+    settings: Auditing,
+    *,
+    known: Known = NOTHING,
+    workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Audited, ...]:
+    """Look into every file of a folder, hidden ones too, and return a row for each, in the order of their paths.
+
+    Parameters
+    ----------
+    folder
+        Of obscured photos and films, or one file.
+    settings
+        How to look.
+    known
+        Originals and manifest, where there are any.
+    workers
+        Threads.
+    progress
+        Called with files done and in all.
+
+    Raises
+    ------
+    RunError
+        There are no files.
+    UnknownName
+        No such detector, or kind of leak to allow.
+    """
+    files, rows = files_of(folder), list[Audited]()
+    if not files:
+        raise RunError(f"{folder}: expected files to look into; there are none")
+    allowing((), settings.allow)
+    auditor, before = Auditor(settings, known), cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            for done, row in enumerate(pool.map(auditor, files, files.values()), start=1):
+                rows.append(row)
+                progress(done, len(files))
+    finally:
+        cv2.setNumThreads(before)
+    return allowing(rows, settings.allow)
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Return every file below a folder, hidden ones too, by its path from there."""
+    if folder.is_file():
+        return {folder.name: folder}
+    found = [Path(at) / name for at, _, names in os.walk(folder) for name in names]
+    return {one.relative_to(folder).as_posix(): one for one in sorted(found)}
+
+
+def sort_of(file: Path) -> str:
+    """Return whether a file is a "photo", a "film" or another "file", by its suffix or by how it begins."""
+    suffix = file.suffix.lower()
+    if suffix in photos.SUFFIXES:
+        return "photo"
+    try:
+        with open(file, "rb") as opened:
+            head = opened.read(32)
+    except OSError:
+        head = b""
+    if photos.looks_like_image(head):
+        return "photo"
+    return "film" if suffix in FILM_SUFFIXES or container(head[:12]) in FILMS else "file"
+
+
+def _box(edges: np.ndarray) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (round(float(edge), 1) for edge in edges)
+    return x1, y1, x2, y2

@@ -1,0 +1,231 @@
+"""The photos as they were: whose faces, names and looks an obscured folder must not show any more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from facevalue import models
+from facevalue.annotate.instruments import placed
+from facevalue.annotate.measure import Settings
+from facevalue.annotate.memory import InMemory
+from facevalue.confidence.verdict import Rates, Verifier
+from facevalue.data.errors import PhotoError, RunError, SchemaError
+from facevalue.data.faces import Faces, concatenate
+from facevalue.data.photos import decode, find_photos, read_bytes
+from facevalue.image.boxes import overlap
+from facevalue.stats.similarity import unit
+
+MAX_PIXELS = 100_000_000
+LOOK, SAME_LOOK = 24, 0.9
+FACE, SAME_FACE, LEVELS = 32, 0.95, 8.0
+SAME_PLACE = 0.3
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Original:
+    """One photo as it was.
+
+    Parameters
+    ----------
+    path
+        From its folder on.
+    sha256
+        Of its bytes.
+    shape
+        Height and width, px.
+    look : (24, 24) float
+        Its gray values, coarse.
+    faces
+        That the detector finds.
+    crops : (n, 32, 32, 3) uint8
+        The boxes of these, coarse.
+    """
+
+    path: str
+    sha256: str
+    shape: tuple[int, int]
+    look: np.ndarray
+    faces: Faces
+    crops: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Originals:
+    """All of them, and from which likeness on a face is called one of theirs.
+
+    Parameters
+    ----------
+    photos
+        Those that could be read.
+    embeddings : (m, d) float
+        Of all faces that could be embedded, of length 1.
+    owner : (m,) int
+        Which photo each lies on.
+    model
+        Name of the one that embeds.
+    threshold
+        Cosine.
+    rates
+        False match rates by cosine.
+    unread
+        Path and reason of those that could not be read.
+    """
+
+    photos: tuple[Original, ...]
+    embeddings: np.ndarray
+    owner: np.ndarray
+    model: str
+    threshold: float
+    rates: Rates
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+    def best(self, embedding: np.ndarray) -> tuple[str, float, float] | None:
+        """Return path, cosine and false match rate of the original that a face is most alike to; None below the threshold."""
+        if not len(self.embeddings) or not np.isfinite(embedding).all():
+            return None
+        cosines = self.embeddings @ unit(embedding[None])[0]
+        at = int(cosines.argmax())
+        if cosines[at] < self.threshold:
+            return None
+        return self.photos[self.owner[at]].path, float(cosines[at]), self.rates.at(float(cosines[at]))[0]
+
+    def same_photo(self, path: str, pixels: np.ndarray) -> Original | None:
+        """Return the original that an obscured photo was: by its path but for the suffix, or else by its look."""
+        named = [one for one in self.photos if PurePosixPath(one.path).with_suffix("") == PurePosixPath(path).with_suffix("")]
+        look, shape = coarse(pixels), pixels.shape[:2]
+        alike = [(float((one.look * look).mean()), one) for one in self.photos if one not in named and _as_wide(one, shape)]
+        close = [one for score, one in sorted(alike, key=lambda pair: -pair[0])[:1] if score >= SAME_LOOK]
+        return next(iter([*(one for one in named if _as_wide(one, shape)), *close]), None)
+
+
+def read_originals(
+    folder: Path, *, verifier: Verifier, fpir: float = 0.01, progress: Progress = lambda done, total: None
+) -> Originals:
+    """Read and measure the originals.
+
+    A face is compared with all m faces of theirs, so that a match must be one that two people reach in at most `fpir / m` of
+    all comparisons, as the calibration has it: the least cosine of that, or the highest between two people there.
+
+    Parameters
+    ----------
+    folder
+        Of photos.
+    verifier
+        A calibration: its model and detector measure them.
+    fpir
+        How often a face of somebody else may be called one of theirs, in (0, 1).
+    progress
+        Called with photos done and in all.
+
+    Raises
+    ------
+    RunError
+        No photos there.
+    SchemaError
+        The calibration is of other weights.
+    """
+    origin = verifier.origin
+    column = f"{origin.model}.embedding"
+    if origin.sources.get(column) != models.card(origin.model).source:
+        raise SchemaError(
+            f"a calibration of {origin.sources.get(column)} was given; {origin.model} now is {models.card(origin.model).source}"
+        )
+    found = find_photos([folder])
+    if not found:
+        raise RunError(f"--originals: expected photos in {folder}; found none among {found.others} files")
+    measurer = InMemory(Settings(origin.detector, placed([origin.model], origin.detector)))
+    photos, unread = list[Original](), dict[str, str]()
+    for done, photo in enumerate(found, start=1):
+        try:
+            data = read_bytes(photo)
+            pixels = decode(data, max_pixels=MAX_PIXELS)
+        except PhotoError as error:
+            unread[photo.path] = error.why
+        else:
+            sha256 = hashlib.sha256(data).hexdigest()
+            faces = measurer.measure([pixels])
+            photos.append(Original(photo.path, sha256, pixels.shape[:2], coarse(pixels), faces, crops(pixels, faces.box)))
+        progress(done, len(found))
+    return originals(photos, origin.model, verifier.rates, fpir=fpir, unread=unread)
+
+
+def originals(
+    photos: Sequence[Original], model: str, rates: Rates, *, fpir: float, unread: Mapping[str, str] | None = None
+) -> Originals:
+    """Return measured photos as the originals of an audit; see `read_originals`."""
+    faces = concatenate([one.faces for one in photos]) if photos else None
+    values = np.empty((0, 1)) if faces is None else faces[f"{model}.embedding"].values
+    owner = np.repeat(np.arange(len(photos)), [len(one.faces) for one in photos])
+    kept = np.isfinite(values).all(1)
+    threshold = cut(rates, fpir / max(int(kept.sum()), 1))
+    return Originals(tuple(photos), unit(values[kept]), owner[kept], model, threshold, rates, unread or {})
+
+
+def cut(rates: Rates, wanted: float) -> float:
+    """Return the least score whose false match rate is at most the wanted one, or the least at which it is 0 in the data.
+
+    Examples
+    --------
+    >>> ends = np.zeros(3)
+    >>> cut(Rates(np.array([0.1, 0.5, 0.9]), np.array([1.0, 0.01, 0.0]), ends, ends, ends), 0.05)
+    0.5
+    """
+    fits = np.flatnonzero(rates.fmr <= wanted)
+    return float(rates.score[fits[0]]) if len(fits) else float(np.nextafter(rates.score[-1], np.inf))
+
+
+def coarse(pixels: np.ndarray) -> np.ndarray:
+    """Return gray values of a photo at 24 x 24, of mean 0 and variance 1; zeros of a photo of one colour."""
+    gray = cv2.cvtColor(cv2.resize(pixels, (LOOK, LOOK), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float64)
+    off = gray - gray.mean()
+    return np.asarray(off / max(off.std(), 1e-9) if off.std() > 1 else np.zeros_like(off))
+
+
+def crops(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return boxes of a photo, (n, 4), at 32 x 32, (n, 32, 32, 3) uint8; black where one lies outside."""
+    height, width = pixels.shape[:2]
+    found = np.zeros((len(box), FACE, FACE, 3), np.uint8)
+    for i, edges in enumerate(box):
+        x1, y1, x2, y2 = np.clip(np.rint(edges), 0, (width, height, width, height)).astype(int)
+        if x2 > x1 and y2 > y1:
+            found[i] = cv2.resize(pixels[y1:y2, x1:x2], (FACE, FACE), interpolation=cv2.INTER_AREA)
+    return found
+
+
+def as_it_was(pixels: np.ndarray, original: Original) -> np.ndarray:
+    """Return which faces of an original, (n,) bool, are to be seen in another photo as they were."""
+    now, before = (
+        one.reshape(len(one), -1).astype(np.float64) for one in (crops(pixels, _scaled(pixels, original)), original.crops)
+    )
+    off, then = now - now.mean(1, keepdims=True), before - before.mean(1, keepdims=True)
+    shared = (off * then).sum(1) / np.maximum(np.sqrt((off**2).sum(1) * (then**2).sum(1)), 1e-9)
+    return np.asarray((shared >= SAME_FACE) & (np.abs(now - before).mean(1) <= LEVELS))
+
+
+def hidden_faces(pixels: np.ndarray, original: Original) -> Faces:
+    """Return the faces of an original as places in an obscured photo, their points with them, to be measured there."""
+    factor = np.array([pixels.shape[1] / original.shape[1], pixels.shape[0] / original.shape[0]])
+    faces = original.faces
+    return Faces(faces.photo, _scaled(pixels, original), faces.landmarks * factor, faces.score)
+
+
+def _scaled(pixels: np.ndarray, original: Original) -> np.ndarray:
+    height, width = original.shape
+    return np.asarray(original.faces.box * np.tile([pixels.shape[1] / width, pixels.shape[0] / height], 2))
+
+
+def _as_wide(original: Original, shape: tuple[int, ...]) -> bool:
+    """Return whether a photo has the proportions of an original."""
+    return abs(np.log(original.shape[0] * shape[1] / (original.shape[1] * shape[0]))) < 0.02
+
+
+def same_place(box: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether a box lies where one of others does."""
+    return bool(len(others) and (overlap(box, others) >= SAME_PLACE).any())

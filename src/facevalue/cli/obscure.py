@@ -1,0 +1,111 @@
+"""`facevalue obscure`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facevalue.cli._options import Out, Quiet, Seed, Workers
+
+if TYPE_CHECKING:
+    from facevalue.annotate.obscured import Obscuring
+    from facevalue.annotate.obscured_folder import Given
+    from facevalue.data.manifest import Manifest
+
+
+def obscure(
+    paths: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs, lists (.txt, .csv).")],
+    out: Out,
+    region: Annotated[str, typer.Option(help="eye, lower, face, head; several with commas.")] = "face",
+    method: Annotated[str, typer.Option(help="solid, mean, pixelate, blur, noise, inpaint.")] = "solid",
+    strength: Annotated[
+        float | None, typer.Option(help="In shares of the face's size; higher hides more.", show_default="the method's own")
+    ] = None,
+    who: Annotated[str, typer.Option(help="all, or targets: those in --targets alone.")] = "all",
+    targets: Annotated[
+        Path | None, typer.Option(help="JSON: photo to boxes that are to be hidden in any case.", exists=True, dir_okay=False)
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder with a folder a person: these stay visible.", exists=True, file_okay=False)
+    ] = None,
+    if_unsure: Annotated[
+        str, typer.Option(help="No face, or none for sure: blank the picture, box (heads by bodies), or refuse to write it.")
+    ] = "blank",
+    detector: Annotated[
+        str, typer.Option(help="Names, with commas: what any of them finds is hidden.")
+    ] = "centerface,blazeface",
+    redo: Annotated[
+        Path | None, typer.Option(help="Manifest of an earlier run: hide its faces, find none.", exists=True, dir_okay=False)
+    ] = None,
+    rename: Annotated[bool, typer.Option("--rename", help="Number the files: names give away too.")] = False,
+    span: Annotated[str, typer.Option(help="Of films, keep these parts alone: 0:05-0:20,1:10-.")] = "",
+    clear: Annotated[
+        str, typer.Option(help="Of films, parts in which you vouch that nobody is: shown where no face is found.")
+    ] = "",
+    linger: Annotated[
+        float, typer.Option(help="Of films, s: so long a face is hidden before and after it is seen.", min=0)
+    ] = 0.5,
+    audio: Annotated[bool, typer.Option("--audio", help="Of films, keep the sound: voices give people away.")] = False,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Hide faces in photos and films, and everything beside the pixels; what is not surely covered is never passed through.
+
+    The record of what was done lies beside the folder, in OUT.record. Exit code 3: something was refused or could not be read.
+    Examples: `facevalue obscure photos/ -o shared`, `facevalue obscure photos/ --region eye,lower --method pixelate -o shared`.
+    """
+    from facevalue.annotate import engine
+    from facevalue.annotate.film_plan import Filming, read_spans
+    from facevalue.annotate.obscured import Obscuring
+    from facevalue.annotate.obscured_folder import obscure_folder
+    from facevalue.cli import _people, _show
+
+    settings = Obscuring(
+        _people.listed(region, "--region"), method, strength, seed, who, if_unsure, _people.listed(detector, "--detector")
+    )
+    filming = Filming(read_spans(span) if span else (), read_spans(clear) if clear else (), linger, audio)
+    given = replace(_given(settings, targets, keep, redo, quiet=quiet), filming=filming, rename=rename)
+    given = replace(given, workers=workers or engine.cores())
+    with _show.progress("obscuring", "photos and frames", quiet=quiet) as progress:
+        manifest = obscure_folder(paths, out, settings, given=given, progress=progress)
+    if not quiet:
+        _print(manifest, settings, out)
+    if {entry.status for entry in manifest.entries} & {"refused", "failed"}:
+        raise typer.Exit(3)
+
+
+def _given(settings: Obscuring, targets: Path | None, keep: Path | None, redo: Path | None, *, quiet: bool) -> Given:
+    """Read what the run is given, and fetch its models."""
+    from facevalue.annotate.allow_list import MODEL, read_allow_list
+    from facevalue.annotate.obscured_folder import Given, read_targets
+    from facevalue.cli import _show
+    from facevalue.data.manifest import read_manifest
+
+    if settings.who == "targets" and targets is None:
+        raise typer.BadParameter("--who targets needs --targets FILE")
+    if redo is None:
+        bodies = ["yolox_nano"] if settings.if_unsure == "box" else []
+        _show.prepare([*settings.detectors, "mesh", *bodies, *([MODEL] if keep else [])], quiet=quiet)
+    return Given(
+        None if targets is None else read_targets(targets),
+        None if keep is None else read_allow_list(keep),
+        None if redo is None else read_manifest(redo),
+    )
+
+
+def _print(manifest: Manifest, settings: Obscuring, out: Path) -> None:
+    """Print counts, what they rest on, and what the method does not do."""
+    from facevalue.annotate.obscured_folder import MANIFEST, record_folder
+    from facevalue.annotate.obscured_photos import summed
+    from facevalue.image.obscure import METHODS
+
+    for what, counts in summed(manifest).items():
+        print(f"{counts.pop('in')} {what} in: {', '.join(f'{n} {word}' for word, n in counts.items())}")
+    if warning := METHODS[settings.method].warning:
+        print(f"{settings.method}: {warning}")
+    print("A hidden face is not anonymity: body, clothes and place still tell. Prove it: facevalue leaks, facevalue frontier.")
+    print(f"photos: in {out}; what was done, not to be given away: {record_folder(out) / MANIFEST}")

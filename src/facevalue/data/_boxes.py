@@ -1,0 +1,227 @@
+"""Boxes of the ISO base media format, and the films in them: MP4, MOV, M4V, 3GP. Pictures in boxes: `_heif`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from facevalue.data._heif import items
+from facevalue.data._leftover import PLAIN_ENCODER, Damaged, Data, Leftover, carved, listed, text
+from facevalue.data._metadata import xmp
+from facevalue.data._walk import Box, boxes
+
+GROUPS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf", b"dinf", b"gmhd", b"tapt"))
+SKIPPED = (b"free", b"skip", b"wide")
+TIMED = {b"mvhd": 4, b"tkhd": 4, b"mdhd": 4}
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+STRUCTURE = frozenset(
+    (
+        b"ftyp styp sidx ssix mfra pdin mdat mvhd tkhd mdhd hdlr vmhd smhd nmhd sthd hmhd gmin dref stsd stts ctts cslg stss "
+        b"stsz stz2 stsc stco co64 sdtp sbgp sgpd subs elst mehd trex mfhd tfhd tfdt trun saiz saio stdp padb stsh tref "
+        b"clef prof enof load iods leva trep cprt_"
+    ).split()
+)
+TRACKS = {b"soun": "audio", b"text": "subtitles", b"sbtl": "subtitles", b"subt": "subtitles", b"clcp": "subtitles"}
+PICTURES = (b"vide", b"pict")
+PLAIN_NAMES = (b"", b"VideoHandler", b"SoundHandler", b"DataHandler", b"SubtitleHandler", b"PictureHandler", b"URLDataHandler")
+PLACES = (b"\xa9xyz", b"loci")
+COMPRESSOR = 50
+SLACK = 64
+
+
+@dataclass(slots=True)
+class Film:
+    """What is gathered over the boxes of a file."""
+
+    tracks: list[bytes] = field(default_factory=list)
+    samples: int = 0
+    media: list[tuple[int, int]] = field(default_factory=list)
+    fragments: bool = False
+    moov: bool = False
+    items: bool = False
+    used: list[tuple[int, int]] = field(default_factory=list)
+    timed: set[str] = field(default_factory=set)
+
+
+def boxed(data: Data) -> Iterator[Leftover]:
+    """Yield what a file of boxes holds beside its pixels.
+
+    Raises
+    ------
+    Damaged
+        A box reaches beyond the one that it lies in.
+    """
+    film, end = Film(), 0
+    for box in boxes(data, 0, len(data), loose=True):
+        if box.name == b"":
+            yield Leftover("trailing", f"{len(data) - box.start} bytes behind the last box")
+            yield from carved(data[box.start :], "behind the last box")
+            break
+        yield from _box(data, box, film)
+        end = box.end
+    if not film.moov and not film.items:
+        raise Damaged(f"the file of {len(data)} bytes has neither a film nor a picture in its {end} bytes of boxes")
+    yield from _whole(data, film)
+
+
+def _whole(data: Data, film: Film) -> Iterator[Leftover]:
+    """Yield what the boxes say together: tracks, times, and media that belong to nothing."""
+    if film.timed:
+        yield Leftover("time", f"made or changed: {listed(sorted(film.timed))}")
+    for handler in film.tracks:
+        if handler not in (*PICTURES, b"auxv"):
+            yield Leftover(TRACKS.get(handler, "data_track"), f"a track of {text(handler)}")
+    films = sum(handler in PICTURES for handler in film.tracks)
+    if films > 1 or (films and film.items):
+        yield Leftover("frames", f"{films} tracks of pictures" + (" beside a still one" if film.items else ""))
+    if b"auxv" in film.tracks:
+        yield Leftover("alpha", "a track of its own")
+    stored = sum(end - start for start, end in film.media)
+    if film.moov and not film.fragments and not film.items and stored - film.samples > SLACK:
+        yield Leftover("trailing", f"{stored - film.samples} of {stored} bytes of media belong to no track")
+    if film.items and not film.moov:
+        yield from _unused(data, film)
+
+
+def _unused(data: Data, film: Film) -> Iterator[Leftover]:
+    """Yield media that no item of a picture points to."""
+    lost = 0
+    for start, end in film.media:
+        reached = start
+        for at, stop in [*sorted(film.used), (end, end)]:
+            if reached < min(at, end) and data[reached : min(at, end)].strip(b"\0"):
+                lost += min(at, end) - reached
+                yield from carved(data[reached : min(at, end)], "media that nothing points to")
+            reached = max(reached, min(stop, end))
+    if lost:
+        yield Leftover("trailing", f"{lost} bytes of media that nothing points to")
+
+
+def _box(data: Data, box: Box, film: Film, above: bytes = b"") -> Iterator[Leftover]:
+    """Yield what one box holds."""
+    name, at, end = box.name, box.start, box.end
+    film.moov, film.fragments = film.moov or name == b"moov", film.fragments or name == b"moof"
+    if name in GROUPS:
+        for inner in boxes(data, at, end, depth=box.depth):
+            yield from _box(data, inner, film, name)
+    elif name == b"meta":
+        yield from _meta(data, box, film)
+    elif name == b"udta":
+        yield from _user_data(data, box, film)
+    elif name in SKIPPED:
+        if data[at:end].strip(b"\0"):
+            yield Leftover("padding", f"{text(name)} of {end - at} bytes")
+            yield from carved(data[at:end], text(name))
+    elif name == b"uuid":
+        yield from xmp(data[at + 16 : end], "uuid") if data[at : at + 16] == XMP_UUID else _other(box)
+    elif name in TIMED:
+        wide = data[at] == 1
+        if data[at + 4 : at + (20 if wide else 12)].strip(b"\0"):
+            film.timed.add(text(name))
+    elif name == b"prft":
+        film.timed.add("prft")
+    elif name == b"mdat":
+        film.media.append((at, end))
+    elif name == b"hdlr":
+        yield from _handler(data, box, film, above)
+    elif name == b"stsz":
+        film.samples += _samples(data, at, end)
+    elif name == b"stsd":
+        yield from _description(data, box, film)
+    elif name == b"tref":
+        kinds = [inner.name for inner in boxes(data, at, end, depth=box.depth)]
+        if b"chap" in kinds:
+            yield Leftover("chapters", "a track of chapters")
+    elif name not in STRUCTURE:
+        yield from _other(box)
+
+
+def _other(box: Box) -> Iterator[Leftover]:
+    yield Leftover("other", f"box {text(box.name)}, {box.end - box.start} bytes")
+
+
+def _handler(data: Data, box: Box, film: Film, above: bytes) -> Iterator[Leftover]:
+    """Yield the name that a track's handler has, where it is not a plain one; QuickTime counts its letters first."""
+    if above == b"mdia":
+        film.tracks.append(data[box.start + 8 : box.start + 12])
+    name = data[box.start + 24 : box.end].strip(b"\0")
+    if name and name[0] == len(name) - 1:
+        name = name[1:]
+    if above == b"mdia" and name.replace(b" ", b"") not in PLAIN_NAMES:
+        yield Leftover("text", "the name of a track's handler")
+
+
+def _samples(data: Data, at: int, end: int) -> int:
+    """Return the bytes of all samples of a track."""
+    size, count = (int.from_bytes(data[i : i + 4], "big") for i in (at + 4, at + 8))
+    if size:
+        return size * count
+    if at + 12 + 4 * count > end:
+        raise Damaged("the table of samples is cut short")
+    import array
+    import sys
+
+    sizes = array.array("I", data[at + 12 : at + 12 + 4 * count])
+    if sys.byteorder == "little":
+        sizes.byteswap()
+    return sum(sizes)
+
+
+def _description(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Yield the name of a compressor that a track of pictures carries."""
+    entry = box.start + 8
+    if film.tracks and film.tracks[-1] in PICTURES and entry + COMPRESSOR + 32 <= box.end:
+        first = entry + COMPRESSOR + 1
+        name = data[first : first + min(data[first - 1], 31)].strip(b"\0 ")
+        if name and not PLAIN_ENCODER.fullmatch(name):
+            yield Leftover("text", "the compressor's name")
+
+
+def _user_data(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Yield what a film says about itself: places, texts, chapters, and the lists inside."""
+    names = list[bytes]()
+    for inner in boxes(data, box.start, box.end, depth=box.depth, loose=True):
+        if inner.name == b"meta":
+            yield from _meta(data, inner, film)
+        elif inner.name in PLACES:
+            yield Leftover("gps", f"udta {text(inner.name)}")
+        elif inner.name == b"chpl":
+            yield Leftover("chapters", "udta chpl")
+        elif inner.name == b"XMP_":
+            yield from xmp(data[inner.start : inner.end], "udta")
+        elif inner.name == b"":
+            if data[inner.start : inner.end].strip(b"\0"):
+                yield Leftover("other", f"udta: {inner.end - inner.start} bytes")
+        else:
+            names.append(inner.name)
+            yield from carved(data[inner.start : inner.end], f"udta {text(inner.name)}")
+    if names:
+        yield Leftover("text", f"udta: {listed([text(name) for name in names])}")
+
+
+def _meta(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Yield what a box of metadata holds: the items of a still picture, or a list of a film's properties."""
+    start = box.start if data[box.start + 4 : box.start + 8] == b"hdlr" else box.start + 4
+    inner = {one.name: one for one in boxes(data, start, box.end, depth=box.depth)}
+    handler = inner.get(b"hdlr")
+    if handler is not None and data[handler.start + 8 : handler.start + 12] == b"pict":
+        film.items = True
+        yield from items(data, inner, film.used)
+        return
+    names = list[bytes]()
+    if b"keys" in inner:
+        keys = inner[b"keys"]
+        names += [data[one.start : one.end] for one in boxes(data, keys.start + 8, keys.end, depth=keys.depth)]
+    if b"ilst" in inner:
+        for one in boxes(data, inner[b"ilst"].start, inner[b"ilst"].end, depth=box.depth + 1):
+            names += [] if b"keys" in inner or one.name == b"covr" else [one.name]
+            if one.name == b"covr":
+                for part in boxes(data, one.start, one.end, depth=one.depth):
+                    yield Leftover("cover", f"ilst covr, {part.end - part.start} bytes", data[part.start + 8 : part.end])
+            else:
+                yield from carved(data[one.start : one.end], "ilst")
+    places = [text(name) for name in names if b"location" in name.lower() or name in PLACES]
+    if places:
+        yield Leftover("gps", f"meta {listed(places)}")
+    if told := [text(name) for name in names if name not in PLACES]:
+        yield Leftover("text", f"meta: {listed(told)}")

@@ -1,0 +1,295 @@
+"""Traces of a person in tables of any kind: which rows are theirs, and the table without these."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from facevalue.data.errors import SchemaError
+from facevalue.data.people import PERSON_COLUMNS
+from facevalue.data.photos import PATH_COLUMNS
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq", ".json", ".jsonl")
+# Columns that name somebody beside those that say whom a photo shows.
+WHOSE = (*PERSON_COLUMNS, "id", "member", "node")
+BOTH = (("ego", "alter"), ("row", "col"), ("source", "target"), ("from", "to"))
+SHOWN = (*PATH_COLUMNS, "query")
+SHAS = ("photo", "sha256")
+FINDINGS = frozenset(("study", "measure", "group", "value"))
+SHA = re.compile(r"[0-9a-f]{64}")
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
+MARK = "\ufeff"
+
+
+def nothing(path: str, place: str) -> bool:
+    """Return False: no register names a photo."""
+    return False
+
+
+@dataclass(slots=True)
+class Theirs:
+    """What is known of a person's photos; it grows while tables are read.
+
+    Parameters
+    ----------
+    person
+        Their id.
+    named
+        What tells of a path and a place whether a register of consent names it as theirs.
+    photos
+        sha256 of their photos.
+    paths
+        Paths of their photos as tables write them, with the folders of these tables.
+    """
+
+    person: str
+    named: Callable[[str, str], bool] = nothing
+    photos: set[str] = field(default_factory=set)
+    paths: dict[str, set[Path]] = field(default_factory=dict)
+
+    def named_by(self, path: str, place: str = "") -> bool:
+        """Return whether a path says itself whose it is: by a folder, by its name, or by the register.
+
+        Examples
+        --------
+        >>> ann = Theirs("ann")
+        >>> [ann.named_by(path) for path in ("ann/1.jpg", "staff/ann/2.jpg", "ann.jpg", "anna/1.jpg", "bob/ann.jpg")]
+        [True, True, True, False, False]
+        """
+        whole = PurePosixPath(path)
+        names = (*whole.parts[:-1], *map(str, whole.parents)) if whole.parts[:-1] else (whole.stem,)
+        return self.person in names or self.named(path, place)
+
+    def shows(self, path: str, folder: Path) -> bool:
+        """Return whether a path of a table in a folder is of a photo of theirs."""
+        if self.named_by(path):
+            return True
+        return any(at == folder or at in folder.parents or folder in at.parents for at in self.paths.get(path, ()))
+
+    def holds(self, cells: Mapping[str, Any], folder: Path) -> bool:
+        """Return whether a row, cells by column in lower case, is theirs."""
+        words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str | int) and cell != ""}
+        pairs = (pair for pair in BOTH if set(pair) <= set(cells))
+        if any(self._is(words.get(name, "")) for name in (*WHOSE, *itertools.chain(*pairs))):
+            return True
+        if set(cells) >= FINDINGS and words.get("group") == self.person:
+            return True
+        if any(words.get(name) in self.photos for name in SHAS):
+            return True
+        return any(name in words and not SHA.fullmatch(words[name]) and self.shows(words[name], folder) for name in SHOWN)
+
+    def learn(self, cells: Mapping[str, Any], folder: Path) -> None:
+        """Take in what a row of theirs says: which bytes, and which path, their photo has."""
+        words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str)}
+        whose = any(self._is(words.get(name, "")) for name in PERSON_COLUMNS)
+        shown = [words[name] for name in PATH_COLUMNS if name in words and not SHA.fullmatch(words[name])]
+        known = {words[name] for name in SHAS if SHA.fullmatch(words.get(name, ""))}
+        if whose or self.photos & known or any(self.shows(path, folder) for path in shown):
+            self.photos |= known
+            for path in shown:
+                self.paths.setdefault(path, set()).add(folder)
+
+    def _is(self, word: str) -> bool:
+        return self.person in (word, word.rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How many rows of a table are theirs, how many others', and the table without theirs; None where none is."""
+
+    removed: int
+    left: int
+    data: bytes | None = None
+
+
+def rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a table as cells by column in lower case, of a parquet only those of text and whole numbers.
+
+    Raises
+    ------
+    SchemaError
+        It cannot be read.
+    """
+    if path.suffix.lower() in (".parquet", ".pq"):
+        yield from _parquet_rows(path)
+    elif path.suffix.lower() in (".csv", ".tsv"):
+        yield from (cells for cells, _ in _lines(path, path.read_bytes())[1])
+    else:
+        yield from (row for row in _json_rows(read_value(path)))
+
+
+def without(path: Path, theirs: Theirs) -> Rows:
+    """Return a table without the rows of a person; rows of others in text stay as they are written.
+
+    Raises
+    ------
+    SchemaError
+        It cannot be read.
+    """
+    suffix = path.suffix.lower()
+    made = _parquet if suffix in (".parquet", ".pq") else _separated if suffix in (".csv", ".tsv") else _objects
+    return made(path, theirs)
+
+
+def _lines(path: Path, raw: bytes) -> tuple[str, list[tuple[dict[str, str], str]]]:
+    """Return the line of names as it is written, and each row's cells with its lines; no rows of what is no table."""
+    text = raw.decode("utf-8", "surrogateescape")
+    lines = LINE.findall(text.removeprefix(MARK))
+    first = lines[0] if lines else ""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if first.count(";") > first.count(",") else ","
+    reader, found = csv.reader(lines, delimiter=delimiter), list[tuple[dict[str, str], str]]()
+    try:
+        names = [name.strip().lower() for name in next(reader, [])]
+        head = at = reader.line_num
+        for cells in reader:
+            found.append((dict(zip(names, cells, strict=False)), "".join(lines[at : reader.line_num])))
+            at = reader.line_num
+    except csv.Error as error:
+        raise SchemaError(f"{path}: expected a table; it cannot be read: {error}") from error
+    return MARK * text.startswith(MARK) + "".join(lines[:head]), found
+
+
+def _separated(path: Path, theirs: Theirs) -> Rows:
+    head, rows = _lines(path, path.read_bytes())
+    kept = [written for cells, written in rows if not theirs.holds(cells, path.parent)]
+    if len(kept) == len(rows):
+        return Rows(0, len(rows))
+    return Rows(len(rows) - len(kept), len(kept), (head + "".join(kept)).encode("utf-8", "surrogateescape"))
+
+
+def read_value(path: Path) -> Any:
+    """Return what a JSON file holds, of JSON lines a list; SchemaError where it is none."""
+    text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    try:
+        if path.suffix.lower() == ".jsonl":
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SchemaError(f"{path}: expected JSON, it cannot be read: {error}") from error
+
+
+def _json_rows(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a list, of an object by their keys, and of the lists right below it."""
+    if isinstance(value, list):
+        yield from ({str(k).lower(): v for k, v in row.items()} for row in value if isinstance(row, dict))
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            if isinstance(entry, dict):
+                yield {"path": key, **{str(k).lower(): v for k, v in entry.items()}}
+            elif isinstance(entry, list):
+                yield from _json_rows(entry)
+
+
+def _objects(path: Path, theirs: Theirs) -> Rows:
+    """Return JSON without objects of theirs: of a list, of an object by their keys, of the lists right below it."""
+    value, removed, left = read_value(path), 0, 0
+
+    def kept(rows: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[Any]:
+        nonlocal removed, left
+        some = []
+        for entry, cells in rows:
+            gone = bool(cells) and theirs.holds(cells, path.parent)
+            removed, left = removed + gone, left + (not gone)
+            some += [] if gone else [entry]
+        return some
+
+    def of_list(rows: list[Any]) -> list[Any]:
+        return kept((row, {str(k).lower(): v for k, v in row.items()} if isinstance(row, dict) else {}) for row in rows)
+
+    if isinstance(value, list):
+        value = of_list(value)
+    elif isinstance(value, dict):
+        entries = [(key, {"path": key} | ({} if not isinstance(v, dict) else v)) for key, v in value.items()]
+        names = kept((key, cells if isinstance(value[key], dict) else {}) for key, cells in entries)
+        value = {key: of_list(value[key]) if isinstance(value[key], list) else value[key] for key in names}
+    if not removed:
+        return Rows(0, left)
+    if path.suffix.lower() == ".jsonl":
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in value)
+    else:
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    return Rows(removed, left, text.encode("utf-8", "surrogateescape"))
+
+
+def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            names = _text_columns(file.schema_arrow)
+            for batch in file.iter_batches(columns=names):
+                columns = [column.to_pylist() for column in batch.columns]
+                yield from (dict(zip(map(str.lower, names), row, strict=True)) for row in zip(*columns, strict=True))
+    except (OSError, pa.ArrowException) as error:
+        raise SchemaError(f"{path}: expected parquet, got something else ({str(error).splitlines()[0]})") from error
+
+
+def _text_columns(schema: Any) -> list[str]:
+    import pyarrow as pa
+
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
+    return [entry.name for entry in schema if any(kind(entry.type) for kind in kinds) and entry.name.lower() in _READ]
+
+
+_READ = frozenset((*WHOSE, *itertools.chain(*BOTH), *SHOWN, *SHAS, *FINDINGS))
+
+
+def _parquet(path: Path, theirs: Theirs) -> Rows:
+    """Return a parquet without their rows, its groups of rows and what its schema says kept."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    gone = [theirs.holds(cells, path.parent) for cells in _parquet_rows(path)]
+    if not any(gone):
+        return Rows(0, len(gone))
+    sink, at = io.BytesIO(), 0
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(sink, file.schema_arrow, compression="zstd") as writer:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            writer.write_table(table.filter(pa.array([not one for one in gone[at : at + len(table)]], pa.bool_())))
+            at += len(table)
+    return Rows(sum(gone), len(gone) - sum(gone), sink.getvalue())
+
+
+def holds_photos(path: Path) -> bool:
+    """Return whether a table is a parquet with a column of bytes: the photos themselves."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if path.suffix.lower() not in (".parquet", ".pq"):
+        return False
+    kinds = [entry.type.field("bytes").type if _is_struct(entry.type) else entry.type for entry in pq.read_schema(path)]
+    return any(kind in (pa.binary(), pa.large_binary(), pa.binary_view()) for kind in kinds)
+
+
+def _is_struct(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
+
+
+def mentions(text: bytes, words: Iterable[str]) -> bool:
+    """Return whether any of some words stands as a word in a text.
+
+    Examples
+    --------
+    >>> [mentions(text, ["ann"]) for text in (b"of ann, 7", b"anna", b"ann-lee")]
+    [True, False, False]
+    """
+    some = "|".join(map(re.escape, words))
+    return re.search(rf"(?<![\w-])(?:{some})(?![\w-])", text.decode("utf-8", "replace")) is not None
+
+
+def names_any(items: Sequence[str], theirs: Theirs) -> bool:
+    """Return whether any of the names of faces is of a photo of theirs: its path, or the end of it, with or without suffix."""
+    known = set(theirs.paths)
+    ends = known | {PurePosixPath(path).name for path in known} | {PurePosixPath(path).stem for path in known}
+    return any(str(item) in ends or theirs.named_by(str(item)) for item in items)

@@ -1,0 +1,371 @@
+"""Privacy: whom obscured photos still give away, and what can still be read in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from facevalue.data.errors import RunError, SchemaError, WrongShape
+from facevalue.data.findings import Findings
+from facevalue.data.people import People
+from facevalue.stats.calibration import check_level
+from facevalue.stats.disparity import labels_test
+from facevalue.stats.fairness import range_spread
+from facevalue.stats.multiplicity import adjusted_p_values
+from facevalue.studies.attacks import ATTACKS, Attacker, attacks
+from facevalue.studies.attributes_left import attributes_left
+from facevalue.studies.resampled import Crowd, Means, Measure, count, nothing
+
+STUDY, CLEAN = "privacy", "as they are"
+RESAMPLES, PERMUTATIONS, LEAST = 1000, 999, 10
+OF_GROUPS = ("tar", "rank1", "detected")
+# Of photos as they are these are 1 by what they say.
+SAME = ("_retained", "_agreement")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """The photos of people, row by row, obscured in one way.
+
+    Parameters
+    ----------
+    method, region, strength
+        "pixelate", "face", 0.1.
+    embeddings : (n, d) float
+        Of the chip cut where the CLEAN photo has its landmarks: an attacker may know where the face was.
+    restored : (n, d) float
+        The same after the obscuring was reversed; NaN where it was not.
+    found : (n,) bool
+        Whether a second detector still finds the face.
+    covered : (n,) float
+        Share of the clean photo's landmarks that lie under the mask, in [0, 1]; NaN where there are none.
+    attributes
+        By column, as "attributes.gender": distributions (n, k), or numbers (n,), measured on the obscured photo.
+    """
+
+    method: str
+    region: str
+    strength: float
+    embeddings: np.ndarray
+    restored: np.ndarray
+    found: np.ndarray
+    covered: np.ndarray
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.embeddings)
+        parts = {"restored": (self.restored, shape), "found": (self.found, shape[:1]), "covered": (self.covered, shape[:1])}
+        for name, (part, wanted) in parts.items():
+            if len(shape) != 2 or np.shape(part) != wanted:
+                raise WrongShape(f"{self.name}: {name} has shape {np.shape(part)}, expected {wanted}; embeddings {shape}")
+        for name, values in self.attributes.items():
+            if np.shape(values)[:1] != shape[:1]:
+                raise WrongShape(f"{self.name}: {name} has {np.shape(values)[:1]} rows, expected {shape[0]}")
+
+    @property
+    def name(self) -> str:
+        """Its name in findings: "pixelate face 0.1", or "as they are"."""
+        return self.method if self.method == CLEAN else f"{self.method} {self.region} {self.strength:g}"
+
+    def __getitem__(self, rows: Any) -> Condition:
+        """Return the photos of a mask, a slice or an index array."""
+        arrays = {name: np.asarray(getattr(self, name))[rows] for name in ("embeddings", "restored", "found", "covered")}
+        return replace(self, **arrays, attributes={name: np.asarray(it)[rows] for name, it in self.attributes.items()})
+
+
+def privacy(
+    people: People,
+    conditions: Sequence[Condition],
+    model: str,
+    *,
+    fmr: float = 1e-3,
+    groups: Mapping[str, np.ndarray] | None = None,
+    allow_small: bool = False,
+    level: float,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Findings:
+    """Return whom each condition gives away, and what it leaves to be read, a row a measure; the condition is the `group`.
+
+    Of "as they are": photos, people, pairs_different (of clean photos of different people), threshold (the least cosine at
+    which at most `fmr` of them match) and fmr, that at it. Of each condition:
+
+    - naive_tar, naive_tar_refit, naive_rank1: obscured photos against clean OTHER photos of the same people: share at or above
+      the threshold; the same at a threshold chosen on obscured against clean photos of different people, as an attacker
+      would; share whose best match is their person, of several best a share. rank1_chance: what guessing would find.
+    - same_photo_tar, same_photo_tar_refit, same_photo_rank1: against the clean photo that it was made of
+    - gallery_tar, gallery_rank1: against other photos obscured alike, at a threshold chosen on them
+    - parrot_tar, parrot_rank1: the same by a head that was trained on obscured photos of people who are not compared
+    - reversal_tar, reversal_tar_refit, reversal_rank1: as naive, after reversing
+    - tar, rank1: the largest of all attacks but same_photo, which its method names; its interval has the largest ends
+    - naive_fmr: share of pairs of different people that match at the threshold
+    - detected, covered, covered_min: share of photos in which a second detector finds the face; mean and least share of
+      landmarks under the mask
+    - A_f1, A_balanced_accuracy, A_retained and so on of attributes: see `attributes_left`
+
+    Every person weighs the same, but for F1 and balanced accuracy, where every photo does. Groups "CONDITION / sex: female":
+    tar, rank1, detected and attributes of these people, at the threshold of all. "CONDITION / sex": tar_gap and so on, the
+    largest gap between groups, and tar_gap_adjusted_p of no difference, over all conditions, measures and groupings.
+
+    Parameters
+    ----------
+    people
+        n clean photos.
+    conditions
+        Of the same photos, row by row; one whose method is "as they are" replaces that which is added.
+    model
+        Whose embeddings they are.
+    fmr
+        The false match rate, in (0, 1).
+    groups
+        By the name of a grouping, as "sex": the group of each photo, (n,) str, one a person; "" for none.
+    allow_small
+        Whether fewer than 30 / fmr pairs of different people's photos will do.
+    level
+        Of the intervals, in (0, 1).
+    seed
+        Of the draws of people, of folds and of permutations.
+    progress
+        Called with conditions done and in all.
+
+    Raises
+    ------
+    RunError
+        Fewer than two people, or too few pairs.
+    WrongShape
+        A condition or grouping of another number of photos.
+    SchemaError
+        Two conditions of one name, or a person in two groups of a grouping.
+
+    References
+    ----------
+    McPherson, Shokri, Shmatikov, Defeating image obfuscation with deep learning, arXiv 1609.00408 (parrot); Newton, Sweeney,
+    Malin, Preserving privacy by de-identifying face images, IEEE TKDE 17, 2005 (naive, parrot, reversal); Hasan et al.,
+    Presentation attacks and unequal protection, arXiv 2301.05012 (groups).
+    """
+    check_level(level)
+    kept = _checked(people, conditions, model, groups or {})
+    seen, names = people[kept], np.unique(people.person[kept].astype(str))
+    person = np.searchsorted(names, seen.person.astype(str))
+    crowd = Crowd.of(len(names), level=level, seed=seed, resamples=RESAMPLES)
+    pairs = _enough(person, fmr, allow_small)
+    attacker = Attacker.of(seen.embedding(model), person, crowd, fmr=fmr, seed=seed)
+    of_people = {name: _by_person(np.asarray(of)[kept], person, name) for name, of in (groups or {}).items()}
+    parts, told = [condition[kept] for condition in conditions], _Told(seen, person, attacker, of_people, seed)
+    if CLEAN not in [part.name for part in parts]:
+        parts.insert(0, _clean(seen, model, parts))
+    rows, tests = list(_calibration(attacker, pairs, fmr)), list[dict[str, Any]]()
+    for done, part in enumerate(parts):
+        progress(done, len(parts))
+        more, tested = told.rows(part)
+        rows += more
+        tests += tested
+    progress(len(parts), len(parts))
+    adjusted = adjusted_p_values(np.array([test["value"] for test in tests]))
+    rows += [test | {"value": float(p)} for test, p in zip(tests, adjusted, strict=True)]
+    run = f"{people.faces[f'{model}.embedding'].source}, fmr {fmr:g}, seed {seed}"
+    return Findings.from_rows([{"study": STUDY, "run": run} | row for row in rows])
+
+
+def _checked(people: People, conditions: Sequence[Condition], model: str, groups: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return which photos can be compared, (n,) bool."""
+    kept, n = people.usable(model), len(people)
+    for what, count_ in [(c.name, len(c.found)) for c in conditions] + [(g, len(of)) for g, of in groups.items()]:
+        if count_ != n:
+            raise WrongShape(f"{what}: expected {n} photos, as the clean ones are; got {count_}")
+    names = [condition.name for condition in conditions]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SchemaError(f"expected conditions of different names; {sorted(twice)[0]!r} is there twice")
+    if len(np.unique(people.person[kept].astype(str))) < 2:
+        raise RunError(f"expected photos of two people or more that {model} can compare; got {kept.sum()} of {n} photos")
+    return kept
+
+
+def _enough(person: np.ndarray, fmr: float, allow_small: bool) -> tuple[int, int]:
+    """Return how many pairs of photos of different people there are, and how many are needed; refuse fewer."""
+    counts = np.bincount(person)
+    pairs, needed = int((len(person) ** 2 - (counts**2).sum()) // 2), math.ceil(30 / fmr - 1e-9)
+    if pairs < needed and not allow_small:
+        raise RunError(
+            f"expected {needed:,} pairs of photos of different people or more, to know a false match rate of {fmr:g}; got "
+            f"{pairs:,}: give more people, a higher rate, or allow so few (--allow-small)"
+        )
+    return pairs, needed
+
+
+def _clean(people: People, model: str, conditions: Sequence[Condition]) -> Condition:
+    """Return the photos as they are as a condition; no second detector has seen them."""
+    embeddings = people.embedding(model)
+    columns = dict.fromkeys(column for condition in conditions for column in condition.attributes)
+    nowhere = np.full(len(people), np.nan)
+    attributes = {column: people.faces[column].values for column in columns}
+    return Condition(CLEAN, "", 0.0, embeddings, np.full(embeddings.shape, np.nan), nowhere, nowhere, attributes)
+
+
+def _by_person(groups: np.ndarray, person: np.ndarray, name: str) -> np.ndarray:
+    """Return the group of each person, (p,) str."""
+    pairs = np.unique(np.stack([person.astype(str), groups.astype(str)]), axis=1)
+    who, times = np.unique(pairs[0], return_counts=True)
+    if (times > 1).any():
+        raise SchemaError(f"groups {name!r}: expected one group a person; {(times > 1).sum()} people are in several")
+    found = np.empty(len(who), object)
+    found[person] = groups.astype(str)
+    return found.astype(str)
+
+
+def _calibration(attacker: Attacker, pairs: tuple[int, int], fmr: float) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the threshold."""
+    n, row = len(attacker.person), {"group": CLEAN}
+    yield row | {"measure": "photos"} | count(n, n)
+    yield row | {"measure": "people"} | count(attacker.crowd.draws.shape[1], n)
+    yield row | {"measure": "pairs_different"} | count(pairs[0], n)
+    note = "order statistic" if pairs[0] >= pairs[1] else f"insufficient: needs {pairs[1]:,} pairs, has {pairs[0]:,}"
+    yield row | {"measure": "threshold"} | count(attacker.threshold(), pairs[0]) | {"method": note}
+    found = attacker.false_matches(attacker.clean)
+    yield row | {"measure": "fmr"} | found | {"method": found["method"] if pairs[0] >= pairs[1] else note}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """Makes the rows of a condition."""
+
+    people: People
+    person: np.ndarray
+    attacker: Attacker
+    groups: Mapping[str, np.ndarray]
+    seed: int
+
+    def rows(self, condition: Condition) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of a condition, and those of its tests, not yet adjusted."""
+        found, not_made = attacks(self.attacker, condition.embeddings, condition.restored)
+        of_photos = {"detected": condition.found, "covered": condition.covered}
+        found |= {name: Means(self._means(np.asarray(it, np.float64))) for name, it in of_photos.items()}
+        read = list(attributes_left(self.people, self.person, condition.attributes))
+        if condition.method == CLEAN:
+            read = [it for it in read if not it[0].endswith(SAME)]
+        found |= {name: measure for name, measure, _ in read}
+        against = {name: f"against {it}" for name, _, it in read}
+        rows = self._all(condition, found, not_made, against)
+        tests = list[dict[str, Any]]()
+        for grouping, of in self.groups.items():
+            more, tested = self._grouped(f"{condition.name} / {grouping}", of, found, [name for name, *_ in read])
+            rows += more
+            tests += tested
+        return rows, tests
+
+    def _all(
+        self, condition: Condition, found: dict[str, Measure], not_made: Mapping[str, str], against: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """Return the rows over all people."""
+        named = {name: self.attacker.crowd.row(measure) for name, measure in found.items()}
+        chance = named["rank1_chance"]
+        named["rank1_chance"] = count(chance["value"], chance["n"])
+        named |= {f"{attack}_{kind}": nothing(why) for attack, why in not_made.items() for kind in ("tar", "rank1")}
+        named = {kind: _worst(named, kind) for kind in ("tar", "rank1")} | named
+        named["naive_fmr"] = self.attacker.false_matches(condition.embeddings)
+        least = condition.covered[np.isfinite(condition.covered)]
+        named["covered_min"] = count(least.min(), len(least)) if len(least) else nothing("nobody to tell of")
+        for name, told in against.items():
+            named[name]["method"] += f", {told}"
+        return [{"group": condition.name, "measure": name} | row for name, row in named.items()]
+
+    def _grouped(
+        self, group: str, of: np.ndarray, found: Mapping[str, Measure], read: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of each group of people and of the gaps between them, and of the tests of no gap."""
+        values = [value for value in np.unique(of) if value]
+        crowd, rows = self.attacker.crowd, list[dict[str, Any]]()
+        inside = {value: of == value for value in values}
+        shown = [
+            name for name in found if name.endswith(("_tar", "_tar_refit", "_rank1")) or name in read or name == "detected"
+        ]
+        for value, own in inside.items():
+            cells = {name: crowd.row(found[name], own) for name in shown}
+            cells = {kind: _worst(cells, kind) for kind in ("tar", "rank1")} | cells
+            few = nothing(f"fewer than {LEAST} people") | {"n": int(own.sum())}
+            kept = [name for name in cells if name in OF_GROUPS or name in read]
+            rows += [
+                {"group": f"{group}: {value}", "measure": name} | (cells[name] if own.sum() >= LEAST else few) for name in kept
+            ]
+        large = {value: own for value, own in inside.items() if own.sum() >= LEAST}
+        if len(large) < 2:
+            return rows, []
+        gaps = [self._gap(name, measure, large) for name, measure in self._compared(found, read).items()]
+        rows += [{"group": group} | gap for gap, _ in gaps]
+        return rows, [{"group": group} | test for _, test in gaps]
+
+    def _compared(self, found: Mapping[str, Measure], read: Sequence[str]) -> dict[str, Measure]:
+        """Return the measures whose gaps are told: of tar and rank1 those of the worst attack on all people."""
+        crowd = self.attacker.crowd
+        worst = {
+            kind: _worst_name({name: crowd.row(it) for name, it in found.items() if _is(name, kind)}, kind)
+            for kind in ("tar", "rank1")
+        }
+        named = {kind: found[name] for kind, name in worst.items() if name}
+        return named | {"detected": found["detected"]} | {name: found[name] for name in read if name.endswith("_f1")}
+
+    def _gap(self, name: str, measure: Measure, groups: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the row of the largest gap between groups, and that of its test."""
+        crowd = self.attacker.crowd
+        drawn = np.stack([measure.drawn(crowd.draws, own) for own in groups.values()], axis=1)
+        spread = range_spread(drawn[0], drawn[1:], level=crowd.level)
+        high = max(spread.high, _apart([crowd.row(measure, own) for own in groups.values()]))
+        shares, of = measure.shares, np.zeros(len(measure.shares), int)
+        for number, own in enumerate(groups.values(), 1):
+            of[own] = number
+        known = (of > 0) & ~np.isnan(shares)
+        ends = {"value": spread.value, "low": spread.low, "high": high, "n": int(known.sum())}
+        level = math.nan if math.isnan(spread.low) else crowd.level
+        gap = ends | {"measure": f"{name}_gap", "level": level, "method": "simultaneous, bootstrap over people"}
+        p = _no_gap(shares[known], of[known], self.seed)
+        test = {"measure": f"{name}_gap_adjusted_p", "low": math.nan, "high": math.nan, "level": math.nan, "n": ends["n"]}
+        return gap, test | {"value": p, "method": "groups permuted over people, BH"}
+
+    def _means(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of each person's photos, (1, p)."""
+        known, people = np.isfinite(values), self.attacker.crowd.draws.shape[1]
+        with np.errstate(invalid="ignore"):
+            sums, counts = (np.bincount(self.person[known], w, people) for w in (values[known], None))
+            return np.asarray(sums / counts)[None]
+
+
+def _apart(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return how far groups may lie apart of which one has few hits or misses: -inf where none has."""
+    rare = [i for i, row in enumerate(rows) if "wilson" in row["method"]]
+    pairs = [(i, j) for i in range(len(rows)) for j in range(len(rows)) if i != j and (i in rare or j in rare)]
+    return max((float(rows[i]["high"] - rows[j]["low"]) for i, j in pairs), default=-math.inf)
+
+
+def _no_gap(shares: np.ndarray, of: np.ndarray, seed: int) -> float:
+    """Return p of no difference between groups: the least of those of each against the rest, times their number."""
+    if not len(shares) or np.ptp(shares) < 1e-12:
+        return 1.0 if len(shares) else math.nan
+    names, p = labels_test(shares, np.ones(len(shares)), of, seed=seed, permutations=PERMUTATIONS)
+    return float(min(1.0, np.nanmin(p) * (len(names) if len(names) > 2 else 1))) if np.isfinite(p).any() else math.nan
+
+
+def _is(name: str, kind: str) -> bool:
+    """Return whether a measure is an attack's, of a kind: "tar" or "rank1"; linkage of the same photo is none."""
+    attack, _, rest = name.partition("_")
+    return attack in ATTACKS and rest.removesuffix("_refit") == kind
+
+
+def _worst_name(rows: Mapping[str, Mapping[str, Any]], kind: str) -> str | None:
+    known = [name for name, row in rows.items() if _is(name, kind) and not math.isnan(row["value"])]
+    return max(known, key=lambda name: float(rows[name]["value"])) if known else None
+
+
+def _worst(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
+    """Return the row of the attack that finds most; its ends are the largest of all attacks'."""
+    name = _worst_name(rows, kind)
+    if name is None:
+        return nothing("nobody to tell of")
+    ends = {
+        end: max(row[end] for other, row in rows.items() if _is(other, kind) and not math.isnan(row[end]))
+        for end in ("low", "high")
+    }
+    return {**rows[name], **ends, "method": f"{name}: {rows[name]['method']}"}
