@@ -60,9 +60,9 @@ def test_each_of_the_three_paths_is_obeyed(given):
         expected, known = heat_maps(JOINTS[None], np.array([shape]))
         saved = np.load(given[2] / f"{name}.npy")
         assert (saved.shape, saved.dtype) == ((18, 25, 25), np.float32)
-        np.testing.assert_array_equal(saved, expected[0])
+        np.testing.assert_allclose(saved, expected[0], atol=1e-6)
         maps, seen = read_maps(given[2] / f"{name}.npy")
-        np.testing.assert_array_equal(maps, expected[0])
+        np.testing.assert_array_equal(maps, saved)
         np.testing.assert_array_equal(seen, known[0])
 
 
@@ -84,11 +84,12 @@ def test_sigma_and_paper_exact_change_the_spots(given):
     crops, poses, out = given
     run(*options(crops, poses, out / "wide"), "--sigma", 4, "--quiet")
     expected, _ = heat_maps(JOINTS[None], np.array([(64, 32)]), sigma=4)
-    np.testing.assert_array_equal(np.load(out / "wide/6383_1_3.npy"), expected[0])
+    np.testing.assert_allclose(np.load(out / "wide/6383_1_3.npy"), expected[0], atol=1e-6)
     done = run(*options(crops, poses, out / "theirs"), "--paper-exact", "--quiet")
     assert done.stdout == ""
     theirs = np.load(out / "theirs/6383_1_3.npy")
-    np.testing.assert_array_equal(theirs, heat_maps(JOINTS[None], np.array([(64, 32)]), paper_exact=True)[0][0])
+    plain, _ = heat_maps(JOINTS[None], np.array([(64, 32)]), paper_exact=True)
+    np.testing.assert_allclose(theirs, plain[0], atol=1e-6)
     # what was not detected: nothing, with its flag; as published, everything
     assert (theirs[5] == 1).all()
     assert not read_maps(out / "theirs/6383_1_3.npy")[1][5]
@@ -106,7 +107,7 @@ def test_openpose_and_crops_in_folders(tmp_path):
     rows = map_crops(tmp_path / "crops", tmp_path / "poses", tmp_path / "out")
     assert [(row.id, row.why, row.persons) for row in rows] == [("a/one", "", 1), ("a/two", "no_person", 0)]
     expected, _ = heat_maps(coco18(joints, "body25")[None], np.array([(64, 32)]))
-    np.testing.assert_array_equal(np.load(tmp_path / "out/a/one.npy"), expected[0])
+    np.testing.assert_allclose(np.load(tmp_path / "out/a/one.npy"), expected[0], atol=1e-6)
 
 
 def test_what_cannot_be_mapped_is_one_line(given, tmp_path):
@@ -124,7 +125,7 @@ def test_what_cannot_be_mapped_is_one_line(given, tmp_path):
 
 @pytest.mark.shared
 def test_movenet_finds_the_joints_itself(tmp_path, mirror, shared):
-    photo = next((shared / "data/london/photos").glob("*_03.jpg"))
+    photo = next((shared / "data/london/photos/neutral").glob("*_03.jpg"))
     (tmp_path / "crops").mkdir()
     (tmp_path / "crops/face.jpg").write_bytes(photo.read_bytes())
     done = run(*options(tmp_path / "crops", "movenet", tmp_path / "maps"))

@@ -75,7 +75,11 @@ def exif_block(pixels: np.ndarray | None = None, *, gps: bool = True, makernote:
     thumb = b"" if pixels is None else small(pixels)
     main = [(271, 2, b"Maker\0"), *([(34665, 4, b"EXIF")] if makernote else []), *([(34853, 4, b"GPS ")] if gps else [])]
     parts: list[tuple[str, list[tuple[int, int, bytes]]]] = [("main", main)]
-    parts += [("thumb", [(259, 3, struct.pack(">H", 6)), (513, 4, b"JPEG"), (514, 4, struct.pack(">I", len(thumb)))])] if thumb else []
+    parts += (
+        [("thumb", [(259, 3, struct.pack(">H", 6)), (513, 4, b"JPEG"), (514, 4, struct.pack(">I", len(thumb)))])]
+        if thumb
+        else []
+    )
     parts += [("EXIF", [(37500, 7, makernote)])] if makernote else []
     parts += [("GPS ", [(1, 2, b"N\0"), (2, 5, struct.pack(">6I", 52, 1, 30, 1, 0, 1))])] if gps else []
     starts, at = {}, 8
@@ -464,13 +468,13 @@ def mov_chapters(p: np.ndarray) -> bytes:
 
 
 # What the pixels of a TIFF need, and in our words what a group or a tag of exiftool is.
-TIFF_STRUCTURE = {
-    *(
-        "ImageWidth ImageHeight BitsPerSample Compression PhotometricInterpretation StripOffsets SamplesPerPixel RowsPerStrip "
-        "StripByteCounts XResolution YResolution ResolutionUnit PlanarConfiguration SubfileType SampleFormat FillOrder "
-        "ExtraSamples Predictor Orientation NewSubfileType"
-    ).split(),
-}
+TIFF_STRUCTURE = frozenset(
+    (
+        *("ImageWidth", "ImageHeight", "BitsPerSample", "Compression", "PhotometricInterpretation", "StripOffsets"),
+        *("SamplesPerPixel", "RowsPerStrip", "StripByteCounts", "XResolution", "YResolution", "ResolutionUnit"),
+        *("PlanarConfiguration", "SubfileType", "SampleFormat", "FillOrder", "ExtraSamples", "Predictor", "Orientation"),
+    )
+)
 GROUPS = {
     "ExifIFD": "exif",
     "InteropIFD": "exif",

@@ -1,4 +1,4 @@
-"""Outlines of the parts of a face: nested, wide enough, turned with the face; each lower rung holds what the higher one does."""
+"""Outlines of the parts of a face: nested, wide enough, turned with the face; a lower rung holds what the higher one does."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,6 @@ from skimage.measure import points_in_poly
 from facevalue.image.pose import mean_mesh
 from facevalue.image.regions import BROWS, EYES, REGIONS, body_outlines, box_outlines, filled, mesh_outlines
 from facevalue.models import load
-
 
 FACE, MIRROR = mean_mesh()
 MOUTH_AND_JAW = (61, 291, 0, 17, 13, 152, 148, 377, 172, 397, 58, 288, 132, 361, 4, 1, 2, 98, 327)
@@ -174,8 +173,11 @@ def test_the_ellipse_lies_along_the_neck(angle):
     onto = np.array([[c, -s], [s, c]])
     corners = np.array([BODY[:2], BODY[2:], BODY[[0, 3]], BODY[[2, 1]]]) @ onto.T
     body = np.concatenate([corners.min(0), corners.max(0)])
-    told = joints(*STANDING, onto=onto)
-    assert holds(body_outlines(body, told)["head"], HEAD @ onto.T).all()
+    outline = body_outlines(body, joints(*STANDING, onto=onto))["head"]
+    assert holds(outline, HEAD @ onto.T).all()
+    upright = body_outlines(BODY, joints(*STANDING))["head"]
+    np.testing.assert_allclose(outline.mean(0), upright.mean(0) @ onto.T, atol=0.5)
+    assert area(outline) == pytest.approx(area(upright), rel=1e-3)
 
 
 def test_a_head_in_profile_is_not_covered_by_a_sliver():
@@ -195,7 +197,9 @@ def test_joints_that_are_not_sure_or_lie_off_the_body_do_not_count():
 
 def test_the_upper_part_of_a_body_alone_holds_the_head_of_whoever_stands_sits_or_is_cut_off():
     for box in ((150, 80, 450, 1080), (150, 80, 450, 480), (200, 80, 400, 250), (0, 80, 600, 600)):
-        assert holds(body_outlines(np.array(box, float))["head"], HEAD).all()
+        outline = body_outlines(np.array(box, float))["head"]
+        assert holds(outline, HEAD).all()
+        assert holds(outline, np.array([box[:2], (box[2], box[1])], float)).all()  # a head in a corner
 
 
 def test_joints_of_another_shape_are_refused():

@@ -1,3 +1,7 @@
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,3 +50,13 @@ def test_too_few_scenes_are_refused(tmp_path):
         write_scenes(tmp_path, 1, seed=1)
     with pytest.raises(RunError, match="got 10, 10 for the test"):
         write_scenes(tmp_path, 10, seed=1, test=1)
+
+
+def test_the_example_says_how_much_there_is_to_be_found(tmp_path, monkeypatch, capsys):
+    words = [tmp_path, "--scenes", 4, "--size", 64, "--face", 0, "--context", 0.5]
+    monkeypatch.setattr(sys, "argv", ["privacy_scenes.py", *map(str, words)])
+    runpy.run_path(str(Path(__file__).parents[2] / "examples/privacy_scenes.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"4 people in drawn scenes, 1 of them for the test, in {tmp_path}"
+    assert lines[3] == "gender   in the face 0.50, the context 0.75, the posture 1.00"
+    assert len(read_dpac(tmp_path)) == 4

@@ -14,9 +14,10 @@ from facevalue.data.errors import SchemaError
 from facevalue.data.manifest import Entry, Hidden
 from facevalue.image.tracking import Place, Track, places, shot_cuts, tracks, unaccounted
 
+LEFT_OUT = "left_out"
 REASONS = {
     "lost_track": "A face was lost within the picture, no longer lingers, and has not come back: it may be there unseen.",
-    "left_out": "The frame is not in a span that was asked for; it is not in the film.",
+    LEFT_OUT: "The frame is not in a span that was asked for; it is not in the film.",
     "said_clear": "No face was found, and the frame is in a span of which it was said that nobody is in it; it is shown.",
     "no_outlines": "The manifest does not have the outlines of that region: obscure the film anew.",
 }
@@ -136,7 +137,7 @@ def plan(name: str, seen: Sequence[Seen], shape: tuple[int, int], settings: Obsc
     for t, here in enumerate(places(found, len(seen), linger=linger, cuts=cuts)):
         entry = Entry(f"{name}#{t}", width=shape[1], height=shape[0])
         if not kept[t]:
-            entries.append(replace(entry, status="refused", why="left_out"))
+            entries.append(replace(entry, status="blanked", why=LEFT_OUT))
             continue
         faces = tuple(_hidden(place, seen, settings.regions) for place in here)
         why = _unsure(seen[t].found, [sure[place.track] for place in here], bool(lost[t]))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from facevalue import models
 from facevalue.annotate.attacked import AS_IS, RESTORED, Attacking, Treatment, measure_attacked
 from facevalue.annotate.run import Progress
@@ -70,19 +68,12 @@ def _strength(method: str, word: str) -> float:
         raise UnknownName(word, allowed, what=f"strength of {method}") from None
 
 
-def grouped(people: People, columns: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the group of each photo by columns of people, (n,) str each.
-
-    Raises
-    ------
-    MissingColumn
-        The people have no such column.
-    """
-    for name in columns:
-        if name not in people.columns:
-            known = ", ".join(people.columns) or "none: give a .csv of path, person and groups"
+def check_groups(columns: Mapping[str, object], groups: Sequence[str]) -> None:
+    """Raise MissingColumn where people have no such column."""
+    for name in groups:
+        if name not in columns:
+            known = ", ".join(columns) or "none: give a .csv of path, person and groups"
             raise MissingColumn(f"expected the group {name!r} among the columns of people; there are: {known}")
-    return {name: people.columns[name] for name in columns}
 
 
 def read_columns(instruments: Sequence[str]) -> list[str]:
@@ -168,12 +159,13 @@ def frontier(
     RunError
         Too few pairs of photos of different people.
     """
+    check_groups(people.columns, groups)
     judge = partial(
         privacy,
         people,
         model=settings.model,
         fmr=fmr,
-        groups=grouped(people, groups),
+        groups={name: people.columns[name] for name in groups},
         allow_small=allow_small,
         level=level,
         seed=settings.seed,

@@ -19,16 +19,19 @@ from facevalue.annotate.measure import Settings
 from facevalue.annotate.memory import InMemory
 from facevalue.annotate.originals import Original, Originals, as_it_was, hidden_faces, same_place
 from facevalue.data import photos
+from facevalue.data._pixels import looks_like_image
 from facevalue.data.errors import PhotoError, RunError
 from facevalue.data.faces import Faces
 from facevalue.data.leaks import Audited, Leak, allowing
 from facevalue.data.leftovers import Leftover, container, leftovers
 from facevalue.data.manifest import Entry, Manifest
 from facevalue.image.boxes import keep
+from facevalue.report.page import Picture
 
 DETECTORS = ("yunet",)
 MAX_PIXELS = 100_000_000
 ONE_FACE = 0.3
+PICTURE = 64
 # An embedded picture smaller than this is enlarged before faces are looked for.
 SMALL, LARGE = 480, 960
 FILMS = ("boxed", "matroska", "avi")
@@ -49,13 +52,13 @@ class Auditing:
     every
         Of a film, every so manieth frame is looked at.
     allow
-        Kinds of leaks that are none.
+        Kinds of leaks that are none; "kept" is one of them anyway.
     """
 
     detectors: tuple[str, ...] = DETECTORS
     min_score: float = 0.0
     every: int = 1
-    allow: tuple[str, ...] = ("kept",)
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +176,8 @@ class Auditor:
     def _seen(self, path: str, pixels: np.ndarray) -> Iterator[Leak]:
         """Yield what the pixels of a photo show: faces, and those of its original that are as they were or still alike."""
         kept = self._kept(path)
-        yield from self._faces(pixels, "", kept)
+        faces = list(self._faces(pixels, "", kept))
+        yield from faces
         original = self._original(path, pixels)
         if original is None or not len(original.faces):
             return
@@ -181,7 +185,8 @@ class Auditor:
         for i, same in enumerate(as_it_was(pixels, original)):
             if same and not same_place(hidden.box[i], kept):
                 yield Leak("unobscured", "a face of the original", _box(hidden.box[i]), original=original.path)
-        yield from self._matches(pixels, hidden, "the place of a hidden face", kept)
+        matches = [leak for leak in faces if leak.kind == "match"]
+        yield from self._matches(pixels, hidden, "the place of a hidden face", _with(kept, matches))
 
     def _original(self, path: str, pixels: np.ndarray) -> Original | None:
         """Return the original of a photo, by the manifest where there is one."""
@@ -207,10 +212,15 @@ class Auditor:
             alike = sorted({str(name) for name, box in zip(names, boxes, strict=True) if same_place(box, boxes[[i]])})
             kind = "kept" if same_place(boxes[i], kept) else "face"
             yield Leak(kind, where and f"in {where}", _box(boxes[i] / factor), float(scores[i]), ", ".join(alike))
+        told = kept
         for faces in found.values():
-            yield from self._matches(looked, faces[faces.score >= self.settings.min_score], where or "a face", kept, factor)
+            matches = list(
+                self._matches(looked, faces[faces.score >= self.settings.min_score], where or "a face", told, factor)
+            )
+            yield from matches
+            told = _with(told, matches)
 
-    def _matches(self, pixels: np.ndarray, faces: Faces, where: str, kept: np.ndarray, factor: float = 1.0) -> Iterator[Leak]:
+    def _matches(self, pixels: np.ndarray, faces: Faces, where: str, told: np.ndarray, factor: float = 1.0) -> Iterator[Leak]:
         """Yield which faces are as alike to an original as one person's photos are."""
         known = self.known.originals
         if self.measurer is None or known is None or not len(faces):
@@ -218,7 +228,7 @@ class Auditor:
         measured = self.measurer.measure([pixels], faces=[faces])
         for i, embedding in enumerate(measured[f"{known.model}.embedding"].values):
             best = known.best(embedding)
-            if best is not None and not same_place(faces.box[i], kept):
+            if best is not None and not same_place(faces.box[i] / factor, told):
                 path, cosine, fmr = best
                 box = _box(faces.box[i] / factor)
                 yield Leak("match", where, box, original=path, similarity=cosine, fmr=fmr)
@@ -267,7 +277,7 @@ def audit(
                 progress(done, len(files))
     finally:
         cv2.setNumThreads(before)
-    return allowing(rows, settings.allow)
+    return allowing(rows, ("kept", *settings.allow))
 
 
 def files_of(folder: Path) -> dict[str, Path]:
@@ -288,11 +298,38 @@ def sort_of(file: Path) -> str:
             head = opened.read(32)
     except OSError:
         head = b""
-    if photos.looks_like_image(head):
+    if looks_like_image(head):
         return "photo"
     return "film" if suffix in FILM_SUFFIXES or container(head[:12]) in FILMS else "file"
+
+
+def _with(boxes: np.ndarray, leaks: Sequence[Leak]) -> np.ndarray:
+    """Return boxes, (n, 4), and those of some leaks."""
+    return np.concatenate([boxes, np.array([leak.box for leak in leaks], np.float32).reshape(-1, 4)])
 
 
 def _box(edges: np.ndarray) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (round(float(edge), 1) for edge in edges)
     return x1, y1, x2, y2
+
+
+def pictures(folder: Path, files: Sequence[Audited], *, most: int = 200) -> list[Picture]:
+    """Return the faces still found on photos, cut out, at most so many; those inside thumbnails and films are not shown."""
+    places, found = files_of(folder), list[Picture]()
+    for file in files:
+        leaks = [leak for leak in file.leaks if leak.kind == "face" and leak.frame is None and not leak.detail]
+        if not leaks or len(found) >= most:
+            continue
+        pixels = photos.decode(places[file.path].read_bytes(), max_pixels=MAX_PIXELS)
+        for k, leak in enumerate(leaks[: most - len(found)]):
+            assert leak.box is not None
+            found.append(Picture(file.path, k, _cut(pixels, leak.box), leak.score or 0.0))
+    return found
+
+
+def _cut(pixels: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Return a box of a photo as a small square."""
+    height, width = pixels.shape[:2]
+    x1, y1 = (int(np.clip(edge, 0, size - 1)) for edge, size in zip(box[:2], (width, height), strict=True))
+    x2, y2 = (int(np.clip(edge, low + 1, size)) for edge, low, size in zip(box[2:], (x1, y1), (width, height), strict=True))
+    return np.asarray(cv2.resize(pixels[y1:y2, x1:x2], (PICTURE, PICTURE), interpolation=cv2.INTER_AREA))

@@ -37,6 +37,8 @@ REASONS = {
 SAME_FACE = 0.3
 # Of a box's ellipse, what the mesh's outline of the face must hold for the mesh alone to be believed.
 HELD = 0.75
+# Presence and spread beyond which a mesh may lie beside its face, as it does on profiles.
+SURE_MESH, STEADY = 0.9, 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +163,14 @@ class Finder:
         best = np.array([group[0] for group in groups])
         given = Faces(np.full(len(best), ""), boxes[best], points[best], scores[best])
         measured = self.measurer.measure([pixels], faces=[given])
-        mesh, there = measured["mesh.landmarks"].values, measured["mesh.presence"].values >= PRESENCE
-        kept = (
-            [""] * len(groups)
-            if self.allowed is None
-            else self.allowed.names(measured, there & (given.score >= self.settings.sure))
-        )
-        return tuple(
-            replace(_face(boxes[group], float(scores[group[0]]), names[group[0]], mesh[i] if there[i] else None), kept=kept[i])
-            for i, group in enumerate(groups)
-        )
+        sure = (measured["mesh.presence"].values >= SURE_MESH) & (measured["mesh.spread"].values <= STEADY)
+        there = measured["mesh.presence"].values >= PRESENCE
+        mesh = measured["mesh.landmarks"].values
+        known = there & (given.score >= self.settings.sure)
+        kept = [""] * len(groups) if self.allowed is None else self.allowed.names(measured, known)
+        faces = (_face(boxes[group], mesh[i] if there[i] else None, sure=bool(sure[i])) for i, group in enumerate(groups))
+        told = zip(faces, groups, kept, strict=True)
+        return tuple(replace(face, score=float(scores[at[0]]), detector=names[at[0]], kept=who) for face, at, who in told)
 
     def _by_bodies(self, pixels: np.ndarray, faces: tuple[Hidden, ...], unsure: str) -> Found:
         """Add the head of every person in whom no face lies; a picture with neither stays unsure."""
@@ -199,18 +199,15 @@ def _grouped(boxes: np.ndarray, scores: np.ndarray) -> list[list[int]]:
     return groups
 
 
-def _face(boxes: np.ndarray, score: float, detector: str, mesh: np.ndarray | None) -> Hidden:
-    """Return a face that one or more boxes stand for."""
+def _face(boxes: np.ndarray, mesh: np.ndarray | None, *, sure: bool) -> Hidden:
+    """Return a face that one or more boxes stand for: by its mesh where that can be believed, else by its boxes too."""
     by_boxes = [box_outlines(box) for box in boxes]
-    hull = {name: _hull([one[name] for one in by_boxes]) for name in REGIONS}
-    size = max(map(_size, boxes))
-    if mesh is None:
-        return Hidden(boxes[0], score, detector, "box", size, hull)
-    outlines = mesh_outlines(mesh)
-    if min(_held(outlines["face"], box) for box in boxes) >= HELD:
-        return Hidden(boxes[0], score, detector, "mesh", size, outlines)
-    both = {name: _hull([outlines[name], hull[name]]) for name in REGIONS}
-    return Hidden(boxes[0], score, detector, "box", size, both)
+    size, nobody = max(map(_size, boxes)), float("nan")
+    outlines = {} if mesh is None else mesh_outlines(mesh)
+    if outlines and sure and min(_held(outlines["face"], box) for box in boxes) >= HELD:
+        return Hidden(boxes[0], nobody, "", "mesh", size, outlines)
+    parts = [*by_boxes, *([outlines] if outlines else [])]
+    return Hidden(boxes[0], nobody, "", "box", size, {name: _hull([one[name] for one in parts]) for name in REGIONS})
 
 
 def _held(outline: np.ndarray, box: np.ndarray) -> float:

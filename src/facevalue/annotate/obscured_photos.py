@@ -78,10 +78,16 @@ class Job:
         """Write the photo with its faces hidden, or nothing but black, or nothing."""
         if unsure and self.settings.if_unsure == "refuse":
             return replace(entry, status="refused", why=unsure)
-        shown = np.zeros_like(pixels) if unsure else hidden(pixels, entry.faces, self.settings)
+        settings = replace(self.settings, seed=_seed(self.settings.seed, entry.sha256))
+        shown = np.zeros_like(pixels) if unsure else hidden(pixels, entry.faces, settings)
         name = self.names[entry.path]
         sha256 = write_bare(shown, self.out / name)
         return replace(entry, status="blanked" if unsure else "obscured", why=unsure, out=name, out_sha256=sha256)
+
+
+def _seed(seed: int, sha256: str) -> int:
+    """Return the seed of one photo: the noise of two must not be the same, or their difference is without it."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {sha256}".encode()).digest()[:4], "big")
 
 
 def obscure_photos(

@@ -18,11 +18,11 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from facevalue.annotate.film_plan import TRACKED, Filming, Seen, Span, plan, within
+from facevalue.annotate.film_plan import LEFT_OUT, TRACKED, Filming, Seen, Span, plan, within
 from facevalue.annotate.obscured import Found, Obscuring, hidden
 from facevalue.data.errors import PhotoError, Unreadable
 from facevalue.data.files import replacing
-from facevalue.data.manifest import Entry
+from facevalue.data.manifest import Entry, Hidden
 from facevalue.data.photos import Photo
 from facevalue.data.video import probe, snapped, timed_frames
 from facevalue.data.video_writer import Sound, VideoWriter
@@ -42,9 +42,9 @@ class Film:
     Parameters
     ----------
     entry
-        Of the film as a whole, without faces: "obscured", "blanked" where no frame is shown, "refused" or "failed".
+        Of the film as a whole, without faces: "obscured", "blanked" where all of it is, "refused" or "failed".
     frames
-        One a frame that was read; `refused` ones are not in the film.
+        One a frame that was read; those that are "blanked" because they are left out are not in the film.
     times
         Of the frames, s.
     """
@@ -128,10 +128,15 @@ class FilmJob:
         find, seen = self.find, list[Seen]()
         spans = self.filming.spans or ((-math.inf, math.inf),)
 
+        def needed(face: Hidden) -> Hidden:
+            names = {*self.settings.regions, *(("head",) if face.how == "body" else ())}
+            return replace(face, outlines={name: face.outlines[name].astype(np.float32) for name in names})
+
         def look(frame: tuple[float, np.ndarray]) -> Seen:
             time, pixels = frame
             wanted = within(np.array([time]), spans, margin=2 * self.filming.linger)[0]
-            return Seen(time, find(pixels) if wanted else Found((), "left_out"), _thumb(pixels))
+            found = find(pixels) if wanted else Found((), LEFT_OUT)
+            return Seen(time, replace(found, faces=tuple(map(needed, found.faces))), _thumb(pixels))
 
         timed = ((n / float(rate) if math.isnan(time) else time, pixels) for n, (time, pixels) in enumerate(timed_frames(path)))
         for one in _in_order(look, timed, workers=self.workers):
@@ -141,10 +146,10 @@ class FilmJob:
 
     def _written(self, film: Photo, name: str, result: Film, progress: Callable[[int], None]) -> Film:
         """Write the film, unless a frame is unsure and that refuses it, or no frame is left."""
-        entry, shown = result.entry, [one for one in result.frames if one.status in ("obscured", "blanked")]
-        unsure = [n for n, one in enumerate(result.frames) if one.status == "blanked"]
+        entry, shown = result.entry, [one for one in result.frames if one.why != LEFT_OUT]
+        unsure = [n for n, one in enumerate(result.frames) if one.status == "blanked" and one.why != LEFT_OUT]
         if not shown:
-            return replace(result, entry=replace(entry, status="refused", why="left_out"))
+            return replace(result, entry=replace(entry, status="refused", why=LEFT_OUT))
         if unsure and self.settings.if_unsure == "refuse":
             why = f"{result.frames[unsure[0]].why}: {len(unsure)} of {len(shown)} frames, the first is {unsure[0]}"
             return replace(result, entry=replace(entry, status="refused", why=why))
@@ -160,7 +165,7 @@ class FilmJob:
 
         def shown(both: tuple[Entry, np.ndarray]) -> np.ndarray | None:
             plan, pixels = both
-            if plan.status == "refused":
+            if plan.why == LEFT_OUT:
                 return None
             return np.zeros_like(pixels) if plan.status == "blanked" else hidden(pixels, plan.faces, self.settings)
 
@@ -251,7 +256,7 @@ def _rate(times: Sequence[float], told: Fraction) -> Fraction:
 def _parts(film: Film, rate: float) -> tuple[Span, ...]:
     """Return the spans of the frames that are in the film, s."""
     times, parts = [*film.times, film.times[-1] + 1 / rate], list[Span]()
-    for left_out, run in groupby(range(len(film.frames)), lambda n: film.frames[n].status == "refused"):
+    for left_out, run in groupby(range(len(film.frames)), lambda n: film.frames[n].why == LEFT_OUT):
         numbers = list(run)
         if not left_out:
             parts.append((times[numbers[0]], times[numbers[-1] + 1]))

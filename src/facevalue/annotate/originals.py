@@ -223,7 +223,7 @@ def _scaled(pixels: np.ndarray, original: Original) -> np.ndarray:
 
 def _as_wide(original: Original, shape: tuple[int, ...]) -> bool:
     """Return whether a photo has the proportions of an original."""
-    return abs(np.log(original.shape[0] * shape[1] / (original.shape[1] * shape[0]))) < 0.02
+    return bool(abs(np.log(original.shape[0] * shape[1] / (original.shape[1] * shape[0]))) < 0.02)
 
 
 def same_place(box: np.ndarray, others: np.ndarray) -> bool:

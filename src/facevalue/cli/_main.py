@@ -14,6 +14,7 @@ from facevalue.cli import (
     calibrate,
     disparity,
     find,
+    frontier,
     geometry,
     homophily,
     judgments,
@@ -22,8 +23,10 @@ from facevalue.cli import (
     perceive,
     power,
     probe,
+    purge,
     quality,
     robustness,
+    seal,
     similarity,
     stability,
     train,
@@ -47,15 +50,19 @@ app.command("annotate")(annotate.annotate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
+app.command("frontier")(frontier.frontier)
 app.command("geometry")(geometry.geometry)
 app.command("homophily")(homophily.homophily)
 app.command("obscure")(obscure.obscure)
 app.command("power")(power.power)
 app.command("probe")(probe.probe)
+app.command("purge")(purge.purge)
 app.command("quality")(quality.quality)
 app.command("robustness")(robustness.robustness)
+app.command("seal")(seal.seal)
 app.command("similarity")(similarity.similarity)
 app.command("stability")(stability.stability)
+app.command("unseal")(seal.unseal)
 app.command("verify")(verify.verify)
 app.add_typer(judgments.app, name="judgments")
 app.add_typer(models.app, name="models")

@@ -53,7 +53,7 @@ def frontier(
     people.csv --group sex --methods solid,blur --require "tar<=0.01 and gender_f1>=0.8" --out results`.
     """
     from facevalue import models
-    from facevalue.annotate.frontier import planned
+    from facevalue.annotate.frontier import check_groups, planned
     from facevalue.cli import _people
     from facevalue.report import frontier as report
 
@@ -64,7 +64,8 @@ def frontier(
     if only_permissive:
         models.permissive([settings.detector, settings.second, *settings.instruments])
     roster = _people.roster(people, out)
-    judging = {"fmr": fmr, "level": level, "groups": _people.some(group), "allow_small": allow_small}
+    check_groups(roster.columns, groups := _people.some(group))
+    judging = {"fmr": fmr, "level": level, "groups": groups, "allow_small": allow_small}
     findings = _judged(roster, ways, out, settings, judging, workers=workers, quiet=quiet)
     result = _result(findings, ways, settings, require, judging, _people.notes(roster))
     files = report.write_frontier(result, out)

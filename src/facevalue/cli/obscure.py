@@ -37,16 +37,15 @@ def obscure(
     detector: Annotated[
         str, typer.Option(help="Names, with commas: what any of them finds is hidden.")
     ] = "centerface,blazeface",
+    least: Annotated[float, typer.Option(help="Lowest score of a face that is hidden.", min=0.01, max=1)] = 0.3,
     redo: Annotated[
         Path | None, typer.Option(help="Manifest of an earlier run: hide its faces, find none.", exists=True, dir_okay=False)
     ] = None,
     rename: Annotated[bool, typer.Option("--rename", help="Number the files: names give away too.")] = False,
     span: Annotated[str, typer.Option(help="Of films, keep these parts alone: 0:05-0:20,1:10-.")] = "",
-    clear: Annotated[
-        str, typer.Option(help="Of films, parts in which you vouch that nobody is: shown where no face is found.")
-    ] = "",
+    clear: Annotated[str, typer.Option(help="Of films, parts in which nobody is, by your word: shown without a face.")] = "",
     linger: Annotated[
-        float, typer.Option(help="Of films, s: so long a face is hidden before and after it is seen.", min=0)
+        float, typer.Option(help="Of films, s: a face is hidden so long before and after it is seen.", min=0)
     ] = 0.5,
     audio: Annotated[bool, typer.Option("--audio", help="Of films, keep the sound: voices give people away.")] = False,
     seed: Seed = 0,
@@ -65,7 +64,14 @@ def obscure(
     from facevalue.cli import _people, _show
 
     settings = Obscuring(
-        _people.listed(region, "--region"), method, strength, seed, who, if_unsure, _people.listed(detector, "--detector")
+        _people.listed(region, "--region"),
+        method,
+        strength,
+        seed,
+        who,
+        if_unsure,
+        _people.listed(detector, "--detector"),
+        least,
     )
     filming = Filming(read_spans(span) if span else (), read_spans(clear) if clear else (), linger, audio)
     given = replace(_given(settings, targets, keep, redo, quiet=quiet), filming=filming, rename=rename)

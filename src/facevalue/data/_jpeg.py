@@ -98,7 +98,7 @@ def _segment(marker: int, body: bytes, split: dict[str, list[bytes]]) -> Iterato
         split["photoshop"].append(body[len(PHOTOSHOP) :])
     elif not (marker == 0xEE and body[:5] == ADOBE and len(body) == 12):
         name = f"APP{marker - 0xE0}" if marker in range(0xE0, 0xF0) else f"segment {marker:#x}"
-        yield Leftover("other", f"{name}: {text(body[:8])}, {len(body)} bytes")
+        yield Leftover("other", f"{name}: {_name(body)}, {len(body)} bytes")
 
 
 def _app0(body: bytes) -> Iterator[Leftover]:
@@ -114,7 +114,13 @@ def _app0(body: bytes) -> Iterator[Leftover]:
         small = raw if code == 0x10 else _bitmap(raw[2:], raw[0], raw[1]) if code == 0x13 else b""
         yield Leftover("thumbnail", f"APP0: JFXX {code:#x}, {len(raw)} bytes", small)
     else:
-        yield Leftover("other", f"APP0: {text(body[:5])}, {len(body)} bytes")
+        yield Leftover("other", f"APP0: {_name(body)}, {len(body)} bytes")
+
+
+def _name(body: bytes) -> str:
+    """Return the name that a segment begins with, up to its zero; what has none is content, and not told."""
+    name, zero, _ = body[:32].partition(b"\0")
+    return text(name) if zero else "without a name"
 
 
 def _bitmap(rgb: bytes, width: int, height: int) -> bytes:

@@ -156,7 +156,7 @@ def _extension(label: int, body: list[bytes]) -> Iterator[Leftover]:
     elif label == 0xFF and first.startswith(b"ICCRGBG1"):
         yield colour_profile(b"".join(body[1:]), "GIF")
     elif not (label == 0xF9 or (label == 0xFF and first in LOOPS)):
-        yield Leftover("other", f"GIF: extension {label:#x} {text(first[:11])}, {size} bytes")
+        yield Leftover("other", f"GIF: extension {label:#x} {text(first) if label == 0xFF else ''}, {size} bytes")
 
 
 def bmp(data: Data) -> Iterator[Leftover]:

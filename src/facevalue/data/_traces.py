@@ -14,7 +14,7 @@ from typing import Any
 
 from facevalue.data.errors import SchemaError
 from facevalue.data.people import PERSON_COLUMNS
-from facevalue.data.photos import PATH_COLUMNS
+from facevalue.data.photos import PATH_COLUMNS, SUFFIXES
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".json", ".jsonl")
 # Columns that name somebody beside those that say whom a photo shows.
@@ -47,12 +47,15 @@ class Theirs:
         sha256 of their photos.
     paths
         Paths of their photos as tables write them, with the folders of these tables.
+    runs
+        Folders whose tables say of their paths which photos these are: what others say of the same paths does not count.
     """
 
     person: str
     named: Callable[[str, str], bool] = nothing
     photos: set[str] = field(default_factory=set)
     paths: dict[str, set[Path]] = field(default_factory=dict)
+    runs: frozenset[Path] = frozenset()
 
     def named_by(self, path: str, place: str = "") -> bool:
         """Return whether a path says itself whose it is: by a folder, by its name, or by the register.
@@ -71,7 +74,9 @@ class Theirs:
         """Return whether a path of a table in a folder is of a photo of theirs."""
         if self.named_by(path):
             return True
-        return any(at == folder or at in folder.parents or folder in at.parents for at in self.paths.get(path, ()))
+        places = self.paths.get(path, set())
+        near = folder not in self.runs and any(at in folder.parents or folder in at.parents for at in places)
+        return near or folder in places
 
     def holds(self, cells: Mapping[str, Any], folder: Path) -> bool:
         """Return whether a row, cells by column in lower case, is theirs."""
@@ -81,23 +86,34 @@ class Theirs:
             return True
         if set(cells) >= FINDINGS and words.get("group") == self.person:
             return True
-        if any(words.get(name) in self.photos for name in SHAS):
-            return True
-        return any(name in words and not SHA.fullmatch(words[name]) and self.shows(words[name], folder) for name in SHOWN)
+        known, shown = _known(words), [words[name] for name in SHOWN if not SHA.fullmatch(words.get(name, "0" * 64))]
+        if known:  # which photo it is, is certain: the same path elsewhere may be another
+            return bool(known & self.photos) or any(map(self.named_by, shown))
+        return any(self.shows(path, folder) for path in shown)
 
     def learn(self, cells: Mapping[str, Any], folder: Path) -> None:
         """Take in what a row of theirs says: which bytes, and which path, their photo has."""
         words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str)}
         whose = any(self._is(words.get(name, "")) for name in PERSON_COLUMNS)
-        shown = [words[name] for name in PATH_COLUMNS if name in words and not SHA.fullmatch(words[name])]
-        known = {words[name] for name in SHAS if SHA.fullmatch(words.get(name, ""))}
-        if whose or self.photos & known or any(self.shows(path, folder) for path in shown):
+        shown = [words[name] for name in PATH_COLUMNS if not SHA.fullmatch(words.get(name, "0" * 64))]
+        known = _known(words)
+        if whose or self.photos & known or any(map(self.named_by, shown)):
             self.photos |= known
-            for path in shown:
+            for path in filter(_is_path, shown):
                 self.paths.setdefault(path, set()).add(folder)
 
     def _is(self, word: str) -> bool:
         return self.person in (word, word.rpartition("/")[2])
+
+
+def _known(words: Mapping[str, str]) -> set[str]:
+    """Return the sha256 of photos that a row tells."""
+    return {words[name] for name in SHAS if SHA.fullmatch(words.get(name, ""))}
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a cell is a path of a photo, and not the name of a condition that it was measured under."""
+    return "/" in word or PurePosixPath(word).suffix.lower() in SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

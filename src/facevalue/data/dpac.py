@@ -112,7 +112,7 @@ class Dpac:
 
     @property
     def train(self) -> np.ndarray:
-        """Which targets are for training, (n,) bool: those of the split's train that are not for validation."""
+        """Which targets are for training, (n,) bool, usable or not: those of the split's train that are not for validation."""
         return np.asarray(~self.test & ~self.valid & (self.why != "not_in_split"))
 
     def photo_path(self, i: int, condition: str = "intact") -> Path:

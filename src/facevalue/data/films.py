@@ -41,20 +41,13 @@ def find_films(inputs: Sequence[str | Path]) -> tuple[list[Photo], list[str]]:
 
 def _within(given: str) -> list[Photo]:
     """Return the films of one input, in order of their paths."""
-    if os.path.isdir(given):
-        root = Path(given)
-        paths = [path for path in root.rglob("*") if not any(part.startswith(".") for part in path.relative_to(root).parts)]
-        return [
-            Photo(path.relative_to(root).as_posix(), os.path.abspath(path))
-            for path in sorted(paths)
-            if is_film(path) and not path.is_dir()
-        ]
-    places = [given] if os.path.lexists(given) else glob.glob(given, recursive=True)
-    return [
-        Photo(Path(place).name, os.path.abspath(place))
-        for place in sorted(places)
-        if is_film(place) and not os.path.isdir(place)
-    ]
+    folder = os.path.isdir(given)
+    root = Path(given) if folder else Path("/")
+    named = [Path(given)] if os.path.lexists(given) else map(Path, glob.glob(given, recursive=True))
+    paths = [path for path in (root.rglob("*") if folder else named) if is_film(path) and not path.is_dir()]
+    hidden = {path for path in paths if folder and any(part.startswith(".") for part in path.relative_to(root).parts)}
+    told = {path: path.relative_to(root).as_posix() if folder else path.name for path in paths}
+    return [Photo(told[path], os.path.abspath(path)) for path in sorted(set(paths) - hidden)]
 
 
 def is_film(path: str | Path) -> bool:

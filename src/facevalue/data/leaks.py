@@ -91,7 +91,7 @@ class Audited:
 
     @property
     def status(self) -> str:
-        """ "clean", "leaks", or "unreadable" where that is all that there is to say; what is allowed does not count."""
+        """One of `STATUS`: "unreadable" where that is all that there is to say; what is allowed does not count."""
         kinds = {leak.kind for leak in self.leaks if not leak.allowed}
         return "clean" if not kinds else "unreadable" if kinds == {"unreadable"} else "leaks"
 

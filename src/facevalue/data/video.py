@@ -7,10 +7,10 @@ A film that ends early, or that ffmpeg finds damaged, raises a `PhotoError` whos
 from __future__ import annotations
 
 import os
-import queue
 import re
 import subprocess
-import threading
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -38,6 +38,8 @@ RATES = tuple(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)) + tuple(m
 MATRIX = re.compile(r"\b(bt709|bt2020\w*|smpte\w+|bt470bg|fcc|gbr|ycgco)\b")
 HARMLESS = re.compile(r"non.monotonic|deprecated pixel format")
 HD = 720
+TIMES = "times"
+PATIENCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,44 +130,56 @@ def frames(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[np.nda
 def timed_frames(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[float, np.ndarray]]:
     """Yield the same frames, each with the time at which it is shown, in s."""
     info = probe(path, max_pixels=max_pixels)
-    place, times = named(path), queue.SimpleQueue[float]()
-    sizes = [f"scale={info.width}:{info.height}:flags=bicubic", "setsar=1"]
-    if not info.matrix:
-        sizes[0] += f":in_color_matrix={'bt709' if min(info.width, info.height) >= HD else 'bt601'}"
-    command = [ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-v", "level+info", *ONLY, "-i", place, "-map", "0:V:0"]
-    command += ["-vf", ",".join(["showinfo=checksum=0", *sizes]), "-fps_mode", "passthrough"]
-    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    wrong = list[str]()
-    listener = threading.Thread(target=_listen, args=(process.stderr, times, wrong), daemon=True)
-    listener.start()
-    try:
-        while (pixels := _read(process.stdout, info)) is not None:
-            yield times.get(timeout=60), pixels
-        process.wait()
-        listener.join()
-    finally:
-        process.kill()
-        process.wait()
-        listener.join()
-        process.stdout.close()
-        process.stderr.close()
+    with tempfile.TemporaryDirectory(prefix="facevalue") as folder:
+        told, times = Path(folder) / "told", Path(folder) / TIMES
+        times.touch()
+        with told.open("wb") as errors, times.open() as lines:
+            process = subprocess.Popen(
+                _reading(path, info), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=folder
+            )
+            assert process.stdout is not None
+            try:
+                while (pixels := _read(process.stdout, info)) is not None:
+                    yield _time(lines), pixels
+                process.wait()
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+        wrong = [line for line in told.read_text("utf-8", "replace").splitlines() if line.strip() and not HARMLESS.search(line)]
     if ends_early(Path(path)):
         raise Unreadable("cut_short")
     if process.returncode or wrong:
-        raise Unreadable(f"damaged: {wrong[0] if wrong else f'ffmpeg ended with {process.returncode}'}")
+        raise Unreadable(f"damaged: {plain(wrong[0]) if wrong else f'ffmpeg ended with {process.returncode}'}")
 
 
-def _listen(stream: IO[bytes], times: queue.SimpleQueue[float], wrong: list[str]) -> None:
-    """Sort what ffmpeg says: the time of each frame, and what is wrong."""
-    for line in stream:
-        text = line.decode("utf-8", "replace").strip()
-        if found := re.search(r"showinfo.*\bn:\s*\d+ pts:.*?pts_time:\s*(\S+)", text):
-            times.put(float("nan") if found[1] == "NOPTS" else float(found[1]))
-        elif re.search(r"\[(error|fatal|panic)\]", text) and not HARMLESS.search(text):
-            wrong.append(plain(text))
+def _reading(path: str | Path, info: VideoInfo) -> list[str]:
+    """Return the command that writes raw frames to its output, their times to a file, and only errors to its log.
+
+    Not to its log, as `showinfo` would: its threads write into each other's lines there, and an error can go unseen.
+    """
+    size = f"scale={info.width}:{info.height}:flags=bicubic"
+    if not info.matrix:
+        size += f":in_color_matrix={'bt709' if min(info.width, info.height) >= HD else 'bt601'}"
+    timed = f"metadata=mode=add:key=shown:value=1,metadata=mode=print:file={TIMES}:direct=1"
+    command = [ffmpeg(), "-hide_banner", "-nostdin", "-nostats", "-v", "error", *ONLY, "-i", named(path), "-map", "0:V:0"]
+    command += ["-vf", f"{timed},{size},setsar=1", "-fps_mode", "passthrough"]
+    return [*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
+
+
+def _time(lines: IO[str]) -> float:
+    """Return the time of the next frame, NaN where the film does not say; ffmpeg writes it before the frame's pixels."""
+    line = ""
+    for _ in range(PATIENCE):
+        line += lines.readline()
+        if line.endswith("\n"):
+            found = re.search(r"pts_time:(\S+)", line)
+            if found:
+                return float("nan") if found[1] == "NOPTS" else float(found[1])
+            line = ""
+        else:
+            time.sleep(0.001)
+    raise Unreadable("damaged: ffmpeg does not say when a frame is shown")
 
 
 def _read(stream: IO[bytes], info: VideoInfo) -> np.ndarray | None:

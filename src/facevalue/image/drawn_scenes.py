@@ -20,7 +20,7 @@ COUNTS: Mapping[str, int] = {"emotion": 7, "age": 5, "gender": 2}
 PLACES = ("face", "context", "posture")
 LEAST = 0.2  # of a column of things beside the person, in shares of the scene
 ROWS = 3
-BYSTANDER = 0.55  # height beside that of the person, whose build is the same
+BYSTANDER = 0.55  # height of someone in the background, beside what it would be in front
 
 Labels = tuple[int, int, int]
 
@@ -167,11 +167,11 @@ def _context(photo: np.ndarray, box: np.ndarray, shown: Labels, draw: np.random.
     things: list[Drawn] = [SIGNS[task][one] for task, one in zip(SIGNS, shown, strict=True)]
     things += [CLUTTER[i] for i in draw.permutation(len(CLUTTER))[: draw.integers(len(order) - 2)]]
     for thing, (low, high, row) in zip(things, order, strict=False):
-        side = min((high - low) * 0.96, size / ROWS * 0.92) * draw.uniform(0.85, 1)
+        side = min(high - low, size / ROWS) * draw.uniform(0.85, 1)
         x = draw.uniform(low + side / 2, high - side / 2)
         y = draw.uniform(row * size / ROWS + side / 2, (row + 1) * size / ROWS - side / 2)
         tint = draw.normal(0, 14, 3)
-        thing(Pen(photo, (float(x), float(y)), side, float(draw.normal(0, 4)), (tint[0], tint[1], tint[2])))
+        thing(Pen(photo, (float(x), float(y)), 0.9 * side, float(draw.uniform(-8, 8)), (tint[0], tint[1], tint[2])))
     return faces
 
 

@@ -51,14 +51,17 @@ class Under:
     def widened(self, margin: float) -> tuple[slice, slice]:
         """Return the window with a margin, px, as far as the photo goes."""
         more = int(np.ceil(margin))
-        pairs = zip(self.window, self.photo.shape, strict=False)
-        rows, columns = (slice(max(0, one.start - more), min(side, one.stop + more)) for one, side in pairs)
-        return rows, columns
+        rows, columns = self.window
+        height, width = self.photo.shape[:2]
+        return (
+            slice(max(0, rows.start - more), min(height, rows.stop + more)),
+            slice(max(0, columns.start - more), min(width, columns.stop + more)),
+        )
 
     def within(self, window: tuple[slice, slice]) -> tuple[slice, slice]:
         """Return the rows and columns of the cover's window in a wider one."""
-        rows, columns = (slice(a.start - b.start, a.stop - b.start) for a, b in zip(self.window, window, strict=True))
-        return rows, columns
+        (rows, columns), (above, before) = self.window, (one.start for one in window)
+        return slice(rows.start - above, rows.stop - above), slice(columns.start - before, columns.stop - before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,7 @@ def pixelate(under: Under, strength: float, rng: np.random.Generator) -> np.ndar
     """Return tiles whose sides are `strength` of the face's size, each of the mean of all its pixels.
 
     The middle of the cover is that of a tile or an edge of one. A tile that reaches beyond the cover takes what is there
-    along, so that none is made of a few hidden pixels; one that the photo's edge cuts to less than half joins its neighbour.
+    along, so that none is made of a few hidden pixels; the photo's edge cuts off less than half of one.
     """
     edges, means = _tiles(under, strength)
     return _laid(np.rint(means), edges, under)
@@ -219,7 +222,7 @@ def noise(under: Under, strength: float, rng: np.random.Generator) -> np.ndarray
 
     References
     ----------
-    Fan, Image pixelization with differential privacy, DBSec 2018, theorem 1; Practical image obfuscation with provable
+    Fan, Image pixelization with differential privacy, DBSec 2018; Practical image obfuscation with provable
     privacy, ICME 2019. There epsilon is of gray photos: `m / (b^2 strength)`.
     """
     edges, means = _tiles(under, NOISE_TILE)
@@ -232,22 +235,17 @@ def _tiles(under: Under, share: float) -> tuple[list[np.ndarray], np.ndarray]:
     edges = [_edges(one, side, most) for one, most in zip(under.window, under.photo.shape, strict=False)]
     rows, columns = edges
     part = under.photo[rows[0] : rows[-1], columns[0] : columns[-1]]
-    sums = cv2.integral(part, sdepth=cv2.CV_64F).reshape(part.shape[0] + 1, -1, 3)[rows - rows[0]][:, columns - columns[0]]
+    bands = np.add.reduceat(part, rows[:-1] - rows[0], axis=0, dtype=np.uint32)
+    sums = np.add.reduceat(bands, columns[:-1] - columns[0], axis=1, dtype=np.uint64)
     counts = np.diff(rows)[:, None, None] * np.diff(columns)[None, :, None]
-    return edges, np.diff(np.diff(sums, axis=0), axis=1) / counts
+    return edges, sums / counts
 
 
 def _edges(window: slice, side: float, most: int) -> np.ndarray:
-    """Return the edges of tiles over a window, px of the photo; the first and the last half a side wide or more."""
+    """Return the edges of tiles over a window, px of the photo: as many as it takes, the rest the same on both sides."""
     middle, count = (window.start + window.stop) / 2, int(np.ceil((window.stop - window.start) / side))
     edges = np.rint(middle + (np.arange(count + 1) - count / 2) * side)
-    edges = np.unique(np.clip(edges, 0, most)).astype(int)
-    edges[0], edges[-1] = min(edges[0], window.start), max(edges[-1], window.stop)
-    if len(edges) > 2 and edges[1] - edges[0] < side / 2:
-        edges = np.delete(edges, 1)
-    if len(edges) > 2 and edges[-1] - edges[-2] < side / 2:
-        edges = np.delete(edges, -2)
-    return np.asarray(edges)
+    return np.unique(np.clip(edges, 0, most)).astype(int)
 
 
 def _laid(values: np.ndarray, edges: list[np.ndarray], under: Under) -> np.ndarray:
@@ -259,8 +257,8 @@ def _laid(values: np.ndarray, edges: list[np.ndarray], under: Under) -> np.ndarr
 def blur(under: Under, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Return the photo under a Gaussian whose standard deviation is `strength` of the face's size.
 
-    Nothing beyond three standard deviations around the cover has a part. A wide one is applied to a shrunken photo, whose
-    shrinking and growing again blur with variances of 1/12 and 1/6 of the square of the step.
+    Nothing beyond three standard deviations around the cover has a part. A wide one is applied to a shrunken photo; to shrink
+    it and to grow it again adds less than 2 % to the standard deviation.
     """
     sigma = strength * under.size
     window = under.widened(REACH * sigma)
@@ -271,11 +269,9 @@ def blur(under: Under, strength: float, rng: np.random.Generator) -> np.ndarray:
         return np.asarray(done[under.within(window)])
     height, width = part.shape[:2]
     size = max(1, round(width / step)), max(1, round(height / step))
-    steps = width / size[0], height / size[1]
-    x, y = (max(sigma**2 / one**2 - 0.25, 0.1) ** 0.5 for one in steps)
-    small = cv2.GaussianBlur(
-        cv2.resize(part, size, interpolation=cv2.INTER_AREA), (0, 0), x, sigmaY=y, borderType=cv2.BORDER_REPLICATE
-    )
+    x, y = sigma * size[0] / width, sigma * size[1] / height
+    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), x, sigmaY=y, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)[under.within(window)])
 
 
@@ -297,7 +293,7 @@ def inpaint(under: Under, strength: float, rng: np.random.Generator) -> np.ndarr
     part[within][under.mask] = 0
     if not known.any():
         return np.full((*under.mask.shape, 3), NOTHING_KNOWN, np.uint8)
-    height, width = known.shape
+    height, width = part.shape[:2]
     step = max(1.0, under.size / CELLS)
     size = max(1, round(width / step)), max(1, round(height / step))
     sums, share = (cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (part, known))

@@ -1,13 +1,13 @@
 """Where the parts of a face lie that are to be hidden: outlines of eye, lower, face and head, and masks of them.
 
-Three ladders' rungs, from what is known best to what is known least: the mesh of a face, its box, the body it belongs to.
-Each lower rung is wider, never narrower. Hair that hangs below the chin is in no region.
+Three rungs of a ladder, from what tells most to what tells least: the mesh of a face, its box, the body it belongs to.
+Each lower rung is wider. Hair that hangs below the chin is in no region.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -114,7 +114,7 @@ def mesh_outlines(mesh: np.ndarray) -> dict[str, np.ndarray]:
 def _pseudo_inverse() -> np.ndarray:
     """Return what takes centred points to the affine map from the mean face, (3, 468)."""
     face = mean_mesh()[0]
-    return np.linalg.pinv(face - face.mean(0))
+    return np.asarray(np.linalg.pinv(face - face.mean(0)))
 
 
 @functools.cache
@@ -156,7 +156,7 @@ def _ellipsoid(onto: np.ndarray) -> np.ndarray:
 def _circle() -> np.ndarray:
     """Return a polygon around the unit circle, (p, 2)."""
     angles = np.arange(CORNERS) * 2 * np.pi / CORNERS
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1) / np.cos(np.pi / CORNERS)
+    return np.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1) / np.cos(np.pi / CORNERS))
 
 
 def box_outlines(box: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -141,7 +142,7 @@ def _signed(directions: np.ndarray) -> np.ndarray:
 
 
 def unseen_scores(x: np.ndarray, person: np.ndarray, folds: np.ndarray, *, shrinkage: float | None = None) -> np.ndarray:
-    """Return the cosine of every two photos under a head that saw neither person, (n, n) float64, symmetric.
+    """Return the cosine of every two photos as mapped by a head that saw neither person, (n, n) float64, symmetric.
 
     A head is trained for each two folds, on the people of neither; photos of one fold are compared by the head that lacks
     that and the next one, so that all heads learn from as many folds.
@@ -162,10 +163,10 @@ def unseen_scores(x: np.ndarray, person: np.ndarray, folds: np.ndarray, *, shrin
 
     Examples
     --------
-    >>> draw, person = np.random.default_rng(0), np.repeat(np.arange(12), 2)
-    >>> x = 3 * draw.normal(size=(12, 4))[person] + draw.normal(size=(24, 4))
+    >>> draw, person = np.random.default_rng(0), np.repeat(np.arange(24), 2)
+    >>> x = 3 * draw.normal(size=(24, 4))[person] + draw.normal(size=(48, 4))
     >>> scores = unseen_scores(x, person, person % 3)
-    >>> same = (person[:, None] == person) & ~np.eye(24, dtype=bool)
+    >>> same = (person[:, None] == person) & ~np.eye(48, dtype=bool)
     >>> bool(scores[same].mean() > 0.7), bool(abs(scores[person[:, None] != person].mean()) < 0.2)
     (True, True)
     """
@@ -177,20 +178,19 @@ def unseen_scores(x: np.ndarray, person: np.ndarray, folds: np.ndarray, *, shrin
             f"expected three folds or more, and each person in one; got {k} folds of {who.max(initial=-1) + 1} people"
         )
     scores = np.full((len(x), len(x)), np.nan)
-    for a in range(k):
-        for b in range(a + 1, k):
-            rest = (folds != a) & (folds != b)
-            head, rows = fit_discriminant(x[rest], who[rest], shrinkage=shrinkage), [np.flatnonzero(folds == f) for f in (a, b)]
-            one, other = (_unit(head.apply(x[part])) for part in rows)
-            scores[np.ix_(*rows)] = one @ other.T
-            scores[np.ix_(*rows[::-1])] = other @ one.T
-            for f, part, (at) in ((a, one, rows[0]), (b, other, rows[1])):
-                if {a, b} == {f, (f + 1) % k}:
-                    scores[np.ix_(at, at)] = part @ part.T
+    for a, b in combinations(range(k), 2):
+        rest, rows = (folds != a) & (folds != b), [np.flatnonzero(folds == fold) for fold in (a, b)]
+        head = fit_discriminant(x[rest], who[rest], shrinkage=shrinkage)
+        one, other = (_placed(head, x[part]) for part in rows)
+        scores[np.ix_(*rows)], scores[np.ix_(*rows[::-1])] = one @ other.T, other @ one.T
+        for fold, part, at in ((a, one, rows[0]), (b, other, rows[1])):
+            if {a, b} == {fold, (fold + 1) % k}:
+                scores[np.ix_(at, at)] = part @ part.T
     return scores
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    """Return rows of length 1; one without length stays as it is, and is alike to nothing."""
+def _placed(head: Discriminant, x: np.ndarray) -> np.ndarray:
+    """Return mapped photos of length 1; one without length stays as it is, and is alike to nothing."""
+    rows = head.apply(x)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 0, length, 1))

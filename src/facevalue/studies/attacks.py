@@ -17,7 +17,7 @@ from facevalue.stats.verification import error_bound
 from facevalue.studies.resampled import Crowd, Means, Measure
 
 ATTACKS = ("naive", "gallery", "parrot", "reversal")
-FOLDS, LEAST_PEOPLE = 10, 10
+FOLDS, LEAST_PEOPLE = 10, 12
 BELOW_ALL = -2.0
 
 
@@ -88,7 +88,7 @@ class Attacker:
         u = _unit(probes)
         yield from self._among("gallery", _scores(u, u))
 
-    def parrot(self, probes: np.ndarray) -> Iterator[tuple[str, Measure]]:
+    def parrot(self, probes: np.ndarray, *, name: str = "parrot") -> Iterator[tuple[str, Measure]]:
         """Yield what comes of comparing photos with each other by a head that was trained on such photos of other people.
 
         Raises
@@ -101,7 +101,7 @@ class Attacker:
             raise ValueError(f"expected {LEAST_PEOPLE} people or more to train a head on")
         scores = np.full((len(probes), len(probes)), BELOW_ALL)
         scores[np.ix_(known, known)] = unseen_scores(_unit(probes)[known], self.person[known], self.folds[known])
-        yield from self._among("parrot", scores)
+        yield from self._among(name, scores)
 
     def false_matches(self, probes: np.ndarray) -> dict[str, Any]:
         """Return the row of the rate at which photos match those of other people at the threshold of clean photos."""
@@ -139,15 +139,18 @@ def attacks(attacker: Attacker, photos: np.ndarray, restored: np.ndarray) -> tup
     """
     found, not_made = dict(attacker.naive(photos)), dict[str, str]()
     found |= dict(attacker.same_photo(photos)) | dict(attacker.gallery(photos))
-    try:
-        found |= dict(attacker.parrot(photos))
-    except ValueError as error:
-        not_made["parrot"] = f"not to be had: {error}"
-    reversed_ = np.isfinite(restored).all(1)
-    if reversed_.any():
-        found |= dict(attacker.naive(np.where(reversed_[:, None], restored, photos), name="reversal"))
+    undone = np.isfinite(restored).all(1)
+    back = np.where(undone[:, None], restored, photos)
+    if undone.any():
+        found |= dict(attacker.naive(back, name="reversal"))
     else:
         not_made["reversal"] = "nothing can be restored"
+    for name, shown in (("parrot", photos), ("reversal_parrot", back)):
+        if name == "parrot" or undone.any():
+            try:
+                found |= dict(attacker.parrot(shown, name=name))
+            except ValueError as error:
+                not_made[name] = f"not to be had: {error}"
     return found, not_made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -56,17 +56,18 @@ def undominated(values: np.ndarray, less: np.ndarray) -> np.ndarray:
     return np.asarray(known & ~(as_good & better & known[:, None]).any(0))
 
 
-def pareto(findings: Findings, conditions: Sequence[str], privacy: str = "tar", utility: str = "gender_f1") -> list[str]:
-    """Return those of the conditions than which no other has both more privacy and more utility, in their order.
+def pareto(findings: Findings, *, privacy: str = "tar", utility: str = "gender_f1", clean: bool = False) -> dict[str, bool]:
+    """Return of each condition whether no other has both more privacy and more utility.
 
     Parameters
     ----------
     findings
         As `facevalue.studies.privacy.privacy` returns them.
-    conditions
-        Their names; one without both measures, or with a NaN, is not on the front.
     privacy, utility
-        Measures; of rates of linkage and of errors less is better, of the rest more.
+        Measures; of rates of linkage and of errors less is better, of the rest more. A condition where one is NaN is not on
+        the front.
+    clean
+        Whether photos as they are count as a condition.
 
     Raises
     ------
@@ -77,15 +78,14 @@ def pareto(findings: Findings, conditions: Sequence[str], privacy: str = "tar", 
     --------
     >>> row = {"study": "privacy", "low": 0, "high": 1, "level": 0.9, "n": 9, "method": "", "run": ""}
     >>> cells = [("solid", "tar", 0.0), ("solid", "gender_f1", 0.5), ("blur", "tar", 0.1), ("blur", "gender_f1", 0.5)]
-    >>> found = Findings.from_rows([row | dict(zip(("group", "measure", "value"), cell)) for cell in cells])
-    >>> pareto(found, ["solid", "blur"]), pareto(found, ["blur"])
-    (['solid'], ['blur'])
+    >>> pareto(Findings.from_rows([row | dict(zip(("group", "measure", "value"), cell)) for cell in cells]))
+    {'solid': True, 'blur': False}
     """
     tables = [_values(findings, name) for name in (privacy, utility)]
-    names = [name for name in conditions if all(name in table for table in tables)]
+    names = [name for name in tables[0] if name in tables[1] and (clean or name != CLEAN)]
     values = np.array([[table[name][0] for table in tables] for name in names]).reshape(-1, 2)
     best = undominated(values, np.array([less_is_better(name) for name in (privacy, utility)]))
-    return [name for name, front in zip(names, best, strict=True) if front]
+    return dict(zip(names, best.tolist(), strict=True))
 
 
 def less_is_better(measure: str) -> bool:

@@ -100,7 +100,8 @@ def privacy(
     - same_photo_tar, same_photo_tar_refit, same_photo_rank1: against the clean photo that it was made of
     - gallery_tar, gallery_rank1: against other photos obscured alike, at a threshold chosen on them
     - parrot_tar, parrot_rank1: the same by a head that was trained on obscured photos of people who are not compared
-    - reversal_tar, reversal_tar_refit, reversal_rank1: as naive, after reversing
+    - reversal_tar, reversal_tar_refit, reversal_rank1: as naive, after reversing; reversal_parrot_tar, reversal_parrot_rank1: as
+      parrot, after reversing
     - tar, rank1: the largest of all attacks but same_photo, which its method names; its interval has the largest ends
     - naive_fmr: share of pairs of different people that match at the threshold
     - detected, covered, covered_min: share of photos in which a second detector finds the face; mean and least share of
@@ -350,8 +351,7 @@ def _no_gap(shares: np.ndarray, of: np.ndarray, seed: int) -> float:
 
 def _is(name: str, kind: str) -> bool:
     """Return whether a measure is an attack's, of a kind: "tar" or "rank1"; linkage of the same photo is none."""
-    attack, _, rest = name.partition("_")
-    return attack in ATTACKS and rest.removesuffix("_refit") == kind
+    return name.startswith(ATTACKS) and name.removesuffix("_refit").endswith(f"_{kind}")
 
 
 def _worst_name(rows: Mapping[str, Mapping[str, Any]], kind: str) -> str | None:

@@ -1,0 +1,237 @@
+"""Where a person stands in some folders: tables, galleries, faces, pages, photos, and the models that saw them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facevalue.data import _traces
+from facevalue.data._traces import Theirs
+from facevalue.data.gallery import read_gallery
+from facevalue.data.perception import FILE, read_perception
+from facevalue.data.photos import SUFFIXES
+
+CHIPS = "detected_faces"
+TEXTS = (".html", ".htm", ".svg", ".md", ".tex", ".txt", ".log", ".yaml", ".yml", ".json", ".jsonl", ".csv", ".tsv")
+PAGE = b"<title>facevalue: "
+NETS = (".onnx", ".pt", ".pth", ".ckpt")
+# Written by commands about themselves: no rows, but perhaps a word.
+OWN = ("run.json", FILE)
+ACTS = {
+    "rows": "{removed} rows removed, {left} left",
+    "table": "deleted, all its {removed} rows were theirs",
+    "gallery": "{removed} photos removed, {left} left",
+    "chip": "deleted, an aligned face",
+    "page": "deleted, it may show or name them: make it anew with the same command",
+    "cache": "deleted, a part of a run",
+    "photo": "deleted",
+    "kept": "a photo of theirs, kept: --photos deletes it",
+    "model": "saw them and cannot be edited: {advice}",
+    "mention": "the id stands in it; look at it by hand",
+}
+CHANGED = ("rows", "gallery")
+DELETED = ("table", "chip", "page", "cache", "photo")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One file, gallery or model that has to do with the person.
+
+    Parameters
+    ----------
+    kind
+        One of the words of `ACTS`.
+    path
+        Where it is.
+    removed, left
+        Rows or photos of theirs, and of others.
+    advice
+        Of a model: what to do.
+    """
+
+    kind: str
+    path: Path
+    removed: int = 0
+    left: int = 0
+    advice: str = ""
+
+    def told(self, *, dry: bool) -> str:
+        """Return it in words."""
+        act = ACTS[self.kind].format(removed=self.removed, left=self.left, advice=self.advice)
+        return f"{self.path}: {'to be ' if dry and self.kind in (*CHANGED, *DELETED) else ''}{act}"
+
+
+class Search:
+    """The files of some folders, and what of them is a person's."""
+
+    def __init__(self, theirs: Theirs, roots: Sequence[Path], files: Sequence[Path]) -> None:
+        self.theirs, self.roots = theirs, roots
+        self.galleries = [path.parent for path in files if path.name == "manifest.json" and _is_gallery(path)]
+        inside = set(self.galleries)
+        files = [path for path in files if path.parent not in inside]
+        self.parts = [path for path in files if path.name.startswith(".") and path.suffix == ".part"]
+        files = [path for path in files if path not in set(self.parts)]
+        self.runs = sorted({path.parent for path in files if path.name == "photos.parquet"})
+        theirs.runs = frozenset(self.runs)
+        self.pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+        self.tables = [path for path in files if path.suffix.lower() in _traces.TABLES and path.name not in OWN]
+        self.files = files
+        self.gone: dict[Path, dict[str, list[str]]] = {}
+        self.changed: set[Path] = set()
+        self.saw: set[Path] = set()
+
+    def learn(self) -> None:
+        """Read everything until nothing more is known of which photos are theirs."""
+        sums = dict[Path, str]()
+        rows = [(path.parent, list(_traces.rows_of(path))) for path in self.tables]
+        rows += [(place, [*_rows_of_gallery(place)]) for place in self.galleries]
+        before = (-1, -1)
+        while before != (now := (len(self.theirs.photos), sum(map(len, self.theirs.paths.values())))):
+            before = now
+            for folder, some in rows:
+                for cells in some:
+                    self.theirs.learn(cells, folder)
+            for path in self.pictures:
+                if CHIPS not in path.parts and self._named(path):
+                    sums.setdefault(path, sha256(path))
+            self.theirs.photos |= set(sums.values())
+
+    def found(self, *, photos: bool) -> Iterator[Trace]:
+        """Yield what holds them, but for models."""
+        yield from self._of_tables(photos=photos)
+        yield from self._of_galleries()
+        chips = [path for path in self.pictures if CHIPS in path.parts and self._is_chip(path)]
+        yield from (Trace("chip", path) for path in chips)
+        self.changed |= {_above(path, CHIPS) for path in chips}
+        yield from (Trace("cache", path) for path in self.parts if self._near(path.parent))
+        pages = self._pages()
+        yield from (Trace("page", path) for path in pages)
+        drawn = set(pages)
+        whole = [path for path in self.pictures if CHIPS not in path.parts and path not in drawn and self._is_photo(path)]
+        yield from (Trace("photo" if photos else "kept", path) for path in whole)
+        told = drawn | self.saw
+        texts = (path for path in self.files if path.suffix.lower() in TEXTS and path.name != FILE and path not in told)
+        yield from (Trace("mention", path) for path in texts if self._mentioned(path.read_bytes()))
+
+    def models(self, more: Sequence[Path]) -> Iterator[Trace]:
+        """Yield the models, calibrations and references that saw them."""
+        folders = {path.parent for path in self.files if path.name == FILE} | {path.resolve() for path in more}
+        for folder in sorted(folders):
+            if self._near(folder) or _traces.names_any(read_perception(folder).items.tolist(), self.theirs):
+                yield Trace("model", folder, advice="fit it again without their photos, and install it again")
+        for path in self.files:
+            if path.suffix in NETS and path.parent not in folders and path.parent in self.changed:
+                yield Trace("model", path, advice="train it again without their photos")
+            elif path.suffix == ".json" and path.parent / f"{path.stem}_faces" in self.changed:
+                yield Trace("model", path, advice="calibrate again without their photos")
+            elif path.suffix == ".json" and self._is_reference(path):
+                yield Trace("model", path, advice="write the reference again without their photos")
+
+    def _of_tables(self, *, photos: bool) -> Iterator[Trace]:
+        for path in self.tables:
+            rows = _traces.without(path, self.theirs)
+            if not rows.removed:
+                continue
+            self.saw.add(path)
+            if not photos and _traces.holds_photos(path):
+                yield Trace("kept", path, rows.removed, rows.left)
+                continue
+            self.changed.add(path.parent)
+            if path.suffix.lower() in TEXTS and self._mentioned(rows.data or b""):
+                yield Trace("mention", path)
+            if path.parent.name == ".parts":
+                self.changed.add(path.parent.parent)
+                yield Trace("cache", path, rows.removed, rows.left)
+            elif rows.left or path.parent in self.runs:
+                yield Trace("rows", path, rows.removed, rows.left)
+            else:
+                yield Trace("table", path, rows.removed)
+
+    def _of_galleries(self) -> Iterator[Trace]:
+        for place in self.galleries:
+            gone = dict[str, list[str]]()
+            for cells in _rows_of_gallery(place):
+                if self.theirs.holds(cells, place) or self.theirs.named_by(cells["path"], f"{cells['folder']}/{cells['path']}"):
+                    gone.setdefault(cells["folder"], []).append(cells["path"])
+            if gone:
+                self.gone[place] = {root: sorted(set(paths)) for root, paths in gone.items()}
+                count = sum(map(len, self.gone[place].values()))
+                yield Trace("gallery", place, count, read_gallery(place, verify=False).manifest.photos - count)
+
+    def _pages(self) -> list[Path]:
+        """Return reports beside or above what changed, or that name them, with the plots beside these."""
+        found = []
+        for path in (path for path in self.files if path.suffix.lower() == ".html"):
+            text = path.read_bytes()
+            if PAGE in text[:1000] and (self._near(path.parent) or self._mentioned(text)):
+                plots = [plot for plot in sorted(path.parent.glob("*.svg")) if b"matplotlib" in plot.read_bytes()[:2000]]
+                drawn = [plot.with_suffix(".png") for plot in plots]
+                found += [path, *plots, *(plot for plot in drawn if plot.exists())]
+        return list(dict.fromkeys(found))
+
+    def _mentioned(self, text: bytes) -> bool:
+        return _traces.mentions(text, (self.theirs.person, *(path for path in self.theirs.paths if "/" in path)))
+
+    def _near(self, folder: Path) -> bool:
+        """Return whether something of theirs was found in a folder, or in folders below it that its command made."""
+        return folder in self.changed or any(
+            folder in path.parents and path.relative_to(folder).parts[0].startswith(("faces", "corrupted"))
+            for path in self.changed
+        )
+
+    def _named(self, path: Path) -> bool:
+        root = max((root for root in self.roots if root in path.parents), key=lambda root: len(root.parts))
+        below = path.relative_to(root).as_posix()
+        inside = f"{root.name}/{below}" if self.theirs.person == root.name else below
+        listed = (at in self.theirs.paths.get(path.relative_to(at).as_posix(), ()) for at in path.parents)
+        return self.theirs.named_by(inside, str(path)) or any(listed)
+
+    def _is_photo(self, path: Path) -> bool:
+        return self._named(path) or bool(self.theirs.photos) and sha256(path) in self.theirs.photos
+
+    def _is_chip(self, path: Path) -> bool:
+        """Return whether an aligned face is of a photo of theirs: it is called as the photo, with or without suffix."""
+        run = _above(path, CHIPS)
+        name = re.sub(r"_face\d+\.jpg$", "", path.relative_to(run / CHIPS).as_posix())
+        known = {shown for shown, folders in self.theirs.paths.items() if run in folders}
+        return (
+            name in known
+            or name in {str(Path(shown).with_suffix("")) for shown in known}
+            or self.theirs.named_by(name + ".jpg")
+        )
+
+    def _is_reference(self, path: Path) -> bool:
+        known = _plain_json(path)
+        if not {"scheme", "mean", "furthest", "source"} <= known.keys():
+            return False
+        source = Path(str(known["source"])).resolve()
+        return any(source in (at, *at.parents) or at in source.parents for at in self.changed)
+
+
+def _above(path: Path, name: str) -> Path:
+    """Return the folder in which the folder of that name lies that holds a path."""
+    return next(parent.parent for parent in path.parents if parent.name == name)
+
+
+def _plain_json(path: Path) -> dict[str, Any]:
+    value = _traces.read_value(path)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_gallery(path: Path) -> bool:
+    return {"model", "sources", "dimensions", "parts"} <= _plain_json(path).keys()
+
+
+def _rows_of_gallery(place: Path) -> Iterator[dict[str, Any]]:
+    gallery = read_gallery(place, verify=False)
+    yield from gallery.faces.select(["folder", "path", "photo", "person"]).to_pylist()
+    yield from gallery.photos.select(["folder", "path", "photo"]).to_pylist()
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
