@@ -21,8 +21,9 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from facevalue.data.leftovers import leftovers  # noqa: E402
 from tests.data.planted import PLANTS, exiftool, exiftool_kinds, noise, written  # noqa: E402
+
+from facevalue.data.leftovers import leftovers  # noqa: E402
 
 SUFFIXES = (".jpg", ".png", ".webp", ".tif", ".gif", ".bmp", ".avif", ".heic", ".mp4", ".mov")
 EACH = 20

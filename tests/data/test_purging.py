@@ -363,6 +363,12 @@ def test_a_run_that_is_being_written_is_left_alone(home):
     assert {name: data for name, data in files(home).items() if not name.endswith(".lock")} == before
 
 
+def test_what_is_sealed_is_to_be_opened_first(home):
+    (home / "out/faces.parquet.sealed").write_bytes(b"FVSEALED")
+    with pytest.raises(SchemaError, match=r"faces\.parquet\.sealed: expected files that can be read, got a sealed one"):
+        purge("ann", [home])
+
+
 def test_a_table_that_cannot_be_read_stops_everything(home):
     (home / "out/broken.json").write_text("{")
     before = files(home)

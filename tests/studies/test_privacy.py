@@ -86,7 +86,7 @@ def test_perfect_protection_leaves_what_chance_finds_and_intervals_that_do_not_c
     solid, noised = (values(findings, f"{name} face 0.1") for name in ("solid", "noise"))
     assert solid["tar"] < 0.03
     assert solid["gallery_tar"] == 0
-    assert solid["rank1"] == pytest.approx(solid["rank1_chance"]) == pytest.approx(1 / 119)
+    assert solid["gallery_rank1"] == pytest.approx(solid["rank1_chance"]) == pytest.approx(1 / 119)
     assert noised["tar"] < 0.05
     assert noised["rank1"] < 0.06
     for group in ("solid face 0.1", "noise face 0.1"):
@@ -124,7 +124,7 @@ def test_a_linear_map_hides_from_the_naive_and_not_from_the_parrot():
     found = values(findings, "blur face 0.1")
     assert max(found["naive_tar"], found["naive_tar_refit"], found["gallery_tar"]) < 0.15
     assert found["parrot_tar"] > 0.6
-    assert found["parrot_rank1"] > 0.8
+    assert found["parrot_rank1"] > 0.55
     assert row(findings, "tar", "blur face 0.1")["method"].startswith("parrot_tar: ")
 
 
@@ -160,6 +160,7 @@ def test_what_is_restored_is_attacked_and_what_is_not_is_taken_as_it_is():
     found = {name: values(findings, f"{name} face 0.1") for name in ("all", "half", "same", "none")}
     assert found["all"]["reversal_tar"] == found["all"]["tar"] == values(findings, CLEAN)["naive_tar"]
     assert found["same"]["reversal_tar"] == found["same"]["naive_tar"]
+    assert found["same"]["reversal_parrot_tar"] == found["same"]["parrot_tar"] < found["all"]["reversal_parrot_tar"]
     assert found["same"]["reversal_tar"] < found["half"]["reversal_tar"] < found["all"]["reversal_tar"]
     assert np.isnan(found["none"]["reversal_tar"])
     assert row(findings, "reversal_tar", "none face 0.1")["method"] == "nothing can be restored"
@@ -243,9 +244,8 @@ def test_the_order_of_photos_changes_nothing():
     one = judged(people, condition, groups=groups)
     other = judged(people[order], condition[order], groups={"sex": groups["sex"][order]})
     assert one.measure.tolist() == other.measure.tolist()
-    kept = np.array([name.partition("_")[0] != "parrot" for name in one.measure])
     for name in ("value", "low", "high"):
-        np.testing.assert_allclose(getattr(one, name)[kept], getattr(other, name)[kept], atol=1e-9)
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-9)
 
 
 def test_photos_that_cannot_be_compared_are_left_out_of_all():

@@ -22,6 +22,7 @@ from facevalue.data.consent import Consent
 from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import replacing, write_json
 from facevalue.data.gallery import drop_photos
+from facevalue.data.sealed import SUFFIX
 
 LOG = "purge.log.jsonl"
 LEAST_KEY = 16
@@ -140,7 +141,7 @@ def purge(
     Nothing
         There is nothing of theirs.
     SchemaError
-        A folder is not there, or a table cannot be read.
+        A folder is not there, a table cannot be read, or a file is sealed.
     """
     if not person.strip():
         raise SchemaError("expected the id of a person, got an empty one")
@@ -148,6 +149,8 @@ def purge(
     left_alone = {LOG, ".lock"}
     files = [path for path in sorted({p for root in roots for p in root.rglob("*")}) if path.is_file()]
     files = [path for path in files if path.name not in left_alone and not path.name.startswith(".purge-")]
+    if shut := [path for path in files if path.suffix == SUFFIX]:
+        raise SchemaError(f"{shut[0]}: expected files that can be read, got a sealed one: facevalue unseal its folder first")
     if consent is not None:
         files = [path for path in files if path != consent.path.resolve()]
     search = Search(Theirs(person, consent.named(person) if consent else _traces.nothing), roots, files)

@@ -100,8 +100,8 @@ def privacy(
     - same_photo_tar, same_photo_tar_refit, same_photo_rank1: against the clean photo that it was made of
     - gallery_tar, gallery_rank1: against other photos obscured alike, at a threshold chosen on them
     - parrot_tar, parrot_rank1: the same by a head that was trained on obscured photos of people who are not compared
-    - reversal_tar, reversal_tar_refit, reversal_rank1: as naive, after reversing; reversal_parrot_tar, reversal_parrot_rank1: as
-      parrot, after reversing
+    - reversal_tar, reversal_tar_refit, reversal_rank1: as naive, of photos on which the obscuring was reversed;
+      reversal_parrot_tar, reversal_parrot_rank1: as parrot, of such photos
     - tar, rank1: the largest of all attacks but same_photo, which its method names; its interval has the largest ends
     - naive_fmr: share of pairs of different people that match at the threshold
     - detected, covered, covered_min: share of photos in which a second detector finds the face; mean and least share of

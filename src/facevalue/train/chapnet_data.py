@@ -1,0 +1,269 @@
+"""What CHAPNet sees of a target: the photo and the person in it, intact or with faces hidden, and the joints; numpy alone.
+
+A condition says which region is hidden, and of whom: of all people (AO), or within the target's body box alone (TO). The
+person's own picture is obscured in both. Photos are obscured on the fly, by the outlines of their faces.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePath
+
+import numpy as np
+
+from facevalue.data import dpac as folders
+from facevalue.data.dpac import Dpac
+from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.manifest import Hidden, Manifest
+from facevalue.data.photos import decode
+from facevalue.image.boxes import inside
+from facevalue.image.obscure import obscure
+from facevalue.image.regions import REGIONS, Cover, body_outlines
+from facevalue.models.chapnet import squeezed
+from facevalue.train.chapnet_augment import Augmentation, View, augmented
+from facevalue.train.tables import MAX_PIXELS
+
+PEOPLE = ("TO", "AO")
+INTACT = "intact"
+ROOM = 2 << 30  # bytes of decoded photos that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What of a photo is hidden.
+
+    Parameters
+    ----------
+    region
+        Of `REGIONS`; "" for an intact photo.
+    people
+        "AO", all people, or "TO", the target only; "" for an intact photo.
+
+    Examples
+    --------
+    >>> Condition("face", "TO").name, Condition().name, Condition("face", "TO").folder, Condition().folder
+    ('face:TO', 'intact', 'cp_dpac_face_TO', 'cp_dpac_None_None')
+    """
+
+    region: str = ""
+    people: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.region and not self.people:
+            return
+        for given, known, what in ((self.region, REGIONS, "region"), (self.people, PEOPLE, "people")):
+            if given not in known:
+                raise UnknownName(given, known, what=what)
+
+    @property
+    def name(self) -> str:
+        """Return the word of reports."""
+        return f"{self.region}:{self.people}" if self.region else INTACT
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of the checkpoints, as published."""
+        return f"cp_dpac_{self.region or None}_{self.people or None}"
+
+
+def condition(region: str | None, people: str | None) -> Condition:
+    """Return the condition of two options of which one may be left out: people alone hide the face, a region alone is AO.
+
+    Examples
+    --------
+    >>> [condition(*given).name for given in ((None, None), ("eye", None), (None, "TO"), ("None", "None"))]
+    ['intact', 'eye:AO', 'face:TO', 'intact']
+    """
+    named, whose = (None if word in (None, "", "None") else word for word in (region, people))
+    if not named and not whose:
+        return Condition()
+    return Condition(named or "face", whose or "AO")
+
+
+def conditions(text: str) -> list[Condition]:
+    """Return the conditions of a list with commas, or of "all": intact and each region of TO and of AO.
+
+    Examples
+    --------
+    >>> [one.name for one in conditions("intact,face:AO")], len(conditions("all"))
+    (['intact', 'face:AO'], 9)
+    """
+    every = [Condition(), *(Condition(region, people) for people in PEOPLE for region in REGIONS)]
+    if text.strip() == "all":
+        return every
+    known = {one.name: one for one in every}
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise UnknownName(word, known, what="condition")
+    return [known[word] for word in dict.fromkeys(words)]
+
+
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """How regions are hidden: a method of `facevalue.image.obscure`, its strength (None: its own), a seed."""
+
+    method: str = "solid"
+    strength: float | None = None
+    seed: int = 0
+
+
+@dataclass(eq=False)
+class Pictures:
+    """The photos of DPaC, intact and obscured; those that were decoded are kept as long as there is room.
+
+    Parameters
+    ----------
+    data
+        n targets.
+    faces
+        By name of the photo, all faces of it; None where photos come obscured, in the tree privacy/<region>.
+    hiding
+        How.
+    room
+        Bytes of photos kept.
+    """
+
+    data: Dpac
+    faces: Mapping[str, Sequence[Hidden]] | None = None
+    hiding: Hiding = field(default_factory=Hiding)
+    room: int = ROOM
+
+    def __post_init__(self) -> None:
+        self._kept: dict[tuple[str, str], np.ndarray] = {}
+        self._size = 0
+
+    def photo(self, i: int, region: str = "") -> np.ndarray:
+        """Return the photo of a target, (h, w, 3) uint8 RGB, intact or with a region of everybody hidden; read only."""
+        key = (str(self.data.photo[i]), region)
+        if key not in self._kept:
+            pixels = self._read(i, region)
+            pixels.flags.writeable = False
+            if self._size + pixels.nbytes > self.room:
+                return pixels
+            self._kept[key] = pixels
+            self._size += pixels.nbytes
+        return self._kept[key]
+
+    def _read(self, i: int, region: str) -> np.ndarray:
+        if not region or self.faces is None:
+            path = self.data.photo_path(i, region or INTACT)
+            return decode(path.read_bytes(), max_pixels=MAX_PIXELS)
+        name = str(self.data.photo[i])
+        seed = int(np.random.SeedSequence((self.hiding.seed, zlib.crc32(name.encode()))).generate_state(1)[0])
+        how = self.hiding
+        return obscure(self.photo(i), self.covers(name, region), how.method, strength=how.strength, seed=seed)
+
+    def covers(self, name: str, region: str) -> list[Cover]:
+        """Return what is to be hidden in a photo: every face and, of each target without one, the upper part of the body."""
+        assert self.faces is not None
+        faces = [face for face in self.faces[name] if not face.kept]
+        boxes = self.data.box[self.faceless & (self.data.photo == name)]
+        found = [Cover(face.outlines[region], face.size) for face in faces]
+        return found + [Cover(body_outlines(box)[region], float(np.sqrt((box[2:] - box[:2]).prod()))) for box in boxes]
+
+    @cached_property
+    def faceless(self) -> np.ndarray:
+        """Which targets have no face in their box, (n,) bool: theirs is hidden by the body alone."""
+        without = np.zeros(len(self.data), bool)
+        if self.faces is None:
+            return without
+        for i in map(int, np.flatnonzero(self.data.why == "")):
+            faces = [face for face in self.faces[str(self.data.photo[i])] if not face.kept]
+            box = self.data.box[i : i + 1]
+            without[i] = not any(inside((face.box[:2] + face.box[2:]) / 2, box)[0] for face in faces)
+        return without
+
+
+def faces_of(manifest: Manifest, data: Dpac) -> dict[str, Sequence[Hidden]]:
+    """Return the faces of each usable photo of DPaC, out of a manifest.
+
+    Raises
+    ------
+    SchemaError
+        A photo that the manifest does not name, which would be shown as it is.
+    """
+    found: dict[str, Sequence[Hidden]] = {PurePath(entry.path).stem: entry.faces for entry in manifest.entries}
+    lacking = sorted({str(name) for name in data.photo[data.why == ""]} - set(found))
+    if lacking:
+        raise SchemaError(
+            f"manifest.json: expected the faces of every photo; {len(lacking)} are not named in it, {lacking[0]!r} the first: "
+            "delete it to have them found anew"
+        )
+    return found
+
+
+def usable(data: Dpac, wanted: Sequence[Condition], *, ready: bool) -> np.ndarray:
+    """Return which targets can be seen in all conditions, (n,) bool.
+
+    Parameters
+    ----------
+    data
+        n targets.
+    wanted
+        Conditions.
+    ready
+        Whether photos come obscured, and must be there.
+    """
+    sides = data.box[:, 2:] - data.box[:, :2]
+    fine = (data.why == "") & (sides >= 1).all(1)
+    regions = {one.region for one in wanted if one.region} if ready else set()
+    for region in sorted(regions):
+        fine &= folders.missing(data, region) != "image_missing"
+    return np.asarray(fine)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """Targets as the net sees them in a condition.
+
+    Parameters
+    ----------
+    pictures
+        The photos.
+    condition
+        What is hidden.
+    size
+        Side of the net's photos, px.
+    """
+
+    pictures: Pictures
+    condition: Condition
+    size: int
+
+    def __call__(self, i: int, how: Augmentation | None = None, draw: np.random.Generator | None = None) -> View:
+        """Return what is seen of target i, changed by chance where it is said how."""
+        data, region = self.pictures.data, self.condition.region
+        hidden = self.pictures.photo(i, region)
+        x1, y1, x2, y2 = window(data.box[i], hidden.shape[:2])
+        whole = hidden
+        if self.condition.people == "TO":
+            whole = self.pictures.photo(i).copy()
+            whole[y1:y2, x1:x2] = hidden[y1:y2, x1:x2]
+        maps, valid = data.maps(i, self._poses(i))
+        view = View(whole, hidden[y1:y2, x1:x2], maps, valid)
+        if how is not None and draw is not None:
+            return augmented(view, self.size, how, draw)
+        return View(squeezed(view.context, self.size), squeezed(view.target, self.size), maps, valid)
+
+    def _poses(self, i: int) -> str:
+        """Return whose joints are read: those found in the obscured photo, where they are there."""
+        region = self.condition.region
+        return region if region and self.pictures.data.pose_path(i, region).is_file() else INTACT
+
+
+def window(box: np.ndarray, shape: Sequence[int]) -> tuple[int, int, int, int]:
+    """Return the whole pixels of a photo that a box touches, one or more: x1, y1, x2, y2.
+
+    Examples
+    --------
+    >>> window(np.array([-3.0, 2.5, 4.2, 99]), (20, 10))
+    (0, 2, 5, 20)
+    """
+    height, width = shape
+    x1, y1 = (int(min(max(np.floor(low), 0), side - 1)) for low, side in zip(box[:2], (width, height), strict=True))
+    x2, y2 = (int(np.ceil(high).clip(low + 1, side)) for high, low, side in zip(box[2:], (x1, y1), (width, height), strict=True))
+    return x1, y1, x2, y2
