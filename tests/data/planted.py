@@ -1,4 +1,4 @@
-"""Photos and films with something planted beside their pixels, and what exiftool makes of a file: the second implementation.
+"""Photos and films with something planted beside their pixels.
 
 A plant is a format, what is planted in words of `facevalue.data.leftovers.KINDS`, and a function that makes the file.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import json
-import shutil
 import struct
 import subprocess
 import tempfile
@@ -465,95 +463,3 @@ def mov_chapters(p: np.ndarray) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a.txt").write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=Ann\n")
         return filmed(p, ".mov", "-map_chapters", "1", inputs=("-i", str(Path(folder) / "a.txt")))
-
-
-# What the pixels of a TIFF need, and in our words what a group or a tag of exiftool is.
-TIFF_STRUCTURE = frozenset(
-    (
-        *("ImageWidth", "ImageHeight", "BitsPerSample", "Compression", "PhotometricInterpretation", "StripOffsets"),
-        *("SamplesPerPixel", "RowsPerStrip", "StripByteCounts", "XResolution", "YResolution", "ResolutionUnit"),
-        *("PlanarConfiguration", "SubfileType", "SampleFormat", "FillOrder", "ExtraSamples", "Predictor", "Orientation"),
-    )
-)
-GROUPS = {
-    "ExifIFD": "exif",
-    "InteropIFD": "exif",
-    "GPS": "gps",
-    "IFD1": "thumbnail",
-    "IPTC": "iptc",
-    "Photoshop": "photoshop",
-    "ItemList": "text",
-    "UserData": "text",
-    "Keys": "text",
-    "MPImage1": "preview",
-    "MPImage2": "preview",
-    "MPF0": "preview",
-    "Adobe": "",
-}
-TAGS = {
-    "File:Comment": "text",
-    "GIF:Comment": "text",
-    "GIF:FrameCount": "frames",
-    "PNG:ModifyDate": "time",
-    "PNG:Author": "text",
-    "PNG:Comment": "text",
-    "PNG:AnimationFrames": "frames",
-    "JFIF:ThumbnailTIFF": "thumbnail",
-    "JFXX:ThumbnailImage": "thumbnail",
-    "JFIF:ThumbnailImage": "thumbnail",
-    "Photoshop:PhotoshopThumbnail": "thumbnail",
-    "RIFF:Title": "text",
-    "RIFF:Software": "text",
-    "Matroska:Title": "text",
-    "Matroska:DateTimeOriginal": "time",
-    "Matroska:TagName": "",
-    "Track1:AudioFormat": "audio",
-    "Track2:AudioFormat": "audio",
-    "RIFF:Encoding": "audio",
-    "Matroska:AudioChannels": "audio",
-    "Track2:AudioChannels": "audio",
-    "QuickTime:CreateDate": "time",
-    "ItemList:CoverArt": "cover",
-    "UserData:LocationInformation": "gps",
-    "UserData:GPSCoordinates": "gps",
-    "Keys:GPSCoordinates": "gps",
-    "UserData:ChapterList": "chapters",
-}
-ZERO = "0000:00:00 00:00:00"
-
-
-def exiftool(paths: Sequence[Path]) -> list[dict[str, object]]:
-    """Return what exiftool reads in files, with the group of each tag."""
-    done = subprocess.run(["exiftool", "-j", "-G1", "-a", "-u", "-q", *map(str, paths)], capture_output=True, check=False)
-    return list(json.loads(done.stdout)) if done.stdout else []
-
-
-def written(path: Path, *tags: str) -> None:
-    """Let exiftool write tags into a file."""
-    subprocess.run(["exiftool", "-q", "-overwrite_original", *tags, str(path)], check=True, capture_output=True)
-
-
-def has_exiftool() -> bool:
-    return shutil.which("exiftool") is not None
-
-
-def exiftool_kinds(tags: dict[str, object]) -> set[str]:
-    """Return in our words what exiftool found; the structure of a format is nothing."""
-    found = set[str]()
-    for name, value in tags.items():
-        group, _, tag = name.partition(":")
-        if group == "IFD1" and tags["File:FileType"] == "TIFF":
-            found.add("frames")
-        elif name in TAGS:
-            found |= {TAGS[name]} if value not in (ZERO, 1) else set()
-        elif group.startswith("XMP"):
-            found |= {"xmp"} | ({"gps"} if tag.startswith("GPSL") else set())
-        elif group.startswith("ICC"):
-            found.add("icc")
-        elif group == "IFD0":
-            found |= set() if tag in TIFF_STRUCTURE else {"exif"}
-        elif group == "GPS" and tag == "GPSVersionID":
-            continue
-        elif group in GROUPS:
-            found.add(GROUPS[group])
-    return found - {""}

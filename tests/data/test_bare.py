@@ -10,7 +10,8 @@ from facevalue.data.errors import PhotoError, WrongShape
 from facevalue.data.leftovers import leftovers
 from facevalue.data.photos import SUFFIXES, decode
 
-from .planted import exiftool, exiftool_kinds, has_exiftool, noise, saved
+from .by_exiftool import exiftool, exiftool_rest, has_exiftool
+from .planted import noise, saved
 
 PICTURE = noise(np.random.default_rng(0), 33, 51)
 # Mean difference in levels of 255: none without loss.
@@ -42,8 +43,8 @@ def test_exiftool_finds_nothing_either(tmp_path):
     for path in paths:
         write_bare(PICTURE, path)
     tags = exiftool(paths)
-    assert [exiftool_kinds(one) for one in tags] == [set()] * len(BARE)
-    assert {one["File:FileType"] for one in tags} == {"AVIF", "BMP", "GIF", "HEIC", "JPEG", "PNG", "TIFF", "WEBP"}
+    assert [exiftool_rest(one) for one in tags] == [set()] * len(BARE)
+    assert all("File:FileType" in one for one in tags)
 
 
 def test_read_only_and_strided_pixels_are_written(tmp_path):

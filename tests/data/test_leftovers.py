@@ -4,7 +4,8 @@ import pytest
 from facevalue.data.leftovers import KINDS, container, leftovers
 from facevalue.data.photos import decode
 
-from .planted import PLANTS, exiftool, exiftool_kinds, has_exiftool, noise, saved, small, written
+from .by_exiftool import exiftool, exiftool_kinds, has_exiftool, written
+from .planted import PLANTS, noise, saved, small
 
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 PHOTOS = [name for name, one in PLANTS.items() if one.suffix not in FILMS]

@@ -116,8 +116,8 @@ def emotion(person: np.ndarray, scene: np.ndarray, tensors: Tensors) -> np.ndarr
 
 
 def person(seen: np.ndarray, scene: np.ndarray, tensors: Tensors) -> np.ndarray:
-    pooled = np.array([max(scene[2 * i : 2 * i + 2]) for i in range(512)])
-    x = np.concatenate([seen, relu(norm(tensors["scene.weight"] @ pooled, tensors, "scene_norm"))])
+    pooled = norm(np.array([max(scene[2 * i : 2 * i + 2]) for i in range(512)]), tensors, "norm")
+    x = np.concatenate([norm(seen, tensors, "seen_norm"), relu(norm(tensors["scene.weight"] @ pooled, tensors, "scene_norm"))])
     x = leaky(norm(tensors["first.weight"] @ x, tensors, "first_norm"))
     x = leaky(norm(tensors["second.weight"] @ x, tensors, "second_norm"))
     return tensors["last.weight"] @ x + tensors["last.bias"]

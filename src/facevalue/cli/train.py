@@ -1,10 +1,10 @@
-"""`facevalue train`: attributes, expression, landmarks."""
+"""`facevalue train`: attributes, expression, landmarks, chapnet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,6 +55,41 @@ def landmarks(
 
     placed, faces = read_shapes(templates), annotate(photos, instruments=["mesh"])
     _show.findings(train(faces, photos, placed, out, scale=scale, seed=seed))
+
+
+@app.command()
+def chapnet(
+    data: Annotated[Path, typer.Option(help="Folder of DPaC, or one made like it: data.json, the split, the photos.")],
+    out: Out,
+    num_epochs: Annotated[int, typer.Option(help="Epochs; the best on the validation part is kept.", min=1)] = 40,
+    batch_size: Annotated[int, typer.Option(help="Targets a step.", min=1)] = 16,
+    lr: Annotated[float, typer.Option(help="Learning rate of SGD.", min=1e-9)] = 0.01,
+    weight_decay: Annotated[float, typer.Option(help="Of SGD.", min=0)] = 5e-4,
+    lr_step: Annotated[int, typer.Option(help="Epochs after which the rate falls to a tenth, again and again.", min=1)] = 8,
+    ob_face_region: Annotated[str | None, typer.Option(help="Hide eye, lower, face or head in training.")] = None,
+    ob_people: Annotated[str | None, typer.Option(help="Of all people (AO) or within the target's box only (TO).")] = None,
+    method: Annotated[str, typer.Option(help="How: solid, mean, pixelate, blur, noise, inpaint.")] = "solid",
+    backbone: Annotated[str, typer.Option(help="compact, or resnet, for which --weights are to be had.")] = "compact",
+    weights: Annotated[
+        list[str] | None, typer.Option(help="BRANCH=FILE, again and again: objects, event and target of a net of ResNets.")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Side of the net's photos, px: 100, 200 or 400.")] = 400,
+    valid: Annotated[float, typer.Option(help="Share of the photos for validation, where the split names none.")] = 0.1,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU where there is one.")] = None,
+    seed: Seed = 0,
+    paper_exact: Annotated[bool, typer.Option("--paper-exact", help="With the errors of the published code.")] = False,
+) -> None:
+    """Train perceived emotion, age and gender from scene, body and joints, faces hidden or not; write an instrument.
+
+    People without a region hide the face; a region without people hides it of all. Example: `facevalue train chapnet --data
+    DPaC --ob-face-region face --ob-people AO --out run`; then `facevalue models import chapnet run/chapnet.onnx
+    run/chapnet.json`.
+    """
+    from facevalue.cli import _chapnet
+
+    config: dict[str, Any] = {"epochs": num_epochs, "batch": batch_size, "rate": lr, "decay": weight_decay, "step": lr_step}
+    config |= {"backbone": backbone, "size": size, "valid": valid, "seed": seed, "paper_exact": paper_exact}
+    _chapnet.train(data, out, config, hidden=(ob_face_region, ob_people), method=method, given=weights or [], device=device)
 
 
 def _train(name: str, data: Path, out: Path, *, seed: int, epochs: int) -> None:

@@ -59,6 +59,11 @@ class Augmentation:
     follows: bool = True
 
 
+def published() -> Augmentation:
+    """Return what the published code does: crops down to .08 of the picture, the joints left where they were."""
+    return Augmentation(least=0.08, follows=False)
+
+
 def augmented(view: View, size: int, how: Augmentation, draw: np.random.Generator) -> View:
     """Return a target as it could have been photographed: both pictures (size, size, 3)."""
     context, _, _ = _changed(view.context, size, how, draw)
@@ -69,9 +74,7 @@ def augmented(view: View, size: int, how: Augmentation, draw: np.random.Generato
     return View(context, target, maps, valid)
 
 
-def followed(
-    maps: np.ndarray, valid: np.ndarray, part: np.ndarray, *, flipped: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def followed(maps: np.ndarray, valid: np.ndarray, part: np.ndarray, *, flipped: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps of a crop of the person, mirrored or not; joints outside it are no longer valid.
 
     Parameters

@@ -7,17 +7,17 @@ person's own picture is obscured in both. Photos are obscured on the fly, by the
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from facevalue.data import dpac as folders
 from facevalue.data.dpac import Dpac
 from facevalue.data.errors import SchemaError, UnknownName
-from facevalue.data.manifest import Hidden, Manifest
+from facevalue.data.manifest import Hidden, Manifest, read_manifest, write_manifest
 from facevalue.data.photos import decode
 from facevalue.image.boxes import inside
 from facevalue.image.obscure import obscure
@@ -28,6 +28,8 @@ from facevalue.train.tables import MAX_PIXELS
 
 PEOPLE = ("TO", "AO")
 INTACT = "intact"
+MANIFEST = "manifest.json"
+Find = Callable[[Sequence[Path]], Manifest]
 ROOM = 2 << 30  # bytes of decoded photos that are kept
 
 
@@ -265,5 +267,49 @@ def window(box: np.ndarray, shape: Sequence[int]) -> tuple[int, int, int, int]:
     """
     height, width = shape
     x1, y1 = (int(min(max(np.floor(low), 0), side - 1)) for low, side in zip(box[:2], (width, height), strict=True))
-    x2, y2 = (int(np.ceil(high).clip(low + 1, side)) for high, low, side in zip(box[2:], (x1, y1), (width, height), strict=True))
+    x2, y2 = (
+        int(np.ceil(high).clip(low + 1, side)) for high, low, side in zip(box[2:], (x1, y1), (width, height), strict=True)
+    )
     return x1, y1, x2, y2
+
+
+def pictures(data: Dpac, wanted: Sequence[Condition], hiding: Hiding, find: Find | None) -> tuple[Pictures, str]:
+    """Return the photos of DPaC, obscured by what is known of their faces, and a sentence on where that comes from.
+
+    Faces are those of manifest.json beside data.json; else photos come from the tree privacy/<region>, where it has all
+    regions that are wanted; else faces are found, and written into manifest.json.
+
+    Parameters
+    ----------
+    data
+        n targets.
+    wanted
+        Conditions.
+    hiding
+        How.
+    find
+        Paths of photos to the faces of each, in order; None where none can be found.
+
+    Raises
+    ------
+    SchemaError
+        Faces are needed, and there are none.
+    """
+    regions, path = sorted({one.region for one in wanted if one.region}), data.folder / MANIFEST
+    if not regions:
+        return Pictures(data), "photos as they are"
+    if not path.is_file() and all(data.photo_path(0, region).parent.is_dir() for region in regions):
+        return Pictures(data), f"obscured photos of privacy/{', privacy/'.join(regions)}, as they come"
+    if not path.is_file():
+        if find is None:
+            raise SchemaError(f"{data.folder}: expected manifest.json or privacy/{regions[0]}/images to hide faces; found none")
+        write_manifest(find([data.photo_path(i) for i in _photos(data)]), path)
+    shown = Pictures(data, faces_of(read_manifest(path), data), hiding)
+    bare = int(shown.faceless.sum())
+    return shown, f"faces of {MANIFEST}; of {bare} of {int((data.why == '').sum())} targets none, so the upper body is hidden"
+
+
+def _photos(data: Dpac) -> list[int]:
+    """Return the first target of each usable photo."""
+    fine = np.flatnonzero(data.why == "")
+    return [int(i) for i in fine[np.sort(np.unique(data.photo[fine].astype(str), return_index=True)[1])]]

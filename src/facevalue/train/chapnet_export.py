@@ -203,7 +203,9 @@ def _emotion(graph: Photos, target: str, scene: str, name: str) -> str:
 
 def _person(graph: Photos, target: str, scene: str, name: str) -> str:
     pooled = graph.node("ReduceMax", graph.reshape(scene, (0, -1, 2)), axes=[2], keepdims=0)
-    x = graph.concat(target, graph.relu(graph.linear(pooled, f"{name}.scene", norm=f"{name}.scene_norm")))
+    pooled = graph.affine(pooled, *graph.scale(f"{name}.norm"))
+    person = graph.affine(target, *graph.scale(f"{name}.seen_norm"))
+    x = graph.concat(person, graph.relu(graph.linear(pooled, f"{name}.scene", norm=f"{name}.scene_norm")))
     x = _leaky(graph, graph.linear(x, f"{name}.first", norm=f"{name}.first_norm"))
     x = _leaky(graph, graph.linear(x, f"{name}.second", norm=f"{name}.second_norm"))
     return graph.linear(x, f"{name}.last")

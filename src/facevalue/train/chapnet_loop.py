@@ -74,7 +74,7 @@ class Config:
     paper_exact: bool = False
 
 
-def device(name: str | None) -> torch.device:
+def device_of(name: str | None) -> torch.device:
     """Return a device by its name, "cpu", "cuda" or "cuda:1"; None takes a GPU where there is one.
 
     Raises
@@ -141,9 +141,7 @@ def fit(
     return losses
 
 
-def _epoch(
-    net: Chapnet, optimizer: torch.optim.Optimizer, views: Views, rows: np.ndarray, config: Config, epoch: int
-) -> None:
+def _epoch(net: Chapnet, optimizer: torch.optim.Optimizer, views: Views, rows: np.ndarray, config: Config, epoch: int) -> None:
     """Take the steps of an epoch."""
     torch.manual_seed(config.seed * 10_000 + epoch)
     where = next(net.parameters()).device

@@ -200,19 +200,35 @@ class Emotion(nn.Module):
 
 
 class Person(nn.Module):
-    """Target and scene, 128 beside as many, to the logits of k ages, or of genders."""
+    """Target and scene, 128 beside as many, to the logits of k ages, or of genders.
 
-    def __init__(self, k: int) -> None:
+    Both are normalised first, as the published code does for emotions alone: the relationship, once it is alive, varies
+    ten times as much as what stands beside it, and would drown it.
+
+    Parameters
+    ----------
+    k
+        Labels.
+    paper_exact
+        Without that normalisation.
+    """
+
+    def __init__(self, k: int, *, paper_exact: bool = False) -> None:
         super().__init__()
-        self.scene, self.scene_norm = nn.Linear(SCENE // 2, TARGET, bias=False), Norm(TARGET)
+        half = SCENE // 2
+        self.seen_norm: nn.Module = nn.Identity() if paper_exact else Norm(TARGET)
+        self.norm: nn.Module = nn.Identity() if paper_exact else Norm(half)
+        self.scene, self.scene_norm = nn.Linear(half, TARGET, bias=False), Norm(TARGET)
         self.first, self.first_norm = nn.Linear(2 * TARGET, 128, bias=False), Norm(128)
         self.second, self.second_norm = nn.Linear(128, 64, bias=False), Norm(64)
         self.last = nn.Linear(64, k)
+        for parameter in (p for norm in (self.seen_norm, self.norm) for name, p in norm.named_parameters() if name == "bias"):
+            parameter.requires_grad_(False)
 
     def forward(self, target: Tensor, scene: Tensor) -> Tensor:
         """Return (n, k)."""
-        pooled = scene.reshape(len(scene), -1, 2).amax(2)
-        x = torch.cat([target, functional.relu(self.scene_norm(self.scene(pooled)))], dim=1)
+        pooled = self.norm(scene.reshape(len(scene), -1, 2).amax(2))
+        x = torch.cat([self.seen_norm(target), functional.relu(self.scene_norm(self.scene(pooled)))], dim=1)
         x = functional.leaky_relu(self.first_norm(self.first(x)), SLOPE)
         logits: Tensor = self.last(functional.leaky_relu(self.second_norm(self.second(x)), SLOPE))
         return logits
@@ -230,7 +246,7 @@ class Chapnet(nn.Module):
     size
         Side of the photos, px: 100, 200 or 400, the published one.
     paper_exact
-        With the published errors of the relationship and of the target branch.
+        With the published errors of the relationship, of the target branch and of the heads of age and gender.
     without
         Of `PARTS`: branches whose numbers are 0 throughout, "pose" for average pooling instead of the joints. It may be
         set on a trained net as well: the parameters are the same.
@@ -270,7 +286,9 @@ class Chapnet(nn.Module):
         self.objects, self.event = Objects(of_objects), Event(of_event)
         self.relationship = Relationship(paper_exact=paper_exact)
         self.target = Target(of_target, paper_exact=paper_exact)
-        self.heads = nn.ModuleDict({name: Emotion(k) if name == "emotion" else Person(k) for name, k in sizes.items()})
+        self.heads = nn.ModuleDict(
+            {name: Emotion(k) if name == "emotion" else Person(k, paper_exact=paper_exact) for name, k in sizes.items()}
+        )
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
