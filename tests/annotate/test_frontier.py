@@ -12,6 +12,7 @@ from facevalue.annotate import attacked
 from facevalue.annotate.attacked import AS_IS, Attacking, Treatment, Victim, measure_attacked
 from facevalue.annotate.frontier import conditions, frontier, planned, read_columns
 from facevalue.annotate.measure import Measured, PhotoRow
+from facevalue.annotate.obscured_photos import _seed
 from facevalue.data.errors import MissingColumn, RunError, SchemaError, UnknownName
 from facevalue.data.people import People, Roster, find_people
 from facevalue.data.photos import decode, read_bytes
@@ -68,14 +69,15 @@ def test_photos_as_they_are_are_measured_as_before(seen, tmp_path):
 
 def test_the_face_is_measured_where_it_was_in_the_obscured_photo(seen, tmp_path):
     roster, people = seen
-    found = attacked_of(seen, [BLUR, SOLID, PIXELS], tmp_path)
+    noise = Treatment("noise", "head", 0.5)
+    found = attacked_of(seen, [BLUR, SOLID, PIXELS, noise], tmp_path)
     row, model = people.faces[[0]], models.load("fake_embed")
     where = {one.path: one for one in roster.photos}
     pixels = decode(read_bytes(where[row.path[0]]), max_pixels=10**6)
-    for way in (BLUR, SOLID, PIXELS):
+    for way in (BLUR, SOLID, PIXELS, noise):
         size = float(np.sqrt(np.prod(row.box[0, 2:] - row.box[0, :2])))
         cover = [Cover(box_outlines(row.box[0])[way.region], size)]
-        changed = obscure(pixels, cover, way.method, strength=way.strength, seed=3)
+        changed = obscure(pixels, cover, way.method, strength=way.strength, seed=_seed(3, row.photo[0]))
         restored = restore(changed, cover, way.method, strength=way.strength)
         maps = transforms(model.card.crops[0], row.box, row.landmarks, shape=pixels.shape[:2])
         for picture, name in ((changed, "fake_embed.embedding"), (restored, "attack.restored")):
@@ -124,9 +126,17 @@ def test_without_reversal_nothing_is_restored(seen, tmp_path, monkeypatch):
 
 def test_a_second_run_does_only_what_is_new(seen, tmp_path, monkeypatch):
     first, asked, calls = attacked_of(seen, [SOLID, BLUR], tmp_path), [], []
-    monkeypatch.setattr(attacked, "obscure", lambda photo, covers, method, **more: asked.append(method) or photo)
+    seeds = set()
+
+    def asking(photo, covers, method, *, strength, seed):
+        asked.append(method)
+        seeds.add(seed)
+        return photo
+
+    monkeypatch.setattr(attacked, "obscure", asking)
     second = attacked_of(seen, [PIXELS, BLUR, SOLID], tmp_path, progress=lambda *done: calls.append(done))
     assert asked == ["pixelate"] * 6
+    assert len(seeds) == 6  # the noise of two photos must not be the same
     assert (calls[0], calls[-1]) == ((12, 18), (18, 18))
     for way in (SOLID, BLUR):
         for name, column in first[way].columns.items():

@@ -17,7 +17,7 @@ from tests.models.test_published import FED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Nobody offers these weights for a fixed address, or no copy is at hand: their own tests make weights of the right shape.
-MADE = {"dmue", "fairface", "fairface4", "fairface_onnx", "tddfa_mb1"}
+MADE = {"chapnet", "dmue", "fairface", "fairface4", "fairface_onnx", "tddfa_mb1"}
 MADE |= {"ssd", "retinaface", "retinaface_r50", "scrfd_10g", "scrfd_2g5", "scrfd_500m", "yolov8n_face", *FED}
 MADE |= set(models.names(kind="perceptual"))
 # Without weights: their numbers are checked against second implementations.

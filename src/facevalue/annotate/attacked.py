@@ -18,6 +18,7 @@ import numpy as np
 from facevalue import models
 from facevalue.annotate import engine, instruments
 from facevalue.annotate.measure import BATCH_PIXELS, Measured, Measurer, PhotoRow, Settings, Task, _filled
+from facevalue.annotate.obscured_photos import _seed
 from facevalue.annotate.run import Progress
 from facevalue.data.errors import PhotoError, RunError, SchemaError
 from facevalue.data.faces import Column, Faces, concatenate, with_faceless
@@ -32,7 +33,7 @@ from facevalue.models.mesh import PRESENCE
 from facevalue.studies.privacy import CLEAN
 
 SAME_FACE = 0.3
-SOURCE = "obscured@1"
+SOURCE = "obscured@2"
 RESTORED = "attack.restored"
 FRESH = ("embed", "attributes", "expression")
 LEFT_OUT = ("_set", ".distance")
@@ -71,7 +72,7 @@ class Attacking(Settings):
     restoring
         Whether the attacker tries to undo what was done.
     seed
-        Of noise.
+        Of noise, which each photo has its own of, as in `facevalue obscure`.
     """
 
     model: str = "dlib_resnet"
@@ -149,8 +150,9 @@ class Attacker(Measurer):
         """Return a row a treatment."""
         settings = self.settings
         assert isinstance(settings, Attacking)
+        seed = _seed(settings.seed, face.row.photo[0])
         changed = [
-            obscure(face.pixels, cover, one.method, strength=one.strength, seed=settings.seed) if cover else face.pixels
+            obscure(face.pixels, cover, one.method, strength=one.strength, seed=seed) if cover else face.pixels
             for one, cover in ((one, face.covers(one)) for one in treatments)
         ]
         rows, alone = [slice(i, i + 1) for i in range(len(changed))], concatenate([face.row] * len(changed))

@@ -16,8 +16,10 @@ from facevalue.cli import (
     find,
     frontier,
     geometry,
+    heatmaps,
     homophily,
     judgments,
+    leaks,
     models,
     obscure,
     perceive,
@@ -52,7 +54,9 @@ app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
 app.command("frontier")(frontier.frontier)
 app.command("geometry")(geometry.geometry)
+app.command("heatmaps")(heatmaps.heatmaps)
 app.command("homophily")(homophily.homophily)
+app.command("leaks")(leaks.leaks)
 app.command("obscure")(obscure.obscure)
 app.command("power")(power.power)
 app.command("probe")(probe.probe)

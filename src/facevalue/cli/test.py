@@ -52,7 +52,7 @@ def chapnet(
     from facevalue.train.chapnet_data import Hiding
     from facevalue.train.chapnet_data import conditions as parsed
     from facevalue.train.chapnet_loop import device_of
-    from facevalue.train.chapnet_tested import tested
+    from facevalue.train.chapnet_tested import under_conditions
 
     if method is not None:
         _chapnet.check("compact", 400, method)
@@ -60,7 +60,9 @@ def chapnet(
     lines: list[str] = []
     with _show.progress("testing", "nets x conditions", quiet=quiet) as progress:
         around = Around(device_of(device), {}, _chapnet.find, lines.append, progress)
-        findings = tested(cp_path, data, wanted, around=around, hiding=hiding, ratings=ratings, level=level, seed=seed)
+        findings = under_conditions(
+            cp_path, data, wanted, around=around, hiding=hiding, ratings=ratings, level=level, seed=seed
+        )
     result = report.Result(findings, [one.name for one in wanted], level, seed, lines)
     files = report.write_chapnet(result, out)
     if not quiet:

@@ -15,7 +15,7 @@ from facevalue.image.regions import Cover
 
 # px of the standard deviation of a blur in the shrunken photo: finer detail is lost in 8 bits
 FINE = 3.0
-# Of London's faces, dlib's model then recognises more than at a third or three times of it.
+# On 204 faces of the London set it brings back more, by PSNR, than 1e-3, which brings back more than 1e-4.
 BALANCE = 3e-3
 ROUNDS = 4
 Undo = Callable[[Under, float], np.ndarray]
@@ -88,7 +88,7 @@ def wiener(photo: np.ndarray, sigma: float, *, balance: float) -> np.ndarray:
     ----------
     Hunt, The application of constrained least squares estimation to image restoration by digital computer, IEEE Transactions
     on Computers C-22, 1973; Orieux, Giovannelli, Rodet, Bayesian estimation of regularization and point spread function
-    parameters for Wiener-Hunt deconvolution, JOSA A 27, 2010, eq. 9.
+    parameters for Wiener-Hunt deconvolution, JOSA A 27, 2010.
 
     Examples
     --------

@@ -150,13 +150,13 @@ def load(name: str, *, threads: int = 1, progress: bool = False) -> Model:
 
 
 def calibration(name: str) -> dict[str, Any] | None:
-    """Return what calibration faces taught of a model, as its recipe wrote it; None where nothing was calibrated.
+    """Return what calibration faces taught of a model, as its recipe wrote it; None where nothing, or nothing yet, was.
 
     Its `config` reproduces the training, `figures` are rows of (measure, group, value, low, high, n) measured on faces
     that neither training nor calibration saw, and `calibration` makes sets and intervals.
     """
     file = next((file for file in card(name).files if file.path == f"facevalue/{name}.json"), None)
-    if file is None:
+    if file is None or not (file.url or file.sha256):
         return None
     known: dict[str, Any] = json.loads(fetch.file(file.path, url=file.url, sha256=file.sha256, model=name).read_bytes())
     return known

@@ -29,6 +29,7 @@ MEASURES = {
 }
 WITHOUT = "without "
 Row = Mapping[str, Any]
+Rows = Mapping[tuple[str, str, str, str], Mapping[str, Row]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,20 +93,22 @@ def digest(result: Result) -> dict[str, Any]:
         `details`: of each task rows of all measures. `lost`: rows of macro-F1 that goes with a branch. `groups`: rows by
         group of targets. `labels`: F1 by label. `sentences`: what stands out.
     """
-    rows, names = by_name(result.findings), trained(result.findings)
-    tasks = [
-        {"name": task, "rows": [{"name": name, "cells": [cell(rows.get((name, one, "", ""), {}).get(f"{task}_macro_f1")) for one in result.tested]} for name in names]}
-        for task in tasks_of(result.findings)
-    ]  # fmt: skip
+    rows, tasks = by_name(result.findings), tasks_of(result.findings)
     return {
         "tested": list(result.tested),
-        "tasks": tasks,
-        "details": {task["name"]: list(_details(rows, task["name"])) for task in tasks},
-        "lost": {task["name"]: list(_lost(rows, task["name"])) for task in tasks},
-        "groups": {task["name"]: list(_grouped(rows, task["name"])) for task in tasks},
-        "labels": {task["name"]: _labels(rows, task["name"]) for task in tasks},
-        "sentences": list(_sentences(rows, [task["name"] for task in tasks])),
+        "tasks": [{"name": task, "rows": list(_matrix_rows(result, rows, task))} for task in tasks],
+        "details": {task: list(_details(rows, task)) for task in tasks},
+        "lost": {task: list(_lost(rows, task)) for task in tasks},
+        "groups": {task: list(_grouped(rows, task)) for task in tasks},
+        "labels": {task: _labels(rows, task) for task in tasks},
+        "sentences": list(_sentences(rows, tasks)),
     }
+
+
+def _matrix_rows(result: Result, rows: Rows, task: str) -> Iterator[dict[str, Any]]:
+    for name in trained(result.findings):
+        found = [rows.get((name, tested, "", ""), {}).get(f"{task}_macro_f1") for tested in result.tested]
+        yield {"name": name, "cells": [cell(row) for row in found]}
 
 
 def by_name(findings: Findings) -> dict[tuple[str, str, str, str], dict[str, Row]]:
@@ -147,7 +150,7 @@ def cell(row: Row | None) -> tuple[str, str]:
     return f"{row['value']:.3f}", interval(row, 3)
 
 
-def _details(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task: str) -> Iterator[dict[str, Any]]:
+def _details(rows: Rows, task: str) -> Iterator[dict[str, Any]]:
     """Yield all measures of each net and condition, and what it gains over the one trained intact."""
     for (name, tested, without, group), found in rows.items():
         if without or group or f"{task}_accuracy" not in found:
@@ -156,21 +159,21 @@ def _details(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task: 
         yield {"name": name, "tested": tested, "cells": cells, "n": found[f"{task}_accuracy"]["n"]}
 
 
-def _lost(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task: str) -> Iterator[dict[str, Any]]:
+def _lost(rows: Rows, task: str) -> Iterator[dict[str, Any]]:
     for (name, tested, without, group), found in rows.items():
         if without and not group and f"{task}_macro_f1_lost" in found:
             row = found[f"{task}_macro_f1_lost"]
             yield {"name": name, "tested": tested, "without": without, "cell": cell(row), "row": row}
 
 
-def _grouped(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task: str) -> Iterator[dict[str, Any]]:
+def _grouped(rows: Rows, task: str) -> Iterator[dict[str, Any]]:
     for (name, tested, without, group), found in rows.items():
         if group and not without and not group.startswith(f"{task}:") and f"{task}_macro_f1" in found:
             cells = [cell(found.get(f"{task}_{measure}")) for measure in ("accuracy", "macro_f1")]
             yield {"name": name, "tested": tested, "group": group, "cells": cells, "n": found[f"{task}_macro_f1"]["n"]}
 
 
-def _labels(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task: str) -> dict[str, Any]:
+def _labels(rows: Rows, task: str) -> dict[str, Any]:
     """Return the labels of a task, and F1 of each by net and condition."""
     start, heads, found = f"{task}_f1 ", dict[str, None](), list[dict[str, Any]]()
     for (name, tested, without, group), measures in rows.items():
@@ -181,7 +184,7 @@ def _labels(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task: s
     return {"heads": list(heads), "rows": found}
 
 
-def _sentences(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], tasks: Sequence[str]) -> Iterator[str]:
+def _sentences(rows: Rows, tasks: Sequence[str]) -> Iterator[str]:
     """Yield, of each task, what training on obscured photos gains most over training on intact ones, and on which test."""
     for task in tasks:
         gains = [
@@ -192,7 +195,8 @@ def _sentences(rows: Mapping[tuple[str, str, str, str], Mapping[str, Row]], task
         ]
         if gains:
             value, name, tested, ends = max(gains)
-            yield f"{task}: trained on {name} and shown {tested}, macro-F1 is {value:+.3f} ({ends}) beside the net trained on intact photos."
+            told = f"macro-F1 is {value:+.3f} ({ends}) beside the net trained on intact photos"
+            yield f"{task}: trained on {name} and shown {tested}, {told}."
 
 
 @plots.house_style()
@@ -265,5 +269,9 @@ def _draw_bars(axes: Axes, rows: Sequence[Row | None], number: int, count: int, 
     places, known = np.arange(len(rows)) + (number - (count - 1) / 2) * wide, [row or {} for row in rows]
     value, low, high = (np.array([row.get(end) for row in known], float) for end in ("value", "low", "high"))
     ends = np.stack([value - low, high - value])
-    look = {"color": plots.COLOURS[number % len(plots.COLOURS)], "width": 0.9 * wide, "label": f"trained on {name}"}
+    look: dict[str, Any] = {
+        "color": plots.COLOURS[number % len(plots.COLOURS)],
+        "width": 0.9 * wide,
+        "label": f"trained on {name}",
+    }
     axes.bar(places, value, yerr=np.clip(ends, 0, None), error_kw={"elinewidth": 0.8, "ecolor": plots.INK}, **look)

@@ -113,7 +113,8 @@ def digest(result: Result) -> dict[str, Any]:
         stands out. `warnings`: of the methods that can be undone.
     """
     found = by_group(result.findings)
-    heads = HEADS | {name: name.replace("_", " ") for name in utilities(result.findings)}
+    read = {name: name.replace("_", "\n") for name in utilities(result.findings)}
+    heads = {"tar": HEADS["tar"]} | read | HEADS
     on_front = {name for names in result.fronts.values() for name in names}
     rows = [
         {

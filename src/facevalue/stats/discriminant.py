@@ -56,7 +56,7 @@ def fit_discriminant(x: np.ndarray, person: np.ndarray, *, shrinkage: float | No
 
     References
     ----------
-    Friedman, Regularized discriminant analysis, JASA 84, 1989, eq. 18; Ledoit, Wolf, A well-conditioned estimator for
+    Friedman, Regularized discriminant analysis, JASA 84, 1989; Ledoit, Wolf, A well-conditioned estimator for
     large-dimensional covariance matrices, Journal of Multivariate Analysis 88, 2004, section 3.3.
 
     Examples

@@ -145,8 +145,8 @@ def privacy(
     References
     ----------
     McPherson, Shokri, Shmatikov, Defeating image obfuscation with deep learning, arXiv 1609.00408 (parrot); Newton, Sweeney,
-    Malin, Preserving privacy by de-identifying face images, IEEE TKDE 17, 2005 (naive, parrot, reversal); Hasan et al.,
-    Presentation attacks and unequal protection, arXiv 2301.05012 (groups).
+    Malin, Preserving privacy by de-identifying face images, IEEE TKDE 17, 2005 (naive, parrot,
+    reversal); arXiv 2301.05012 (protection that differs between groups).
     """
     check_level(level)
     kept = _checked(people, conditions, model, groups or {})

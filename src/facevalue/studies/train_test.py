@@ -148,10 +148,9 @@ def _check(cells: Sequence[Told], targets: Targets) -> None:
         for task, told in cell.told.items():
             if np.shape(told) != (m,):
                 raise WrongShape(f"{cell.name}: expected {m} answers about {task}, got shape {np.shape(told)}")
-    if wrong := [name for name, of in (targets.truth | targets.groups).items() if np.shape(of) != (n,)]:
-        raise WrongShape(
-            f"{wrong[0]}: expected {n} rows, one a target; got shape {np.shape((targets.truth | targets.groups)[wrong[0]])}"
-        )
+    for name, of in {**targets.truth, **targets.groups}.items():
+        if np.shape(of) != (n,):
+            raise WrongShape(f"{name}: expected {n} rows, one a target; got shape {np.shape(of)}")
 
 
 def _groups(targets: Targets) -> Iterator[tuple[str, np.ndarray]]:

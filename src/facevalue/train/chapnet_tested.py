@@ -67,7 +67,7 @@ def read_trained(path: Path, device: torch.device) -> Trained:
     return Trained(net.to(device).eval(), hidden, known, path)
 
 
-def tested(
+def under_conditions(
     checkpoints: Sequence[Path],
     folder: Path,
     wanted: Sequence[Condition],
