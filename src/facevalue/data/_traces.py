@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from facevalue.data._network_tables import PAIRS
+from facevalue.data._rows import NAMES
 from facevalue.data.errors import SchemaError
+from facevalue.data.members import ID_COLUMNS
 from facevalue.data.people import PERSON_COLUMNS
-from facevalue.data.photos import PATH_COLUMNS, SUFFIXES
+from facevalue.data.photos import SUFFIXES
+from facevalue.data.video import VIDEOS
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".json", ".jsonl")
-# Columns that name somebody beside those that say whom a photo shows.
-WHOSE = (*PERSON_COLUMNS, "id", "member", "node")
-BOTH = (("ego", "alter"), ("row", "col"), ("source", "target"), ("from", "to"))
-SHOWN = (*PATH_COLUMNS, "query")
+WHOSE = (*ID_COLUMNS, "folder")
+BOTH = (*PAIRS, ("row", "col"))
+SHOWN = (*NAMES, "query")
 SHAS = ("photo", "sha256")
+SPLIT = "split.csv"
+PICTURES = SUFFIXES | VIDEOS
 FINDINGS = frozenset(("study", "measure", "group", "value"))
 SHA = re.compile(r"[0-9a-f]{64}")
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
@@ -66,23 +73,28 @@ class Theirs:
         >>> [ann.named_by(path) for path in ("ann/1.jpg", "staff/ann/2.jpg", "ann.jpg", "anna/1.jpg", "bob/ann.jpg")]
         [True, True, True, False, False]
         """
-        whole = PurePosixPath(path)
+        whole = PurePosixPath(composed(path))
         names = (*whole.parts[:-1], *map(str, whole.parents)) if whole.parts[:-1] else (whole.stem,)
-        return self.person in names or self.named(path, place)
+        return composed(self.person) in names or self.named(path, place)
 
     def shows(self, path: str, folder: Path) -> bool:
         """Return whether a path of a table in a folder is of a photo of theirs."""
         if self.named_by(path):
             return True
-        places = self.paths.get(path, set())
+        places = self.listed(path)
         near = folder not in self.runs and any(at in folder.parents or folder in at.parents for at in places)
         return near or folder in places
+
+    def listed(self, path: str) -> set[Path]:
+        """Return the folders of the tables that say of a path, or of a folder above it, that it is theirs."""
+        whole = PurePosixPath(path)
+        return set().union(*(self.paths.get(str(part), set()) for part in (whole, *whole.parents) if part.name))
 
     def holds(self, cells: Mapping[str, Any], folder: Path) -> bool:
         """Return whether a row, cells by column in lower case, is theirs."""
         words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str | int) and cell != ""}
         pairs = (pair for pair in BOTH if set(pair) <= set(cells))
-        if any(self._is(words.get(name, "")) for name in (*WHOSE, *itertools.chain(*pairs))):
+        if any(self.called(words.get(name, "")) for name in (*WHOSE, *itertools.chain(*pairs))) or self._left_visible(cells):
             return True
         if set(cells) >= FINDINGS and words.get("group") == self.person:
             return True
@@ -93,17 +105,30 @@ class Theirs:
 
     def learn(self, cells: Mapping[str, Any], folder: Path) -> None:
         """Take in what a row of theirs says: which bytes, and which path, their photo has."""
-        words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str)}
-        whose = any(self._is(words.get(name, "")) for name in PERSON_COLUMNS)
-        shown = [words[name] for name in PATH_COLUMNS if not SHA.fullmatch(words.get(name, "0" * 64))]
+        words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str) and cell}
+        whose = next((words[name] for name in ID_COLUMNS if name in words), "")
+        called = self.called(whose) or any(self.called(words.get(name, "")) for name in PERSON_COLUMNS)
+        shown = [words[name] for name in SHOWN if not SHA.fullmatch(words.get(name, "0" * 64))]
         known = _known(words)
-        if whose or self.photos & known or any(map(self.named_by, shown)):
-            self.photos |= known
-            for path in filter(_is_path, shown):
+        if called or self._left_visible(cells) or self.photos & known or any(map(self.named_by, shown)):
+            self.photos |= known | _obscured(words)
+            for path in [path for path in shown if _is_path(path)] or [words.get("folder", "")]:
                 self.paths.setdefault(path, set()).add(folder)
 
-    def _is(self, word: str) -> bool:
-        return self.person in (word, word.rpartition("/")[2])
+    def called(self, word: str) -> bool:
+        """Return whether a word is their id, alone or as the last folder of a path."""
+        return composed(self.person) in (known := composed(word), known.rpartition("/")[2])
+
+    def _left_visible(self, cells: Mapping[str, Any]) -> bool:
+        """Return whether a row of a manifest says that their face was left visible."""
+        faces = cells.get("faces")
+        some = [face for face in faces if isinstance(face, dict)] if isinstance(faces, list) else []
+        return any(self.called(str(face.get("kept", ""))) for face in some)
+
+
+def composed(word: str) -> str:
+    """Return a word in one spelling of its letters with accents: file systems differ in it."""
+    return unicodedata.normalize("NFC", word)
 
 
 def _known(words: Mapping[str, str]) -> set[str]:
@@ -111,9 +136,15 @@ def _known(words: Mapping[str, str]) -> set[str]:
     return {words[name] for name in SHAS if SHA.fullmatch(words.get(name, ""))}
 
 
+def _obscured(words: Mapping[str, str]) -> set[str]:
+    """Return the sha256 of the obscured photo that a row of a manifest tells; blanked ones of two people may be the same."""
+    made = words.get("out_sha256", "")
+    return {made} if words.get("status") == "obscured" and SHA.fullmatch(made) else set()
+
+
 def _is_path(word: str) -> bool:
-    """Return whether a cell is a path of a photo, and not the name of a condition that it was measured under."""
-    return "/" in word or PurePosixPath(word).suffix.lower() in SUFFIXES
+    """Return whether a cell is a path of a photo or film, and not the name of a condition that it was measured under."""
+    return "/" in word or PurePosixPath(word.partition("#")[0]).suffix.lower() in PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +187,7 @@ def without(path: Path, theirs: Theirs) -> Rows:
 
 def _lines(path: Path, raw: bytes) -> tuple[str, list[tuple[dict[str, str], str]]]:
     """Return the line of names as it is written, and each row's cells with its lines; no rows of what is no table."""
-    text = raw.decode("utf-8", "surrogateescape")
+    text = decoded(raw)[0]
     lines = LINE.findall(text.removeprefix(MARK))
     first = lines[0] if lines else ""
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if first.count(";") > first.count(",") else ","
@@ -173,11 +204,28 @@ def _lines(path: Path, raw: bytes) -> tuple[str, list[tuple[dict[str, str], str]
 
 
 def _separated(path: Path, theirs: Theirs) -> Rows:
-    head, rows = _lines(path, path.read_bytes())
+    raw = path.read_bytes()
+    head, rows = _lines(path, raw)
     kept = [written for cells, written in rows if not theirs.holds(cells, path.parent)]
     if len(kept) == len(rows):
         return Rows(0, len(rows))
-    return Rows(len(rows) - len(kept), len(kept), (head + "".join(kept)).encode("utf-8", "surrogateescape"))
+    return Rows(len(rows) - len(kept), len(kept), (head + "".join(kept)).encode(decoded(raw)[1]))
+
+
+def decoded(raw: bytes) -> tuple[str, str]:
+    """Return a text, its mark with it, and its encoding: UTF-16 by the mark, UTF-8, or else Latin-1, which fits any bytes.
+
+    Examples
+    --------
+    >>> decoded("Zoë".encode()), decoded("Zoë".encode("latin-1"))
+    (('Zoë', 'utf-8'), ('Zoë', 'latin-1'))
+    """
+    marks = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+    encoding = marks.get(raw[:2], "utf-8")
+    try:
+        return raw.decode(encoding), encoding
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), "latin-1"
 
 
 def read_value(path: Path) -> Any:
@@ -204,27 +252,24 @@ def _json_rows(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _objects(path: Path, theirs: Theirs) -> Rows:
-    """Return JSON without objects of theirs: of a list, of an object by their keys, of the lists right below it."""
-    value, removed, left = read_value(path), 0, 0
+    """Return JSON without objects of theirs: of a list, of an object by their paths, of the lists right below it."""
+    value, count = read_value(path), [0, 0]
 
-    def kept(rows: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[Any]:
-        nonlocal removed, left
-        some = []
-        for entry, cells in rows:
-            gone = bool(cells) and theirs.holds(cells, path.parent)
-            removed, left = removed + gone, left + (not gone)
-            some += [] if gone else [entry]
-        return some
+    def stays(cells: Mapping[str, Any]) -> bool:
+        gone = theirs.holds({str(key).lower(): entry for key, entry in cells.items()}, path.parent)
+        count[gone] += 1
+        return not gone
 
     def of_list(rows: list[Any]) -> list[Any]:
-        return kept((row, {str(k).lower(): v for k, v in row.items()} if isinstance(row, dict) else {}) for row in rows)
+        return [row for row in rows if not isinstance(row, dict) or stays(row)]
 
     if isinstance(value, list):
         value = of_list(value)
     elif isinstance(value, dict):
-        entries = [(key, {"path": key} | ({} if not isinstance(v, dict) else v)) for key, v in value.items()]
-        names = kept((key, cells if isinstance(value[key], dict) else {}) for key, cells in entries)
-        value = {key: of_list(value[key]) if isinstance(value[key], list) else value[key] for key in names}
+        rows = {key for key, entry in value.items() if isinstance(entry, dict) and (_is_path(key) or theirs.called(key))}
+        value = {key: entry for key, entry in value.items() if key not in rows or stays({"path": key, **entry})}
+        value = {key: of_list(entry) if isinstance(entry, list) else entry for key, entry in value.items()}
+    left, removed = count
     if not removed:
         return Rows(0, left)
     if path.suffix.lower() == ".jsonl":
@@ -276,11 +321,11 @@ def _parquet(path: Path, theirs: Theirs) -> Rows:
 
 
 def holds_photos(path: Path) -> bool:
-    """Return whether a table is a parquet with a column of bytes: the photos themselves."""
+    """Return whether a table is a parquet with a column of bytes, the photos themselves, and not those of a training run."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if path.suffix.lower() not in (".parquet", ".pq"):
+    if path.suffix.lower() not in (".parquet", ".pq") or (path.parent / SPLIT).exists():
         return False
     kinds = [entry.type.field("bytes").type if _is_struct(entry.type) else entry.type for entry in pq.read_schema(path)]
     return any(kind in (pa.binary(), pa.large_binary(), pa.binary_view()) for kind in kinds)
@@ -297,15 +342,18 @@ def mentions(text: bytes, words: Iterable[str]) -> bool:
 
     Examples
     --------
-    >>> [mentions(text, ["ann"]) for text in (b"of ann, 7", b"anna", b"ann-lee")]
-    [True, False, False]
+    >>> [mentions(text, ["ann"]) for text in (b"of ann, 7", b"anna", b"ann-lee")], mentions(b"p = 0.001", ["001"])
+    ([True, False, False], False)
     """
-    some = "|".join(map(re.escape, words))
-    return re.search(rf"(?<![\w-])(?:{some})(?![\w-])", text.decode("utf-8", "replace")) is not None
+    some = "|".join(re.escape(composed(word)) for word in words)
+    return re.search(rf"(?<![\w-])(?<!\d\.)(?:{some})(?![\w-])(?!\.\d)", composed(decoded(text)[0])) is not None
 
 
-def names_any(items: Sequence[str], theirs: Theirs) -> bool:
-    """Return whether any of the names of faces is of a photo of theirs: its path, or the end of it, with or without suffix."""
-    known = set(theirs.paths)
+def names_any(items: Sequence[str], theirs: Theirs, more: Iterable[str] = ()) -> bool:
+    """Return whether any of the names of faces is of a photo of theirs: its path, or the end of it, with or without suffix.
+
+    `more` are further paths of their photos.
+    """
+    known = {*theirs.paths, *more}
     ends = known | {PurePosixPath(path).name for path in known} | {PurePosixPath(path).stem for path in known}
     return any(str(item) in ends or theirs.named_by(str(item)) for item in items)

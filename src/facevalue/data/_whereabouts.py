@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,14 @@ from facevalue.data import _traces
 from facevalue.data._traces import Theirs
 from facevalue.data.gallery import read_gallery
 from facevalue.data.perception import FILE, read_perception
-from facevalue.data.photos import SUFFIXES
+from facevalue.data.photos import RAW
 
 CHIPS = "detected_faces"
+PARTS = ".parts"
 TEXTS = (".html", ".htm", ".svg", ".md", ".tex", ".txt", ".log", ".yaml", ".yml", ".json", ".jsonl", ".csv", ".tsv")
+NETWORKS = (".xml", ".graphml", ".gml", ".net", ".paj", ".dl")
+# The folders that commands make below their own.
+MADE = ("faces", "corrupted", "attacked")
 PAGE = b"<title>facevalue: "
 NETS = (".onnx", ".pt", ".pth", ".ckpt")
 # Written by commands about themselves: no rows, but perhaps a word.
@@ -29,10 +34,13 @@ ACTS = {
     "page": "deleted, it may show or name them: make it anew with the same command",
     "cache": "deleted, a part of a run",
     "photo": "deleted",
-    "kept": "a photo of theirs, kept: --photos deletes it",
+    "kept": "a photo or film of theirs, kept: --photos deletes it",
     "model": "saw them and cannot be edited: {advice}",
     "mention": "the id stands in it; look at it by hand",
+    "named": "is called as they are, or lies in their folder; look at it by hand",
+    "link": "a link to elsewhere, not followed: give the folder that it leads to as well",
 }
+NOTES = ("mention", "named", "link")
 CHANGED = ("rows", "gallery")
 DELETED = ("table", "chip", "page", "cache", "photo")
 
@@ -70,6 +78,9 @@ class Search:
 
     def __init__(self, theirs: Theirs, roots: Sequence[Path], files: Sequence[Path]) -> None:
         self.theirs, self.roots = theirs, roots
+        links = [path for path in files if path.is_symlink()]
+        self.links = [path for path in links if not any(path.resolve().is_relative_to(root) for root in roots)]
+        files = [path for path in files if path not in set(links)]
         self.galleries = [path.parent for path in files if path.name == "manifest.json" and _is_gallery(path)]
         inside = set(self.galleries)
         files = [path for path in files if path.parent not in inside]
@@ -77,7 +88,7 @@ class Search:
         files = [path for path in files if path not in set(self.parts)]
         self.runs = sorted({path.parent for path in files if path.name == "photos.parquet"})
         theirs.runs = frozenset(self.runs)
-        self.pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
+        self.pictures = [path for path in files if path.suffix.lower() in _traces.PICTURES | RAW]
         self.tables = [path for path in files if path.suffix.lower() in _traces.TABLES and path.name not in OWN]
         self.files = files
         self.gone: dict[Path, dict[str, list[str]]] = {}
@@ -88,6 +99,7 @@ class Search:
         """Read everything until nothing more is known of which photos are theirs."""
         sums = dict[Path, str]()
         rows = [(path.parent, list(_traces.rows_of(path))) for path in self.tables]
+        rows += [(path.parent, _photos_of_part(path)) for path in self.tables if path.parent.name == PARTS]
         rows += [(place, [*_rows_of_gallery(place)]) for place in self.galleries]
         before = (-1, -1)
         while before != (now := (len(self.theirs.photos), sum(map(len, self.theirs.paths.values())))):
@@ -102,6 +114,18 @@ class Search:
 
     def found(self, *, photos: bool) -> Iterator[Trace]:
         """Yield what holds them, but for models."""
+        traces = [*self._certain(photos=photos)]
+        yield from traces
+        told = {trace.path for trace in traces} | self.saw
+        texts = (path for path in self.files if path.suffix.lower() in TEXTS + NETWORKS and path.name != FILE)
+        mentions = {path for path in texts if path not in told and self._mentioned(path.read_bytes())}
+        yield from (Trace("mention", path) for path in sorted(mentions))
+        left = (path for path in self.files if path not in told | mentions)
+        yield from (Trace("named", path) for path in left if CHIPS not in path.parts and self._named(path))
+        yield from (Trace("link", path) for path in self.links)
+
+    def _certain(self, *, photos: bool) -> Iterator[Trace]:
+        """Yield what is surely theirs."""
         yield from self._of_tables(photos=photos)
         yield from self._of_galleries()
         chips = [path for path in self.pictures if CHIPS in path.parts and self._is_chip(path)]
@@ -113,18 +137,18 @@ class Search:
         drawn = set(pages)
         whole = [path for path in self.pictures if CHIPS not in path.parts and path not in drawn and self._is_photo(path)]
         yield from (Trace("photo" if photos else "kept", path) for path in whole)
-        told = drawn | self.saw
-        texts = (path for path in self.files if path.suffix.lower() in TEXTS and path.name != FILE and path not in told)
-        yield from (Trace("mention", path) for path in texts if self._mentioned(path.read_bytes()))
 
     def models(self, more: Sequence[Path]) -> Iterator[Trace]:
         """Yield the models, calibrations and references that saw them."""
         folders = {path.parent for path in self.files if path.name == FILE} | {path.resolve() for path in more}
+        photos = [path.name for path in self.pictures if CHIPS not in path.parts and self._is_photo(path)]
         for folder in sorted(folders):
-            if self._near(folder) or _traces.names_any(read_perception(folder).items.tolist(), self.theirs):
+            if self._near(folder) or _traces.names_any(read_perception(folder).items.tolist(), self.theirs, photos):
                 yield Trace("model", folder, advice="fit it again without their photos, and install it again")
+        tables = [sha256(path).encode() for path in self.saw]
+        tell = {path.parent for path in self.files if path.suffix == ".json" and _names_one(path.read_bytes(), tables)}
         for path in self.files:
-            if path.suffix in NETS and path.parent not in folders and path.parent in self.changed:
+            if path.suffix in NETS and path.parent not in folders and path.parent in self.changed | tell:
                 yield Trace("model", path, advice="train it again without their photos")
             elif path.suffix == ".json" and path.parent / f"{path.stem}_faces" in self.changed:
                 yield Trace("model", path, advice="calibrate again without their photos")
@@ -134,7 +158,7 @@ class Search:
     def _of_tables(self, *, photos: bool) -> Iterator[Trace]:
         for path in self.tables:
             rows = _traces.without(path, self.theirs)
-            if not rows.removed:
+            if not rows.removed and not self._of_part(path):
                 continue
             self.saw.add(path)
             if not photos and _traces.holds_photos(path):
@@ -143,13 +167,17 @@ class Search:
             self.changed.add(path.parent)
             if path.suffix.lower() in TEXTS and self._mentioned(rows.data or b""):
                 yield Trace("mention", path)
-            if path.parent.name == ".parts":
+            if path.parent.name == PARTS:
                 self.changed.add(path.parent.parent)
                 yield Trace("cache", path, rows.removed, rows.left)
             elif rows.left or path.parent in self.runs:
                 yield Trace("rows", path, rows.removed, rows.left)
             else:
                 yield Trace("table", path, rows.removed)
+
+    def _of_part(self, path: Path) -> bool:
+        """Return whether the part of a run, which tells its photos beside its faces, has one of theirs without a face."""
+        return path.parent.name == PARTS and any(self.theirs.holds(row, path.parent) for row in _photos_of_part(path))
 
     def _of_galleries(self) -> Iterator[Trace]:
         for place in self.galleries:
@@ -179,7 +207,7 @@ class Search:
     def _near(self, folder: Path) -> bool:
         """Return whether something of theirs was found in a folder, or in folders below it that its command made."""
         return folder in self.changed or any(
-            folder in path.parents and path.relative_to(folder).parts[0].startswith(("faces", "corrupted"))
+            folder in path.parents and path.relative_to(folder).parts[0].startswith(MADE)
             for path in self.changed
         )
 
@@ -187,7 +215,7 @@ class Search:
         root = max((root for root in self.roots if root in path.parents), key=lambda root: len(root.parts))
         below = path.relative_to(root).as_posix()
         inside = f"{root.name}/{below}" if self.theirs.person == root.name else below
-        listed = (at in self.theirs.paths.get(path.relative_to(at).as_posix(), ()) for at in path.parents)
+        listed = (at in self.theirs.listed(path.relative_to(at).as_posix()) for at in path.parents)
         return self.theirs.named_by(inside, str(path)) or any(listed)
 
     def _is_photo(self, path: Path) -> bool:
@@ -230,6 +258,16 @@ def _rows_of_gallery(place: Path) -> Iterator[dict[str, Any]]:
     gallery = read_gallery(place, verify=False)
     yield from gallery.faces.select(["folder", "path", "photo", "person"]).to_pylist()
     yield from gallery.photos.select(["folder", "path", "photo"]).to_pylist()
+
+
+def _photos_of_part(path: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    return list(json.loads((pq.read_schema(path).metadata or {}).get(b"photos", b"[]")))
+
+
+def _names_one(text: bytes, words: Sequence[bytes]) -> bool:
+    return any(word in text for word in words)
 
 
 def sha256(path: Path) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 
 from facevalue.data import _traces
 from facevalue.data._traces import Theirs
-from facevalue.data._whereabouts import DELETED, Search, Trace, sha256
+from facevalue.data._whereabouts import CHANGED, DELETED, NOTES, Search, Trace, sha256
 from facevalue.data.consent import Consent
 from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import replacing, write_json
@@ -147,7 +148,7 @@ def purge(
         raise SchemaError("expected the id of a person, got an empty one")
     roots = tuple(_root(folder) for folder in folders)
     left_alone = {LOG, ".lock"}
-    files = [path for path in sorted({p for root in roots for p in root.rglob("*")}) if path.is_file()]
+    files = sorted({path for root in roots for path in _files(root)})
     files = [path for path in files if path.name not in left_alone and not path.name.startswith(".purge-")]
     if shut := [path for path in files if path.suffix == SUFFIX]:
         raise SchemaError(f"{shut[0]}: expected files that can be read, got a sealed one: facevalue unseal its folder first")
@@ -161,7 +162,7 @@ def purge(
         search.theirs.paths |= {path: set(map(Path, folders)) for path, folders in known["paths"].items()}
     search.learn()
     traces = [*search.found(photos=photos), *search.models([*models])]
-    if not (unfinished or [trace for trace in traces if trace.kind != "mention"]):
+    if not (unfinished or [trace for trace in traces if trace.kind not in NOTES]):
         raise Nothing(_nowhere(person, roots, files, traces))
     return Purge(person, roots, tuple(traces), unfinished, search.theirs, search.gone)
 
@@ -171,6 +172,20 @@ def _root(folder: str | Path) -> Path:
     if not path.is_dir():
         raise SchemaError(f"{folder}: expected a folder, there is none; check the path")
     return path
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder, hidden ones too, and the links to folders, which are not followed."""
+
+    def closed(error: OSError) -> None:
+        raise SchemaError(f"{error.filename}: expected a folder that can be read: {error.strerror}; nothing was purged") from error
+
+    for at, folders, files in os.walk(root, onerror=closed):
+        for path in (Path(at, name) for name in (*folders, *files)):
+            if path.is_symlink() or path.is_file():
+                if not path.is_symlink() and not os.access(path, os.R_OK):
+                    raise SchemaError(f"{path}: expected a file that can be read; it may not be: nothing was purged")
+                yield path
 
 
 def _note(folder: Path, person: str) -> Path:
@@ -208,7 +223,8 @@ def _add_line(log: Path, line: Mapping[str, Any]) -> None:
 
 
 def _nowhere(person: str, roots: Sequence[Path], files: Sequence[Path], traces: Sequence[Trace]) -> str:
-    seen = f"; the word stands in {traces[0].path}" if traces else ""
+    mention = next((trace.path for trace in traces if trace.kind == "mention"), None)
+    seen = f"; the word stands in {mention}" if mention else ""
     return (
         f"expected photos or rows of {person!r}; there is nothing in {len(files)} files of {', '.join(map(str, roots))}{seen}; "
         "check the id, as folders, tables or the register write it"
