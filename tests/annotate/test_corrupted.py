@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from facevalue.annotate import corrupted
-from facevalue.annotate.corrupted import Corrupting, Probe, key, measure_corrupted
+from facevalue.annotate.corrupted import Corrupting, key, measure_corrupted
 from facevalue.annotate.measure import Measured, PhotoRow
+from facevalue.annotate.parts import rows
 from facevalue.annotate.robustness import check_factor, drawn_probes, judged, own_conditions
 from facevalue.data.errors import MissingColumn, RunError, SchemaError
 from facevalue.data.people import Roster, find_people
@@ -106,9 +107,10 @@ def test_processes_give_what_one_thread_gives(seen, tmp_path):
 
 
 def test_a_photo_that_kills_its_process_says_so_of_every_condition(seen):
-    task = Probe(seen[0].photos[0], conditions=(SMALL, GRAY))
-    rows = corrupted._rows(Measured((PhotoRow("ann/0.png", why="crashed"),), seen[1].faces[:0]), task, "sha")
-    assert rows == [{"path": key(one), "sha256": "sha", "faces": 0, "why": "crashed"} for one in (SMALL, GRAY)]
+    died = Measured((PhotoRow("ann/0.png", why="crashed"),), seen[1].faces[:0])
+    assert rows(died, [key(SMALL), key(GRAY)], "sha") == [
+        {"path": key(one), "sha256": "sha", "faces": 0, "why": "crashed"} for one in (SMALL, GRAY)
+    ]
 
 
 def test_a_photo_that_is_gone_says_so_of_every_condition(seen, tmp_path):

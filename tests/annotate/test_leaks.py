@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facevalue.annotate.leaks import Auditing, Known, audit, files_of, pictures, sort_of
+from facevalue.annotate.leaks import Auditing, Known, audit, pictures
 from facevalue.annotate.measure import Settings
 from facevalue.annotate.memory import InMemory
 from facevalue.annotate.originals import Original, as_it_was, coarse, crops, cut, hidden_faces, originals
 from facevalue.confidence.verdict import Rates
+from facevalue.data.all_files import all_files, sort_of
 from facevalue.data.errors import RunError, UnknownName
 from facevalue.data.leaks import KINDS, Audited, Leak, allowing, file_rows, leak_rows
 from facevalue.data.manifest import Entry, Hidden, Manifest
@@ -127,7 +128,7 @@ def test_a_face_that_is_there_is_matched_with_its_original(tmp_path):
 def test_an_unobscured_photo_its_bytes_and_its_name_are_told(tmp_path):
     path = write(tmp_path, "anna.png", scene((200, 0)))
     original = known_photo("sub/anna.png", scene((200, 0)), path.read_bytes())
-    row = audit(tmp_path, FAKE, known=known(original))[0]
+    row = audit(tmp_path, Auditing(("fake_detector",), names=True), known=known(original))[0]
     assert kinds(row) == ["face", "identical", "match", "name", "unobscured"]
     assert {leak.original for leak in row.leaks if leak.kind != "face"} == {"sub/anna.png"}
 
@@ -185,7 +186,7 @@ def test_files_are_sorted_by_how_they_begin(tmp_path):
     (tmp_path / "a.thm").write_bytes(picture)
     (tmp_path / "film").write_bytes(b"\x1a\x45\xdf\xa3" + bytes(30))
     (tmp_path / "words").write_bytes(b"words")
-    assert {name: sort_of(path) for name, path in files_of(tmp_path).items()} == {
+    assert {name: sort_of(path) for name, path in all_files(tmp_path).items()} == {
         "a.png": "photo",
         "a.thm": "photo",
         "film": "film",

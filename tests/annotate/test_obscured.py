@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ from PIL import Image
 
 from facevalue.annotate.allow_list import AllowList
 from facevalue.annotate.memory import measure
-from facevalue.annotate.obscured import Finder, Obscuring, hidden
+from facevalue.annotate.obscured import Finder, Obscuring, aimed, hidden
 from facevalue.annotate.obscured_folder import Given, obscure_folder, read_targets, record_folder
 from facevalue.data.errors import RunError, SchemaError, UnknownName
-from facevalue.data.manifest import Manifest, read_manifest
+from facevalue.data.faces import Faces
+from facevalue.data.manifest import Hidden, Manifest, read_manifest
 from facevalue.data.photos import decode
-from facevalue.image.regions import filled
+from facevalue.image.regions import box_outlines, filled
 from facevalue.stats.similarity import unit
 
 FAKE = Obscuring(detectors=("fake_detector",))
@@ -191,3 +193,56 @@ def test_people_on_the_list_stay_visible_and_others_do_not(astronaut: np.ndarray
         found = Finder(Obscuring(), AllowList(np.array(["eileen"]), embedding, 0.94))(picture)
         assert [face.kept for face in found.faces] == [kept]
         assert (hidden(picture, found.faces, Obscuring()) == picture).all() == bool(kept)
+
+
+def test_whoever_shares_a_place_with_another_face_is_not_kept(astronaut: np.ndarray) -> None:
+    """A large box around a face on the list may be of somebody who is not."""
+    faces = measure([astronaut], instruments=("mesh", "dlib_resnet"))
+    finder = Finder(Obscuring(), AllowList(np.array(["eileen"]), unit(faces["dlib_resnet.embedding"].values[:1]), 0.94))
+    box = faces.box + np.array([-1, -1, 1, 1]) * 0.6 * (faces.box[:, 2:3] - faces.box[:, :1])
+    second = Faces(faces.photo, box.astype(np.float32), faces.landmarks, np.float32([0.4]))
+    finder.detectors[1] = Also(second)  # type: ignore[list-item]
+    assert [face.kept for face in finder(astronaut).faces] == [""]
+
+
+class Also:
+    """A detector that finds what it is told to."""
+
+    card = SimpleNamespace(source="also")
+
+    def __init__(self, faces: Faces) -> None:
+        self.faces = faces
+
+    def __call__(self, pixels: np.ndarray, *, threshold: float) -> Faces:
+        return self.faces
+
+
+@pytest.mark.parametrize(
+    ("score", "top", "heads"),
+    [(0.9, 25, 0), (0.35, 25, 1), (0.9, 130, 1)],
+    ids=["a sure face on its head", "a doubtful one", "a sure one on its shirt"],
+)
+def test_a_person_whose_face_is_not_surely_found_has_the_head_hidden(score: float, top: int, heads: int) -> None:
+    finder = Finder(FAKE)
+    face = np.array([[85, top, 115, top + 30]], np.float32)
+    finder.detectors = [Also(Faces(np.array([""]), face, np.zeros((1, 5, 2), np.float32), np.float32([score])))]  # type: ignore[list-item]
+    people = SimpleNamespace(people=lambda nets, pixels: (np.array([[60, 20, 140, 290.0]]), np.array([0.8])))
+    finder.bodies = SimpleNamespace(code=people, nets=None, card=SimpleNamespace(source="bodies"))  # type: ignore[assignment]
+    found = finder(np.zeros((300, 200, 3), np.uint8))
+    assert found.unsure == ""
+    assert [face.how for face in found.faces] == ["box"] + ["body"] * heads
+
+
+def given(box: list[float], kept: str = "") -> Hidden:
+    return Hidden(np.float32(box), 0.9, "fake", "box", 10.0, box_outlines(np.array(box)), kept)
+
+
+def test_a_target_is_hidden_even_where_it_would_stay_visible() -> None:
+    faces = given([10, 10, 50, 50], "eileen"), given([90, 90, 120, 120], "ada")
+    told = aimed(faces, [np.array([12, 12, 52, 52])], only=False)
+    assert [face.kept for face in told] == ["", "ada"]
+
+
+def test_a_target_larger_than_the_face_found_in_it_is_hidden_as_well() -> None:
+    told = aimed([given([40, 40, 50, 50])], [np.array([20, 20, 80, 80])], only=True)
+    assert [(face.detector, face.kept) for face in told] == [("fake", ""), ("given", "")]

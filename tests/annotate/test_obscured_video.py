@@ -202,7 +202,7 @@ def test_who_is_kept_is_kept_where_recognised_on_both_sides_and_nowhere_else(tmp
 
 def test_targets_are_boxes_of_photos_and_a_film_is_refused(tmp_path: Path) -> None:
     film = run(tmp_path, {0: [face()]}, settings=replace(SETTINGS, who="targets"))
-    assert (film.entry.status, film.entry.why, film.frames) == ("refused", "no_target", ())
+    assert (film.entry.status, film.entry.why, film.frames) == ("refused", "targets_in_film", ())
 
 
 def test_a_film_cut_short_is_an_entry_with_a_reason_and_no_file(tmp_path: Path) -> None:

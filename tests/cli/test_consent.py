@@ -17,7 +17,9 @@ from facevalue.data import photos as reading
 from facevalue.data.consent import read_permission
 from facevalue.data.files import read_faces
 from facevalue.data.gallery import read_gallery
+from facevalue.data.judgments import write_judgments
 from facevalue.data.perception import Head, Perception, write_perception
+from facevalue.data.triplets import Triplets
 from facevalue.image.align import ffhq
 from facevalue.models._registry import known_card
 from facevalue.report import homophily as report
@@ -87,6 +89,13 @@ def test_annotate_forgets_faces_and_chips_of_what_is_no_longer_covered_and_takes
     assert "p01/0.png" not in {path for path, one in json.loads((out / "results.json").read_text()).items() if one["faces"]}
     assert here(*command).returncode == 0
     assert len(read_faces(out / "faces.parquet")) == 8
+
+
+def test_an_empty_folder_is_told_by_its_name(people, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = here("annotate", tmp_path / "empty", "--out", tmp_path / "out", *MEASURE, *allowing(tmp_path))
+    assert done.returncode == 1
+    assert f"expected photos in {tmp_path / 'empty'}, found none" in done.stderr
 
 
 def test_annotate_streams_reasons_too(people, tmp_path, opened):
@@ -203,20 +212,33 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     known_card.cache_clear()
 
 
-@pytest.mark.parametrize("command", ["embed", "explain", "compare"])
+FEW = {
+    "compare": "expected 4 faces or more in each set, got 2 and 2",
+    "evaluate": "no answer is about faces that all have a place",
+    "rater": "no answer is about faces that all have a place",
+}
+
+
+@pytest.mark.parametrize("command", ["embed", "explain", "compare", "evaluate", "rater"])
 def test_perceive_reads_only_what_is_covered(people, tmp_path, opened, model, command):
+    answers, photos = tmp_path / "answers.csv", [f"p{i:02d}/{k}.png" for i in range(4) for k in range(2)]
+    items = np.array([(k, (k + 2) % 8, (k + 4) % 8) for k in range(8)])
+    who = np.array(["ann"] * 8, object)
+    write_judgments(Triplets(items, np.zeros(8, int), who, np.array(photos, object), "odd_one_out", {}), answers)
     words: dict[str, tuple[object, ...]] = {
         "embed": (people,),
         "explain": ("--photos", people, "--instruments", "fake"),
         "compare": (people, people),
+        "evaluate": (answers, "--photos", people),
+        "rater": (answers, "--photos", people),
     }
     detector = ("--detector", "fake_detector", "--out", tmp_path / "out")
     done = here("perceive", command, model, *words[command], *detector, *allowing(tmp_path))
-    few = "expected 4 faces or more in each set, got 2 and 2"
-    assert (done.returncode, few in done.stderr) == ((1, True) if command == "compare" else (0, False)), done.stderr
+    assert done.returncode == (command in FEW), done.stderr
+    assert FEW.get(command, "") in done.stderr
     assert whose(opened) == {"p00"}
     assert "6 photos skipped: 2 no_consent, 2 consent_expired, 2 other_purpose" in done.stderr
-    folder = {"embed": "out", "explain": "out/faces", "compare": "out/faces_0"}[command]
+    folder = {"embed": "out", "compare": "out/faces_0"}.get(command, "out/faces")
     assert len(pq.read_table(tmp_path / folder / "photos.parquet")) == 8
     assert json.loads((tmp_path / folder / "run.json").read_text())["consent"]["purpose"] == "research"
 

@@ -52,7 +52,7 @@ def test_leaks_are_told_and_the_exit_code_is_one(folder, tmp_path):
     done = here(folder, *FAKE, "--out", tmp_path / "audit")
     assert done.returncode == 1, done.stderr
     assert "3 files: 1 clean, 2 with leaks, 0 unreadable" in done.stdout
-    assert "1 face in 1 files" in done.stdout
+    assert "1 face in 1 file" in done.stdout
     rows = list(csv.DictReader(io.StringIO((tmp_path / "audit/files.csv").read_text())))
     assert [(row["path"], row["status"], row["kinds"]) for row in rows] == [
         ("clean.png", "clean", ""),
@@ -85,7 +85,7 @@ def test_what_is_allowed_does_not_count(folder):
     done = here(folder, *FAKE, "--allow", "text,face")
     assert done.returncode == 0, done.stderr
     assert "3 files: 3 clean" in done.stdout
-    assert "found, and allowed: face, text" in done.stdout
+    assert "Found, and no leak here: face in 1 file, text in 1 file." in done.stdout
     assert here(folder / "clean.png", *FAKE, "--quiet").stdout == ""
 
 

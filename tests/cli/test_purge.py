@@ -48,7 +48,7 @@ def test_a_dry_run_tells_and_changes_nothing_and_then_they_are_gone(home):
     assert f"{home}/out/detected_faces/p01/0_face0.jpg: to be deleted, an aligned face" in told
     assert f"{home}/out/report.html: to be deleted, it may show or name them: make it anew with the same command" in told
     assert f"{home}/gallery: to be 2 photos removed, 4 left" in told
-    assert f"{home}/people/p01/1.png: a photo of theirs, kept: --photos deletes it" in told
+    assert f"{home}/people/p01/1.png: a photo or film of theirs, kept: --photos deletes it" in told
     done = here("purge", "--person", "p01", home, "--yes")
     assert done.returncode == 0, done.stderr
     assert f"{home}/out/faces.parquet: 2 rows removed, 4 left" in done.stdout
@@ -67,7 +67,7 @@ def test_a_dry_run_tells_and_changes_nothing_and_then_they_are_gone(home):
 def test_the_purged_run_goes_on_with_the_same_command(home):
     assert here("purge", "--person", "p01", home, "--yes", "--photos", "--log", home.parent / "log.jsonl").returncode == 0
     assert not (home / "purge.log.jsonl").exists()
-    assert not list((home / "people/p01").iterdir())
+    assert not list(home.rglob("p01"))
     done = here("annotate", home / "people", "--out", home / "out", "--instruments", "fake", "--chips",
                 "--detector", "fake_detector")  # fmt: skip
     assert "4 photos in: 4 with 4 faces" in done.stdout
@@ -84,6 +84,7 @@ def test_those_whose_consent_has_ended_are_purged(home, tmp_path):
     done = here(*words)
     assert done.returncode == 0, done.stderr
     assert set(read_gallery(home / "gallery").people) == {"p00", "p02"}
+    assert done.stdout.startswith("p01, whose consent has ended:\n")
     assert "expected photos or rows of 'p09'; there is nothing in" in done.stdout
     assert len((home / "purge.log.jsonl").read_text().splitlines()) == 1
     (tmp_path / "consent.csv").write_text(f"{HEAD}p00,,research,{date.today()}\n")

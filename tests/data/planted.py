@@ -236,6 +236,20 @@ def png_behind_the_end(p: np.ndarray) -> bytes:
     return saved(p, "PNG") + SECRET
 
 
+@plant(".png", "trailing")
+def png_rows_that_are_not_shown(p: np.ndarray) -> bytes:
+    whole = saved(p, "PNG")
+    head = whole[12:20] + struct.pack(">I", p.shape[0] // 2) + whole[24:29]
+    return whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:]
+
+
+@plant(".png", "trailing")
+def png_behind_the_pixels(p: np.ndarray) -> bytes:
+    whole = saved(p, "PNG")
+    more = struct.pack(">I", len(SECRET)) + b"IDAT" + SECRET + struct.pack(">I", zlib.crc32(b"IDAT" + SECRET))
+    return whole[:-12] + more + whole[-12:]
+
+
 @plant(".png", "other")
 def png_chunk(p: np.ndarray) -> bytes:
     return chunk(saved(p, "PNG"), b"anNa", SECRET)
@@ -375,6 +389,19 @@ def heic_alpha(p: np.ndarray) -> bytes:
     return saved(see_through(p), "HEIF")
 
 
+@plant(".heic", "auxiliary")
+def heic_depth(p: np.ndarray) -> bytes:
+    return saved(see_through(p), "HEIF").replace(b"auxid:1", b"auxid:2")
+
+
+@plant(".heic", "cropped")
+def heic_cropped(p: np.ndarray) -> bytes:
+    whole = saved(np.pad(p, ((0, 65 - len(p) % 2), (0, 65 - p.shape[1] % 2), (0, 0)), "edge"), "HEIF")
+    at = whole.index(b"clap") + 4
+    width = int.from_bytes(whole[at : at + 4], "big")
+    return whole[:at] + (width - 64).to_bytes(4, "big") + whole[at + 4 :]
+
+
 @functools.cache
 def ffmpeg() -> str:
     """Return the path of ffmpeg; raise ImportError where the extra is not installed."""
@@ -388,13 +415,15 @@ def filmed(p: np.ndarray, suffix: str, *options: str, inputs: Sequence[str] = ()
     with tempfile.TemporaryDirectory() as folder:
         still, out = Path(folder) / "still.png", Path(folder) / f"film{suffix}"
         Image.fromarray(p).save(still)
-        codec = ("-c:v", "libvpx", "-b:v", "300k") if suffix == ".webm" else ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+        webm = suffix == ".webm"
+        codec = ("-c:v", "libvpx", "-b:v", "300k") if webm else ("-c:v", "libx264", "-pix_fmt", "yuv420p", *UNNOTED)
         clean = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact") if bare else ()
         command = [ffmpeg(), "-v", "error", "-y", "-loop", "1", "-framerate", "4", "-t", "1", "-i", str(still), *inputs]
         subprocess.run([*command, *codec, *clean, *options, str(out)], check=True, capture_output=True, cwd=folder)
         return out.read_bytes()
 
 
+UNNOTED = ("-bsf:v:0", "filter_units=remove_types=6")
 SOUND = ("-f", "lavfi", "-t", "1", "-i", "sine")
 
 
@@ -419,11 +448,18 @@ def _films(suffix: str) -> None:
 
     @planted("tracks", "frames")
     def _(p: np.ndarray) -> bytes:
-        return filmed(p, suffix, "-map", "0:v", "-map", "0:v")
+        again = () if suffix == ".webm" else ("-bsf:v:1", UNNOTED[1])
+        return filmed(p, suffix, "-map", "0:v", "-map", "0:v", *again)
 
     @planted("behind_the_end", "trailing", "preview")
     def _(p: np.ndarray) -> bytes:
         return filmed(p, suffix) + b"\0\0\0\0\0\0" + small(p)
+
+    if suffix != ".webm":
+
+        @planted("note", "text")
+        def _(p: np.ndarray) -> bytes:
+            return filmed(p, suffix, "-bsf:v:0", "null")
 
     if suffix in (".mp4", ".mov"):
 
@@ -463,3 +499,15 @@ def mov_chapters(p: np.ndarray) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a.txt").write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=Ann\n")
         return filmed(p, ".mov", "-map_chapters", "1", inputs=("-i", str(Path(folder) / "a.txt")))
+
+
+@plant(".mp4", "cropped")
+def mp4_cut(p: np.ndarray) -> bytes:
+    whole = filmed(p, ".mp4")
+    at = whole.index(b"elst") + 12
+    return whole[:at] + (int.from_bytes(whole[at : at + 4], "big") // 4).to_bytes(4, "big") + whole[at + 4 :]
+
+
+@plant(".mov", "data_track", "other", "text")
+def mov_timecode(p: np.ndarray) -> bytes:
+    return filmed(p, ".mov", "-timecode", "01:02:03:04")

@@ -115,6 +115,18 @@ def test_without_photos_a_grant_is_for_the_folder_or_the_name_of_the_person(tmp_
     assert why(known, "ann/1.jpg", person="bob") == "no_consent"
 
 
+def test_accents_may_be_written_in_either_way(tmp_path):
+    one, two = "Zo\u00eb", "Zoe\u0308"
+    known = register(
+        tmp_path, f"{one},,research,,,", f"{one},,art,,,", f"{two},,art,,2026-01-01,2027-01-01", f"bob,{two}.jpg,art,,,"
+    )
+    assert [why(known, f"{name}/1.jpg") for name in (one, two)] == ["", ""]
+    assert why(known, "1.jpg", person=two) == ""
+    assert [why(known, f"{name}/1.jpg", purpose="art") for name in (one, two)] == ["consent_revoked"] * 2
+    assert [known.named("bob")(f"{name}.jpg", "") for name in (one, two)] == [True, True]
+    assert len(known.ended(date(2099, 1, 1))) == 0
+
+
 def test_everybody_on_a_photo_must_allow_it(tmp_path):
     known = register(tmp_path, "ann,group.jpg,research,,,", "bob,group.jpg,research,,,2027-01-01")
     assert why(known, "group.jpg") == "consent_revoked"

@@ -14,12 +14,17 @@ FEW_FILMS = (
     "mp4_audio",
     "mp4_texts",
     "mp4_cover",
+    "mp4_cut",
+    "mp4_note",
     "mp4_subtitles",
     "mov_texts",
     "mov_chapters",
+    "mov_timecode",
     "mkv_texts",
+    "mkv_note",
     "webm_tracks",
     "avi_audio",
+    "avi_note",
 )
 PICTURE = noise(np.random.default_rng(0))
 
@@ -174,4 +179,4 @@ def test_plants_cover_the_formats_and_the_kinds():
         *FILMS,
     }
     planted = frozenset().union(*(one.kinds for one in PLANTS.values()))
-    assert set(KINDS) - planted == {"cropped", "auxiliary", "data_track", "unreadable"}
+    assert set(KINDS) - planted == {"unreadable"}

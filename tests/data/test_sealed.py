@@ -237,7 +237,11 @@ def test_keys(tmp_path, folder, key):
     with pytest.raises(RunError, match="expected a place for a new key: No such file"):
         new_key(tmp_path / "absent/key")
     (tmp_path / "short").write_text("00ff")
-    for path, words in (("short", "got 4"), ("absent", "No such file or directory: --new-key"), ("results/empty", "outside")):
+    for path, words in (
+        ("short", "got 4"),
+        ("absent", "No such file or directory: facevalue seal --new-key makes one"),
+        ("results/empty", "outside"),
+    ):
         with pytest.raises(SchemaError, match=words):
             seal_folder(folder, tmp_path / path)
     (tmp_path / "words").write_text("no key")

@@ -75,15 +75,15 @@ def stage(before: int, width: int, count: int) -> nn.Sequential:
     return nn.Sequential(first, *(BasicBlock(width, width, 1) for _ in range(count - 1)))
 
 
-class ResNet34(nn.Module):
-    """torchvision's, with FairFace's 18 outputs."""
+class ResNet(nn.Module):
+    """torchvision's, at first of 34 layers with FairFace's 18 outputs."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: tuple[int, int, int, int] = (3, 4, 6, 3), outputs: int = 18) -> None:
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        self.layer1, self.layer2 = stage(64, 64, 3), stage(64, 128, 4)
-        self.layer3, self.layer4 = stage(128, 256, 6), stage(256, 512, 3)
-        self.fc = nn.Linear(512, 18)
+        self.layer1, self.layer2 = stage(64, 64, blocks[0]), stage(64, 128, blocks[1])
+        self.layer3, self.layer4 = stage(128, 256, blocks[2]), stage(256, 512, blocks[3])
+        self.fc = nn.Linear(512, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = functional.max_pool2d(torch.relu(self.bn1(self.conv1(x))), 3, 2, 1)
@@ -92,12 +92,16 @@ class ResNet34(nn.Module):
 
 
 class BranchedBase(nn.Module):
+    """Nine branches, of which the last has weights of its own: those of the eight that are left out are one branch's."""
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
         self.layer1, self.layer2, self.layer3 = stage(64, 64, 2), stage(64, 128, 2), stage(128, 256, 2)
-        for branch in range(9):
-            setattr(self, f"layer4_{branch}", stage(256, 512, 2))
+        left_out = stage(256, 512, 2)
+        for branch in range(8):
+            setattr(self, f"layer4_{branch}", left_out)
+        self.layer4_8 = stage(256, 512, 2)
 
 
 class DMUE(nn.Module):

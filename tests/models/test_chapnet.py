@@ -9,7 +9,7 @@ import pytest
 
 from facevalue import models
 from facevalue.annotate import instruments
-from facevalue.annotate.measure import REASONS, _filled
+from facevalue.annotate.measure import REASONS, with_columns
 from facevalue.confidence.sets import Calibration, fit_distribution, with_sets
 from facevalue.data.dpac import AGES, EMOTIONS, GENDERS
 from facevalue.data.errors import LayerMismatch, MissingColumn, SchemaError, Unreachable
@@ -76,7 +76,7 @@ def people() -> Faces:
 
 def test_an_imported_net_measures_bodies_and_says_why_there_is_nothing(empty, files):
     models.adopt("chapnet", list(files))
-    faces = _filled(people(), models.load("chapnet"), [PHOTO], [slice(0, 4)])
+    faces = with_columns(people(), models.load("chapnet"), [PHOTO], [slice(0, 4)])
     faces = with_sets(faces, instruments.calibrated("chapnet"), level=0.9)
     held = np.array([True, False, True, False])
     for name, labels in LABELS.items():

@@ -15,7 +15,7 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 @pytest.fixture(scope="module")
 def net() -> torch.nn.Module:
-    return nets.made(nets.ResNet34(), seed=1)
+    return nets.made(nets.ResNet(), seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from facevalue import models
 from facevalue.annotate.instruments import ordered
-from facevalue.annotate.measure import _filled
+from facevalue.annotate.measure import with_columns
 from facevalue.data.errors import Unreachable
 from facevalue.data.faces import Faces
 from facevalue.image.boxes import overlap
@@ -40,7 +40,7 @@ def test_an_instrument_on_stored_crops_and_on_the_photo(name, astronaut, weights
     given = {measure: np.array([values], np.float32) for measure, values in expected.get("given", {}).items()}
     faces = Faces(np.array(["x"]), np.array([expected["box"]]), np.array([expected["landmarks"]]), np.ones(1))
     for needed in ordered([name]):
-        faces = _filled(faces, weights(needed), [astronaut], [slice(0, 1)])
+        faces = with_columns(faces, weights(needed), [astronaut], [slice(0, 1)])
     tight = model(*crops, **given) if crops else model.derive(astronaut, faces)
     assert set(expected["outputs"]) <= {output.name for output in model.card.outputs}
     for measure, wanted in expected["outputs"].items():

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from facevalue import models
-from facevalue.annotate.measure import _filled
+from facevalue.annotate.measure import with_columns
 from facevalue.data.errors import MissingColumn
 from facevalue.data.faces import Column, Faces
 from facevalue.image.align import apply, cut
@@ -77,7 +77,7 @@ def test_columns_say_where_nobody_holds_the_face() -> None:
         movenet.derive((net,), np.zeros((40, 40, 3), np.uint8), faces)
     body = Column(np.array([[0, 0, 20, 40], [np.nan] * 4]), "px", "yolox_nano@1", why=np.array(["", "no_body"], object))
     model = models.Model(movenet.CARDS[0], (net,), movenet)
-    faces = _filled(faces.with_column("yolox_nano.body", body), model, [np.zeros((40, 40, 3), np.uint8)], [slice(0, 2)])
+    faces = with_columns(faces.with_column("yolox_nano.body", body), model, [np.zeros((40, 40, 3), np.uint8)], [slice(0, 2)])
     assert faces["movenet.joints"].values.shape == (2, 17, 2)
     assert faces["movenet.joint_scores"].why.tolist() == ["", "no_body"]
     assert np.isfinite(faces["movenet.joints"].values[0]).all()

@@ -18,7 +18,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from facevalue import models
-from facevalue.annotate.measure import _filled
+from facevalue.annotate.measure import with_columns
 from facevalue.data import fetch
 from facevalue.data.errors import ChecksumMismatch, LayerMismatch, LicenceRefused, Unreachable, WrongShape
 from facevalue.data.faces import Faces
@@ -341,7 +341,7 @@ def test_a_crop_that_is_no_square(empty: Path, make: Make, astronaut: np.ndarray
     faces = Faces(np.array(["x", "x"]), box, points, np.ones(2))
     for name in ("deepid", "deepid_deepface"):
         model, crop = models.load(name), models.card(name).crops[0]
-        values = _filled(faces, model, [astronaut], [slice(0, 2)])[f"{name}.embedding"].values
+        values = with_columns(faces, model, [astronaut], [slice(0, 2)])[f"{name}.embedding"].values
         maps = align.transforms(crop, box, points, shape=astronaut.shape[:2])
         pixels = align.cut(astronaut, maps, crop.shape, within=align.frames(crop, box))
         assert pixels.shape == (2, 55, 47, 3)

@@ -18,7 +18,7 @@ from facevalue.data.errors import (
 from facevalue.models import _registry
 from facevalue.models._registry import known_card
 
-from .nets import ResNet34, made
+from .nets import ResNet, made
 
 CARDS = [models.card(name) for name in models.names()]
 
@@ -95,7 +95,7 @@ def test_weights_that_nobody_offers_say_how_to_bring_them(empty):
 
 def test_weights_of_the_user_are_checked_recorded_and_loaded(empty, tmp_path):
     path = tmp_path / "mine.pt"
-    torch.save(made(ResNet34(), 1).state_dict(), path)
+    torch.save(made(ResNet(SHALLOW), 1).state_dict(), path)
     before = models.card("fairface").source
     card = models.adopt("fairface", [path])
     assert card.source == f"fairface@sha256:{fetch.sha256(path)[:8]}" != before
@@ -107,7 +107,7 @@ def test_weights_of_the_user_are_checked_recorded_and_loaded(empty, tmp_path):
 
 
 def test_weights_of_another_net_are_refused_and_nothing_is_kept(empty, tmp_path):
-    weights = made(ResNet34(), 1).state_dict()
+    weights = made(ResNet(SHALLOW), 1).state_dict()
     weights["fc.weight"] = weights["fc.weight"][:8]
     del weights["conv1.weight"]
     torch.save(weights, tmp_path / "other.pt")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from facevalue import models
-from facevalue.annotate.measure import REASONS, _filled
+from facevalue.annotate.measure import REASONS, with_columns
 from facevalue.data.errors import LayerMismatch
 from facevalue.data.faces import Faces
 from facevalue.models import yolox_nano
@@ -117,7 +117,7 @@ def test_order_of_faces_and_of_people_does_not_matter() -> None:
 def test_a_face_that_nobody_holds_says_so(tmp_path: Path) -> None:
     model = models.Model(yolox_nano.CARDS[0], opened(tmp_path, np.zeros((CELLS, 85))), yolox_nano)
     faces = Faces(np.array(["x"]), np.array([[4, 4, 9, 9]]), np.zeros((1, 5, 2)), np.ones(1))
-    faces = _filled(faces, model, [np.zeros((40, 40, 3), np.uint8)], [slice(0, 1)])
+    faces = with_columns(faces, model, [np.zeros((40, 40, 3), np.uint8)], [slice(0, 1)])
     for measure in ("body", "score"):
         assert np.isnan(faces[f"yolox_nano.{measure}"].values).all()
         assert faces[f"yolox_nano.{measure}"].why.tolist() == ["no_body"]

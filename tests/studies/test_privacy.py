@@ -13,7 +13,7 @@ from facevalue.data.people import People
 from facevalue.stats.discriminant import fit_discriminant
 from facevalue.stats.similarity import unit
 from facevalue.studies import privacy as studied
-from facevalue.studies.attacks import Attacker
+from facevalue.studies.attacks import Attacker, is_attack
 from facevalue.studies.privacy import CLEAN, Condition, privacy
 from facevalue.studies.resampled import Crowd, Means
 
@@ -41,7 +41,8 @@ def album(n: int = 40, *, seed: int = 0, each: int = 2, d: int = 32) -> People:
 
 def hidden(people: People, embeddings: np.ndarray, *, method: str = "blur", **more: object) -> Condition:
     n = len(people)
-    given = {"restored": np.full(embeddings.shape, np.nan), "found": np.zeros(n, bool), "covered": np.ones(n)} | more
+    nothing = np.full(embeddings.shape, np.nan)
+    given = {"restored": nothing, "inside": nothing, "found": np.zeros(n, bool), "covered": np.ones(n)} | more
     return Condition(method, "face", 0.1, embeddings, **given)
 
 
@@ -164,6 +165,44 @@ def test_what_is_restored_is_attacked_and_what_is_not_is_taken_as_it_is():
     assert found["same"]["reversal_tar"] < found["half"]["reversal_tar"] < found["all"]["reversal_tar"]
     assert np.isnan(found["none"]["reversal_tar"])
     assert row(findings, "reversal_tar", "none face 0.1")["method"] == "nothing can be restored"
+
+
+def test_what_lies_under_the_cover_is_attacked_without_what_lies_around_it():
+    people = album()
+    clean, blank = people.embedding("m").astype(float), np.ones((80, 32))
+    face, place = hidden(people, noise(people, 0.1), inside=clean), hidden(people, clean, method="mean", inside=blank)
+    findings = judged(people, face, place)
+    of_face, of_place = (values(findings, name) for name in ("blur face 0.1", "mean face 0.1"))
+    assert of_face["inside_tar"] == max(of_face["inside_gallery_tar"], of_face["inside_parrot_tar"]) > 0.9
+    assert row(findings, "tar", "blur face 0.1")["method"].startswith("inside_")
+    assert of_face["parrot_tar"] < 0.3
+    assert (of_place["inside_tar"], of_place["tar"] > 0.9) == (0, True)
+    told = row(judged(people, hidden(people, clean)), "inside_tar", "blur face 0.1")
+    assert (told["value"], told["method"]) == (None, "nothing is covered")
+
+
+def test_what_lies_outside_the_cover_is_what_black_leaves():
+    people = album()
+    parts = [hidden(people, noise(people, leak), method=name) for name, leak in (("blur", 0.9), ("solid", 0.5))]
+    findings = judged(people, *parts, replace(parts[0], region="eye"))
+    outside, black = row(findings, "outside_tar", "blur face 0.1"), row(findings, "tar", "solid face 0.1")
+    assert black["value"] < row(findings, "tar", "blur face 0.1")["value"]
+    for name in ("value", "low", "high", "level", "n"):
+        assert outside[name] == black[name]
+    assert outside["method"] == f"solid face 0.1, {black['method']}"
+    assert row(findings, "outside_tar", "solid face 0.1")["value"] == black["value"]
+    alone = row(findings, "outside_tar", "blur eye 0.1")
+    assert (alone["value"], alone["method"]) == (None, "solid eye was not measured")
+
+
+def test_the_worst_attack_has_its_own_low_end_and_the_largest_high_end():
+    people = album()
+    findings = judged(people, hidden(people, noise(people, 0.5)))
+    rows = [row for row in findings.to_rows() if row["group"] == "blur face 0.1" and is_attack(row["measure"], "tar")]
+    told = row(findings, "tar", "blur face 0.1")
+    named = next(one for one in rows if one["measure"] == told["method"].partition(":")[0])
+    assert (told["value"], told["low"]) == (named["value"], named["low"])
+    assert told["high"] == max(one["high"] for one in rows if one["high"] is not None)
 
 
 def test_too_few_pairs_are_refused_or_said():

@@ -43,7 +43,10 @@ def test_every_measure_is_scikit_learns():
             assert found["intact > face:AO", f"{task}_{name}"]["value"] == pytest.approx(value, abs=1e-12), name
         for j, value in enumerate(metrics.f1_score(true, guess, average=None)):
             assert found["intact > face:AO", f"{task}_f1 {names[j]}"]["value"] == pytest.approx(value, abs=1e-12)
-        assert found["intact > face:AO", f"{task}_weighted_recall"]["value"] == found["intact > face:AO", f"{task}_accuracy"]["value"]
+        assert (
+            found["intact > face:AO", f"{task}_weighted_recall"]["value"]
+            == found["intact > face:AO", f"{task}_accuracy"]["value"]
+        )
 
 
 def test_a_label_that_is_told_but_never_true_costs_precision_alone_and_one_never_told_is_no_error():
@@ -63,7 +66,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     held = 0
     for seed in range(60):
         targets, told = made(300, seed=seed, right=0.55)
-        row = table(train_test([Told("a", "b", told)], targets, level=0.9, seed=seed, resamples=150))["a > b", "emotion_accuracy"]
+        row = table(train_test([Told("a", "b", told)], targets, level=0.9, seed=seed, resamples=150))[
+            "a > b", "emotion_accuracy"
+        ]
         held += row["low"] <= 0.55 + 0.45 / 3 <= row["high"]
     assert 48 <= held <= 60
 
@@ -126,7 +131,10 @@ def test_groups_are_told_of_their_own_targets():
 def test_people_who_rated_are_counted_answer_by_answer():
     targets, _ = made(6)
     row = np.array([0, 0, 0, 5])
-    told = {"emotion": np.array([*[targets.truth["emotion"][0]] * 2, -1, targets.truth["emotion"][5]]), "gender": np.full(4, -1)}
+    told = {
+        "emotion": np.array([*[targets.truth["emotion"][0]] * 2, -1, targets.truth["emotion"][5]]),
+        "gender": np.full(4, -1),
+    }
     found = table(train_test([Told("people", "face:AO", told, row=row)], targets, level=0.9, seed=0, resamples=20))
     assert found["people > face:AO", "emotion_accuracy"]["value"] == 1
     assert not any(measure.startswith("gender") or measure.endswith("gain") for _, measure in found)
@@ -141,4 +149,6 @@ def test_what_does_not_fit_is_told():
     with pytest.raises(WrongShape, match="a > b: expected 2 answers about emotion, got shape \\(240,\\)"):
         train_test([Told("a", "b", told, row=np.arange(2))], targets, level=0.9, seed=0)
     with pytest.raises(WrongShape, match="who: expected 240 rows"):
-        train_test([Told("a", "b", told)], Targets(targets.truth, targets.photo, LABELS, {"who": np.array(["a"])}), level=0.9, seed=0)
+        train_test(
+            [Told("a", "b", told)], Targets(targets.truth, targets.photo, LABELS, {"who": np.array(["a"])}), level=0.9, seed=0
+        )

@@ -24,7 +24,8 @@ from facevalue.train.chapnet_nets import (
     Relationship,
     Target,
 )
-from tests.models.nets import ResNet34, made, stage
+from tests.models import nets
+from tests.models.nets import made
 from tests.train import chapnet_reference as plain
 
 SIZE = 100
@@ -275,17 +276,6 @@ def test_what_no_net_is_like_is_refused(options, message):
         Chapnet(**{"backbone": "compact", "size": 100, **options})
 
 
-class ResNet18(ResNet34):
-    """torchvision's, with 365 outputs."""
-
-    def __init__(self) -> None:
-        nn.Module.__init__(self)
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        self.layer1, self.layer2 = stage(64, 64, 2), stage(64, 128, 2)
-        self.layer3, self.layer4 = stage(128, 256, 2), stage(256, 512, 2)
-        self.fc = nn.Linear(512, 365)
-
-
 def safetensors(state: dict[str, Tensor]) -> bytes:
     header, data, at = {"__metadata__": {"format": "pt"}}, [], 0
     for name, values in state.items():
@@ -301,7 +291,7 @@ def safetensors(state: dict[str, Tensor]) -> bytes:
 @pytest.mark.parametrize("suffix", [".pth", ".pth.tar", ".safetensors"])
 def test_published_weights_load_under_torchvisions_names(tmp_path, suffix):
     """As a state dict, as Places365's checkpoint, which has an optimizer beside it, and as safetensors."""
-    theirs, ours, path = made(ResNet18(), 4), ResNet(18).eval(), tmp_path / f"weights{suffix}"
+    theirs, ours, path = made(nets.ResNet((2, 2, 2, 2), outputs=365), 4), ResNet(18).eval(), tmp_path / f"weights{suffix}"
     if suffix == ".safetensors":
         path.write_bytes(safetensors(theirs.state_dict()))
     elif suffix == ".pth.tar":

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from facevalue import models
-from facevalue.annotate.measure import _filled
+from facevalue.annotate.measure import with_columns
 from facevalue.confidence.sets import Calibration, with_sets
 from facevalue.data import fetch
 from facevalue.data.errors import SchemaError
@@ -256,7 +256,7 @@ def test_the_written_files_measure_and_judge_the_same(run: Run) -> None:
     of_test = np.array([part.get(path) == "test" for path in faces.path])
     faces, rows = faces[of_test], rows[of_test]
     pixels = [decode(read_bytes(sample.photos[row]), max_pixels=10**6) for row in rows]
-    faces = _filled(faces, model, pixels, [slice(i, i + 1) for i in range(len(rows))])
+    faces = with_columns(faces, model, pixels, [slice(i, i + 1) for i in range(len(rows))])
     calibration = Calibration.from_dict(json.loads((run.out / f"{name}.json").read_text())["calibration"])
     faces = with_sets(faces, calibration, level=recipe.LEVEL)
     again = figures_of(run.recipe, faces, {target: values[rows] for target, values in sample.targets.items()})

@@ -6,9 +6,7 @@ is, and restored by one who knows method and strength (Kerckhoffs).
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,24 +15,25 @@ import numpy as np
 
 from facevalue import models
 from facevalue.annotate import engine, instruments
-from facevalue.annotate.measure import BATCH_PIXELS, Measured, Measurer, PhotoRow, Settings, Task, _filled
-from facevalue.annotate.obscured_photos import _seed
+from facevalue.annotate.measure import BATCH_PIXELS, Measured, Measurer, PhotoRow, Settings, Task, photo_seed, with_columns
+from facevalue.annotate.obscured import outlined, sure_mesh
+from facevalue.annotate.parts import measured_parts, part_places
 from facevalue.annotate.run import Progress
 from facevalue.data.errors import PhotoError, RunError, SchemaError
 from facevalue.data.faces import Column, Faces, concatenate, with_faceless
-from facevalue.data.files import read_faces, write_faces
 from facevalue.data.people import People, Roster
 from facevalue.data.photos import decode, read_bytes
 from facevalue.image.boxes import inside, overlap
 from facevalue.image.obscure import obscure
-from facevalue.image.regions import Cover, box_outlines, filled, mesh_outlines
+from facevalue.image.regions import Cover, filled
 from facevalue.image.restore import restore
 from facevalue.models.mesh import PRESENCE
 from facevalue.studies.privacy import CLEAN
 
 SAME_FACE = 0.3
-SOURCE = "obscured@2"
-RESTORED = "attack.restored"
+SOURCE = "obscured@3"
+RESTORED, INSIDE = "attack.restored", "attack.inside"
+GRAY = 128
 FRESH = ("embed", "attributes", "expression")
 LEFT_OUT = ("_set", ".distance")
 
@@ -80,6 +79,11 @@ class Attacking(Settings):
     restoring: bool = True
     seed: int = 0
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that are opened."""
+        return (self.detector, self.second, *self.instruments)
+
     def open(self) -> Attacker:
         """Return what obscures, attacks and measures so."""
         return Attacker(self)
@@ -124,7 +128,9 @@ class Attacker(Measurer):
     def __call__(self, tasks: Sequence[Task]) -> Measured:
         """Return the rows of each photo, treatment by treatment."""
         parts = [self._attacked(task) for task in tasks if isinstance(task, Victim)]
-        blank = self._told(self.blank, np.empty(0), np.empty(0), np.empty((0, *self.model.card.outputs[0].shape)))
+        none, embeddings = np.empty(0), np.empty((0, *self.model.card.outputs[0].shape))
+        nothing = {"attack.found": none, "attack.covered": none, RESTORED: embeddings, INSIDE: embeddings}
+        blank = self._told(self.blank, nothing)
         return Measured(tuple(row for part in parts for row in part.photos), concatenate([blank, *(p.faces for p in parts)]))
 
     def _attacked(self, task: Victim) -> Measured:
@@ -150,18 +156,27 @@ class Attacker(Measurer):
         """Return a row a treatment."""
         settings = self.settings
         assert isinstance(settings, Attacking)
-        seed = _seed(settings.seed, face.row.photo[0])
+        seed, covers = photo_seed(settings.seed, face.row.photo[0]), [face.covers(one) for one in treatments]
         changed = [
             obscure(face.pixels, cover, one.method, strength=one.strength, seed=seed) if cover else face.pixels
-            for one, cover in ((one, face.covers(one)) for one in treatments)
+            for one, cover in zip(treatments, covers, strict=True)
         ]
         rows, alone = [slice(i, i + 1) for i in range(len(changed))], concatenate([face.row] * len(changed))
         faces = replace(alone, path=np.array([one.name for one in treatments], object))
         for model in self.fresh:
-            faces = _filled(faces, model, changed, rows)
-        found = np.array([self._finds(one, face.row.box[0]) for one in changed], float)
-        covered = np.array([_covered(face, one) for one in treatments])
-        return self._told(faces, found, covered, self._restored(face, treatments, changed, alone))
+            faces = with_columns(faces, model, changed, rows)
+        restored = [
+            restore(photo, cover, one.method, strength=one.strength) if cover and settings.restoring else None
+            for photo, cover, one in zip(changed, covers, treatments, strict=True)
+        ]
+        inside = [_inside(photo, cover) if cover else None for photo, cover in zip(changed, covers, strict=True)]
+        found = {
+            "attack.found": np.array([self._finds(one, face.row.box[0]) for one in changed], float),
+            "attack.covered": np.array([_covered(face, one) for one in treatments]),
+            RESTORED: self._recognised(alone, restored),
+            INSIDE: self._recognised(alone, inside),
+        }
+        return self._told(faces, found)
 
     def _finds(self, photo: np.ndarray, box: np.ndarray) -> bool:
         """Return whether the second detector still finds the face in the whole photo, or its middle."""
@@ -170,48 +185,43 @@ class Attacker(Measurer):
         near = [inside(one, box[None])[0] for one in middle]
         return bool((overlap(box, found.box) >= SAME_FACE).any() or any(near))
 
-    def _restored(
-        self, face: _Face, treatments: Sequence[Treatment], changed: Sequence[np.ndarray], alone: Faces
-    ) -> np.ndarray:
-        """Return the embeddings of the restored faces, (n, d); NaN where nothing can be restored."""
-        settings, found = self.settings, np.full((len(changed), *self.model.card.outputs[0].shape), np.nan, np.float32)
-        assert isinstance(settings, Attacking)
-        if not settings.restoring:
-            return found
-        tried = [
-            restore(photo, cover, one.method, strength=one.strength) if (cover := face.covers(one)) else None
-            for photo, one in zip(changed, treatments, strict=True)
-        ]
-        there = [i for i, photo in enumerate(tried) if photo is not None]
+    def _recognised(self, alone: Faces, photos: Sequence[np.ndarray | None]) -> np.ndarray:
+        """Return the embeddings of a face, a row each, in photos, (n, d); NaN where there is no photo."""
+        found = np.full((len(photos), *self.model.card.outputs[0].shape), np.nan, np.float32)
+        there = [i for i, photo in enumerate(photos) if photo is not None]
         if there:
-            pixels = [photo for photo in tried if photo is not None]
-            faces = _filled(alone[there], self.model, pixels, [slice(i, i + 1) for i in range(len(there))])
-            found[there] = faces[f"{settings.model}.embedding"].values
+            pixels = [photo for photo in photos if photo is not None]
+            faces = with_columns(alone[there], self.model, pixels, [slice(i, i + 1) for i in range(len(there))])
+            found[there] = faces[f"{self.model.card.name}.embedding"].values
         return found
 
-    def _told(self, faces: Faces, found: np.ndarray, covered: np.ndarray, restored: np.ndarray) -> Faces:
+    def _told(self, faces: Faces, found: Mapping[str, np.ndarray]) -> Faces:
         """Return the faces with what became of the attacks, and of the other columns those that are measured anew."""
         fresh = tuple(f"{model.card.name}." for model in self.fresh)
         kept = {name: one for name, one in faces.columns.items() if name.startswith(fresh) and not name.endswith(LEFT_OUT)}
-        source, nothing = self.model.card.source, np.isnan(restored).any(1)
-        why = np.where(nothing, "not_restored", "").astype(object)
         added = {
-            "attack.found": Column(found, "p", self.second.card.source),
-            "attack.covered": Column(covered, "p", SOURCE),
-            RESTORED: Column(restored, "1", source, why=why),
+            "attack.found": Column(found["attack.found"], "p", self.second.card.source),
+            "attack.covered": Column(found["attack.covered"], "p", SOURCE),
         }
+        for name, word in ((RESTORED, "not_restored"), (INSIDE, "not_covered")):
+            why = np.where(np.isnan(found[name]).any(1), word, "").astype(object)
+            added[name] = Column(found[name], "1", self.model.card.source, why=why)
         return replace(faces, columns=kept | added)
 
 
+def _inside(photo: np.ndarray, covers: Sequence[Cover]) -> np.ndarray:
+    """Return a photo in which all but what lies under the covers is gray."""
+    mask = filled(photo.shape[:2], [one.outline for one in covers])
+    return np.where(mask[:, :, None], photo, np.uint8(GRAY))
+
+
 def _face(pixels: np.ndarray, row: Faces) -> _Face:
-    """Return a face with outlines out of its mesh, or of its box where there is none."""
-    size = float(np.sqrt(max(np.prod(row.box[0, 2:] - row.box[0, :2]), 1)))
-    points = row.landmarks[0]
+    """Return a face with the outlines that `facevalue obscure` would give it, had it this one detector."""
+    mesh, sure = None, False
     if "mesh.landmarks" in row.columns and row["mesh.presence"].values[0] >= PRESENCE:
-        mesh = row["mesh.landmarks"].values[0, :, :2]
-        if np.isfinite(mesh).all():
-            return _Face(pixels, row, mesh_outlines(mesh), size, mesh)
-    return _Face(pixels, row, box_outlines(row.box[0]), size, points)
+        mesh, sure = row["mesh.landmarks"].values[0, :, :2], bool(sure_mesh(row)[0])
+    hidden = outlined(row.box, mesh, sure=sure)
+    return _Face(pixels, row, hidden.outlines, hidden.size, row.landmarks[0] if mesh is None else mesh)
 
 
 def _covered(face: _Face, treatment: Treatment) -> float:
@@ -239,7 +249,8 @@ def measure_attacked(
     """Return the faces of the probes under each treatment, row by row; NaN and a reason where there is none.
 
     Each photo is kept as soon as it is done: what lies there already is not measured again. Columns are those of the model, of
-    instruments of attributes and of expression, and "attack.found", "attack.covered" and "attack.restored".
+    instruments of attributes and of expression, "attack.found", "attack.covered", and two embeddings: "attack.restored", of the
+    photo on which the obscuring was reversed, and "attack.inside", of that in which all but what lies under the cover is gray.
 
     Parameters
     ----------
@@ -267,57 +278,18 @@ def measure_attacked(
     """
     if roster.photos is None:
         raise SchemaError("expected photos to obscure, got faces that were measured earlier: give the photos themselves")
-    where, names = {photo.path: photo for photo in roster.photos}, [one.name for one in treatments]
+    where = {photo.path: photo for photo in roster.photos}
     seen = np.flatnonzero(np.isfinite(probes.faces.box).all(1) & np.isfinite(probes.faces.landmarks).all((1, 2)))
-    places = {i: out / f"{_digest(probes.faces[[i]], settings)}.parquet" for i in seen.tolist()}
-    known = {i: _known(place) for i, place in places.items()}
-    tasks = dict[int, Victim]()
-    for i in places:
-        part = known[i]
-        there = set(() if part is None else part.path)
-        lacking = tuple(one for one in treatments if one.name not in there)
-        tasks[i] = Victim(where[probes.faces.path[i]], probes.faces[[i]], treatments=lacking)
-    due = [i for i, task in tasks.items() if task.treatments]
-    done, total = sum(len(names) - len(task.treatments) for task in tasks.values()), len(tasks) * len(names)
-    progress(done, total)
-    work = ((i, list[Task]([tasks[i]])) for i in due)
-    for i, measured in _results(settings, work, workers=min(workers, len(due))):
-        fresh, before = with_faceless(measured.faces, _rows(measured, tasks[i], probes.faces.photo[i])), known[i]
-        write_faces(fresh if before is None else concatenate([before, fresh]), places[i])
-        done += len(tasks[i].treatments)
-        progress(done, total)
-    return _by_treatment({i: read_faces(place) for i, place in places.items()}, probes, treatments)
+    sources = [models.card(name).source for name in settings.models]
+    places = part_places(probes.faces[seen], out, [sources, settings.model, settings.restoring, settings.seed, SOURCE])
+    ways = {one.name: one for one in treatments}
 
+    def ask(k: int, lacking: Collection[str]) -> Victim:
+        i = seen[k]
+        return Victim(where[probes.faces.path[i]], probes.faces[[i]], treatments=tuple(ways[name] for name in lacking))
 
-def _results(settings: Attacking, work: Iterator[engine.Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:
-    if workers < 2:
-        return engine.here(settings, work, workers=1)
-    for name in (settings.detector, settings.second, *settings.instruments):
-        models.prepare(name)
-    return engine.processes(settings, work, workers=workers)
-
-
-def _rows(measured: Measured, task: Victim, photo: str) -> list[dict[str, object]]:
-    """Return a row a treatment; of a photo whose process died, each says so."""
-    rows = {row.path: row for row in measured.photos}
-    crashed = PhotoRow("", why=next(iter(rows.values())).why)
-    found = [(one.name, rows.get(one.name, crashed)) for one in task.treatments]
-    return [{"path": name, "sha256": photo, "faces": row.faces, "why": row.why} for name, row in found]
-
-
-def _digest(face: Faces, settings: Attacking) -> str:
-    sources = [models.card(name).source for name in (settings.detector, settings.second, *settings.instruments)]
-    told = [face.photo[0], face.path[0], sources, settings.model, settings.restoring, settings.seed, SOURCE]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
-def _known(place: Path) -> Faces | None:
-    """Return what an earlier run settled of a photo: a photo that could not be read, or ended its process, is tried again."""
-    if not place.exists():
-        return None
-    faces: Faces = read_faces(place)
-    settled: Faces = faces[np.isfinite(faces.box).all(1)]
-    return settled
+    parts = measured_parts(settings, places, list(ways), ask, workers=workers, progress=progress)
+    return _by_treatment(dict(zip(seen.tolist(), parts, strict=True)), probes, treatments)
 
 
 def _by_treatment(parts: Mapping[int, Faces], probes: People, treatments: Sequence[Treatment]) -> dict[Treatment, Faces]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +10,11 @@ import numpy as np
 
 from facevalue import models
 from facevalue.annotate import engine
-from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
+from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task, photo_seed
+from facevalue.annotate.parts import measured_parts, part_places
 from facevalue.annotate.run import Progress
 from facevalue.data.errors import PhotoError, SchemaError
-from facevalue.data.faces import Column, Faces, concatenate, with_faceless
-from facevalue.data.files import read_faces, write_faces
+from facevalue.data.faces import Column, Faces, concatenate
 from facevalue.data.people import People, Roster
 from facevalue.data.photos import decode, read_bytes
 from facevalue.image.boxes import overlap
@@ -68,12 +66,16 @@ class Corrupter(Measurer):
             rows = tuple(PhotoRow(key(one), why=error.why) for one in task.conditions)
             return Measured(rows, _added(self.blank, {}))
         assert task.before is not None
-        view, seed = _view(pixels, task.before), _seed(self.settings, task.before)
+        view, seed = _view(pixels, task.before), self._seed(task.before)
         done = [
             self._measured([(one, corrupt(view, *one, seed=seed)) for one in task.conditions[at : at + engine.BATCH]])
             for at in range(0, len(task.conditions), engine.BATCH)
         ]
         return Measured(tuple(row for part in done for row in part.photos), concatenate([part.faces for part in done]))
+
+    def _seed(self, before: Faces) -> int:
+        assert isinstance(self.settings, Corrupting)
+        return photo_seed(self.settings.seed, before.photo[0])
 
     def _measured(self, changed: Sequence[tuple[Condition, View]]) -> Measured:
         rows, found, seen = list[PhotoRow](), list[Faces](), list[tuple[View, int, bool]]()
@@ -110,11 +112,6 @@ def _view(pixels: np.ndarray, before: Faces) -> View:
     if "mesh.landmarks" in before.columns and np.isfinite(before["mesh.landmarks"].values).all():
         points = np.concatenate([points, before["mesh.landmarks"].values[:, :, :2]], axis=1)
     return View(pixels, before.box.astype(np.float64), points.astype(np.float64))
-
-
-def _seed(settings: Settings, before: Faces) -> int:
-    assert isinstance(settings, Corrupting)
-    return int.from_bytes(hashlib.sha256(f"{settings.seed} {before.photo[0]}".encode()).digest()[:4], "big")
 
 
 def _told(faces: Faces, seen: Sequence[tuple[View, int, bool]]) -> dict[str, np.ndarray]:
@@ -183,54 +180,15 @@ def measure_corrupted(
     if roster.photos is None:
         raise SchemaError("expected photos to corrupt, got faces that were measured earlier: give the photos themselves")
     where = {photo.path: photo for photo in roster.photos}
-    places = [out / f"{_digest(probes.faces[[i]], settings)}.parquet" for i in range(len(probes))]
-    known = [_known(place) for place in places]
-    tasks = []
-    for i, path in enumerate(probes.faces.path):
-        there = set(() if (part := known[i]) is None else part.path)
-        lacking = tuple(one for one in conditions if key(one) not in there)
-        tasks.append(Probe(where[path], probes.faces[[i]], conditions=lacking))
-    due = [i for i, task in enumerate(tasks) if task.conditions]
-    done, total = sum(len(conditions) - len(task.conditions) for task in tasks), len(tasks) * len(conditions)
-    progress(done, total)
-    work = ((i, list[Task]([tasks[i]])) for i in due)
-    for i, measured in _results(settings, work, workers=min(workers, len(due))):
-        fresh, before = with_faceless(measured.faces, _rows(measured, tasks[i], probes.faces.photo[i])), known[i]
-        write_faces(fresh if before is None else concatenate([before, fresh]), places[i])
-        done += len(tasks[i].conditions)
-        progress(done, total)
-    return _by_condition([read_faces(place) for place in places], probes, conditions)
+    sources = [models.card(name).source for name in settings.models]
+    places = part_places(probes.faces, out, [sources, settings.level, settings.seed, SOURCE])
+    ways = {key(one): one for one in conditions}
 
+    def ask(i: int, lacking: Collection[str]) -> Probe:
+        return Probe(where[probes.faces.path[i]], probes.faces[[i]], conditions=tuple(ways[name] for name in lacking))
 
-def _results(settings: Corrupting, work: Iterator[engine.Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:
-    if workers < 2:
-        return engine.here(settings, work, workers=1)
-    for name in (settings.detector, *settings.instruments):
-        models.prepare(name)
-    return engine.processes(settings, work, workers=workers)
-
-
-def _rows(measured: Measured, task: Probe, photo: str) -> list[dict[str, object]]:
-    """Return a row a condition; of a photo whose process died, each says so."""
-    rows = {row.path: row for row in measured.photos}
-    crashed = PhotoRow("", why=next(iter(rows.values())).why)
-    found = [(name, rows.get(name, crashed)) for name in map(key, task.conditions)]
-    return [{"path": name, "sha256": photo, "faces": row.faces, "why": row.why} for name, row in found]
-
-
-def _digest(face: Faces, settings: Corrupting) -> str:
-    sources = [models.card(name).source for name in (settings.detector, *settings.instruments)]
-    told = [face.photo[0], face.path[0], sources, settings.level, settings.seed, SOURCE]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
-
-
-def _known(place: Path) -> Faces | None:
-    """Return what an earlier run settled of a photo."""
-    if not place.exists():
-        return None
-    faces = read_faces(place)
-    why = next(iter(faces.columns.values())).why
-    return faces if why is None else faces[np.isfinite(faces.box).all(1) | np.isin(why.astype(str), SETTLED)]
+    parts = measured_parts(settings, places, list(ways), ask, settled=SETTLED, workers=workers, progress=progress)
+    return _by_condition(parts, probes, conditions)
 
 
 def _by_condition(parts: Sequence[Faces], probes: People, conditions: Sequence[Condition]) -> dict[Condition, Faces]:

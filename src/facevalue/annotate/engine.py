@@ -67,7 +67,7 @@ def run(settings: Settings, work: Iterable[Batch], *, workers: int, photos: int)
     workers = min(workers, -(-photos // BATCH))
     if workers == 1:
         return here(settings, work, workers=1)
-    for name in (settings.detector, *settings.instruments):
+    for name in settings.models:
         models.prepare(name)
     return processes(settings, work, workers=workers)
 

@@ -19,7 +19,7 @@ REASONS = {
     "lost_track": "A face was lost within the picture, no longer lingers, and has not come back: it may be there unseen.",
     LEFT_OUT: "The frame is not in a span that was asked for; it is not in the film.",
     "said_clear": "No face was found, and the frame is in a span of which it was said that nobody is in it; it is shown.",
-    "no_outlines": "The manifest does not have the outlines of that region: obscure the film anew.",
+    "targets_in_film": "Boxes are of photos; in a film hide all, and let --keep say who stays visible.",
 }
 TRACKED = "track"
 Span = tuple[float, float]

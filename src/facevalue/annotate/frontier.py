@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from facevalue import models
-from facevalue.annotate.attacked import AS_IS, RESTORED, Attacking, Treatment, measure_attacked
+from facevalue.annotate.attacked import AS_IS, INSIDE, RESTORED, Attacking, Treatment, measure_attacked
 from facevalue.annotate.run import Progress
 from facevalue.data.errors import MissingColumn, UnknownName
 from facevalue.data.faces import Faces
@@ -104,6 +104,7 @@ def conditions(attacked: Mapping[Treatment, Faces], settings: Attacking) -> list
             one.strength or 0.0,
             embeddings=faces[f"{settings.model}.embedding"].values,
             restored=faces[RESTORED].values,
+            inside=faces[INSIDE].values,
             found=faces["attack.found"].values,
             covered=faces["attack.covered"].values,
             attributes={name: faces[name].values for name in columns},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from facevalue.annotate.measure import Settings
 from facevalue.annotate.memory import InMemory
 from facevalue.annotate.originals import Original, Originals, as_it_was, hidden_faces, same_place
 from facevalue.data import photos
-from facevalue.data._pixels import looks_like_image
+from facevalue.data.all_files import all_files, sort_of
 from facevalue.data.errors import PhotoError, RunError
 from facevalue.data.faces import Faces
 from facevalue.data.leaks import Audited, Leak, allowing
-from facevalue.data.leftovers import Leftover, container, leftovers
+from facevalue.data.leftovers import Leftover, leftovers
 from facevalue.data.manifest import Entry, Manifest
 from facevalue.image.boxes import keep
 from facevalue.report.page import Picture
@@ -34,8 +33,8 @@ ONE_FACE = 0.3
 PICTURE = 64
 # An embedded picture smaller than this is enlarged before faces are looked for.
 SMALL, LARGE = 480, 960
-FILMS = ("boxed", "matroska", "avi")
-FILM_SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".3gp"))
+# Kinds that are a picture: where it cannot be taken out of the file alone, that is said.
+PICTURES = ("thumbnail", "preview", "cover", "frames", "auxiliary")
 Progress = Callable[[int, int], None]
 
 
@@ -51,6 +50,8 @@ class Auditing:
         Faces below this score do not count; each detector has its own threshold anyway.
     every
         Of a film, every so manieth frame is looked at.
+    names
+        Whether a file with the name of an original is a leak; it is told anyway.
     allow
         Kinds of leaks that are none; "kept" is one of them anyway.
     """
@@ -58,7 +59,13 @@ class Auditing:
     detectors: tuple[str, ...] = DETECTORS
     min_score: float = 0.0
     every: int = 1
+    names: bool = False
     allow: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """All kinds that are no leak."""
+        return ("kept", *(() if self.names else ("name",)), *self.allow)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,13 +96,16 @@ class Auditor:
         self.entries = {} if known.manifest is None else {one.out: one for one in known.manifest.entries if one.out}
         self.measurer: InMemory | None = None
         if known.originals is not None:
-            detector = settings.detectors[0]
+            pointless = [name for name in settings.detectors if not models.card(name).landmarks]
+            detector = [*pointless, *settings.detectors][0]
             self.measurer = InMemory(Settings(detector, instruments.placed([known.originals.model], detector)))
 
     def __call__(self, path: str, file: Path) -> Audited:
         """Return what one file gives away."""
         sort = sort_of(file)
         try:
+            if file.is_dir():
+                raise PhotoError("a link to a folder: not followed" if file.is_symlink() else "a folder that cannot be listed")
             if sort == "film":
                 return self._film(path, file)
             data = photos.read_bytes(photos.Photo(path, str(file.absolute())))
@@ -117,8 +127,8 @@ class Auditor:
             if not any(leak.kind == "unreadable" for leak in leaks):
                 leaks.append(Leak("unreadable", error.why))
             return replace(row, why=error.why, leaks=tuple(leaks))
-        leaks += self._seen(row.path, pixels)
-        return replace(row, width=pixels.shape[1], height=pixels.shape[0], frames=1, leaks=tuple(leaks))
+        row = replace(row, width=pixels.shape[1], height=pixels.shape[0], frames=1, leaks=tuple(leaks))
+        return self._seen(row, pixels)
 
     def _film(self, path: str, file: Path) -> Audited:
         """Return what a film gives away; a film that ends in an error keeps what was seen of it until then."""
@@ -144,20 +154,18 @@ class Auditor:
         return replace(row, why=why, width=shape[1], height=shape[0], frames=looked, leaks=tuple(leaks))
 
     def _names(self, path: str) -> Iterator[Leak]:
-        if self.known.originals is not None:
-            stem = Path(path).stem
-            same = [one.path for one in self.known.originals.photos if Path(one.path).stem == stem]
-            yield from (Leak("name", "of an original", original=one) for one in same[:1])
+        if self.known.originals is not None and (same := self.known.originals.by_name.get(Path(path).stem)):
+            yield Leak("name", "of an original", original=same.path)
 
     def _identical(self, sha256: str) -> Iterator[Leak]:
-        if self.known.originals is not None:
-            same = [one.path for one in self.known.originals.photos if one.sha256 == sha256]
-            yield from (Leak("identical", "all bytes of an original", original=one) for one in same[:1])
+        if self.known.originals is not None and (same := self.known.originals.by_sha256.get(sha256)):
+            yield Leak("identical", "all bytes of an original", original=same.path)
 
     def _leftovers(self, found: Sequence[Leftover]) -> Iterator[Leak]:
         """Yield leftovers, and the faces on the pictures among them."""
         for one in found:
-            yield Leak(one.kind, one.detail)
+            unseen = one.kind in PICTURES and not one.picture
+            yield Leak(one.kind, one.detail + "; faces on it were not looked for" * unseen)
             if not one.picture:
                 continue
             try:
@@ -173,20 +181,25 @@ class Auditor:
         boxes = [] if entry is None else [face.box for face in entry.faces if face.kept]
         return np.array(boxes, np.float32).reshape(-1, 4)
 
-    def _seen(self, path: str, pixels: np.ndarray) -> Iterator[Leak]:
-        """Yield what the pixels of a photo show: faces, and those of its original that are as they were or still alike."""
-        kept = self._kept(path)
+    def _seen(self, row: Audited, pixels: np.ndarray) -> Audited:
+        """Return what the pixels of a photo show: faces, and those of its original that are as they were or still alike."""
+        kept = self._kept(row.path)
         faces = list(self._faces(pixels, "", kept))
-        yield from faces
-        original = self._original(path, pixels)
-        if original is None or not len(original.faces):
-            return
+        row = replace(row, leaks=(*row.leaks, *faces))
+        original = self._original(row.path, pixels)
+        if original is None:
+            return row
         hidden = hidden_faces(pixels, original)
-        for i, same in enumerate(as_it_was(pixels, original)):
-            if same and not same_place(hidden.box[i], kept):
-                yield Leak("unobscured", "a face of the original", _box(hidden.box[i]), original=original.path)
-        matches = [leak for leak in faces if leak.kind == "match"]
-        yield from self._matches(pixels, hidden, "the place of a hidden face", _with(kept, matches))
+        told = [
+            Leak("unobscured", "a face of the original", _box(box), original=original.path)
+            for box, same in zip(hidden.box, as_it_was(pixels, original), strict=True)
+            if same and not same_place(box, kept)
+        ]
+        embeddings = self._embedded(pixels, hidden, anew=True)
+        seen = _with(kept, [leak for leak in faces if leak.kind == "match"])
+        told += self._alike(embeddings, hidden.box, "the place of a hidden face", seen)
+        compared = int(np.isfinite(embeddings).all(1).sum())
+        return replace(row, leaks=(*row.leaks, *told), original=original.path, places=len(hidden), compared=compared)
 
     def _original(self, path: str, pixels: np.ndarray) -> Original | None:
         """Return the original of a photo, by the manifest where there is one."""
@@ -194,7 +207,7 @@ class Auditor:
             return None
         entry = self.entries.get(path)
         if entry is not None:
-            return next((one for one in self.known.originals.photos if one.sha256 == entry.sha256), None)
+            return self.known.originals.by_sha256.get(entry.sha256)
         return self.known.originals.same_photo(path, pixels)
 
     def _faces(self, pixels: np.ndarray, where: str, kept: np.ndarray) -> Iterator[Leak]:
@@ -214,24 +227,26 @@ class Auditor:
             yield Leak(kind, where and f"in {where}", _box(boxes[i] / factor), float(scores[i]), ", ".join(alike))
         told = kept
         for faces in found.values():
-            matches = list(
-                self._matches(looked, faces[faces.score >= self.settings.min_score], where or "a face", told, factor)
-            )
+            sure_ones = faces[faces.score >= self.settings.min_score]
+            matches = list(self._alike(self._embedded(looked, sure_ones), sure_ones.box / factor, where or "a face", told))
             yield from matches
             told = _with(told, matches)
 
-    def _matches(self, pixels: np.ndarray, faces: Faces, where: str, told: np.ndarray, factor: float = 1.0) -> Iterator[Leak]:
-        """Yield which faces are as alike to an original as one person's photos are."""
-        known = self.known.originals
-        if self.measurer is None or known is None or not len(faces):
-            return
-        measured = self.measurer.measure([pixels], faces=[faces])
-        for i, embedding in enumerate(measured[f"{known.model}.embedding"].values):
-            best = known.best(embedding)
-            if best is not None and not same_place(faces.box[i] / factor, told):
+    def _embedded(self, pixels: np.ndarray, faces: Faces, *, anew: bool = False) -> np.ndarray:
+        """Return embeddings, (n, d); `anew`, of places whose landmarks are those of the original, whatever is seen there now."""
+        if self.measurer is None or self.known.originals is None or not len(faces):
+            return np.full((len(faces), 1), np.nan)
+        model = self.known.originals.model
+        measured = self.measurer.again(pixels, faces, [model]) if anew else self.measurer.measure([pixels], faces=[faces])
+        return measured[f"{model}.embedding"].values
+
+    def _alike(self, embeddings: np.ndarray, boxes: np.ndarray, where: str, told: np.ndarray) -> Iterator[Leak]:
+        """Yield which faces are as alike to an original as one person's photos are, but for those that were told."""
+        for embedding, box in zip(embeddings, boxes, strict=True):
+            best = None if self.known.originals is None else self.known.originals.best(embedding)
+            if best is not None and not same_place(box, told):
                 path, cosine, fmr = best
-                box = _box(faces.box[i] / factor)
-                yield Leak("match", where, box, original=path, similarity=cosine, fmr=fmr)
+                yield Leak("match", where, _box(box), original=path, similarity=cosine, fmr=fmr)
 
 
 def audit(
@@ -264,10 +279,10 @@ def audit(
     UnknownName
         No such detector, or kind of leak to allow.
     """
-    files, rows = files_of(folder), list[Audited]()
+    files, rows = all_files(folder), list[Audited]()
     if not files:
         raise RunError(f"{folder}: expected files to look into; there are none")
-    allowing((), settings.allow)
+    allowing((), settings.allowed)
     auditor, before = Auditor(settings, known), cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -277,30 +292,7 @@ def audit(
                 progress(done, len(files))
     finally:
         cv2.setNumThreads(before)
-    return allowing(rows, ("kept", *settings.allow))
-
-
-def files_of(folder: Path) -> dict[str, Path]:
-    """Return every file below a folder, hidden ones too, by its path from there."""
-    if folder.is_file():
-        return {folder.name: folder}
-    found = [Path(at) / name for at, _, names in os.walk(folder) for name in names]
-    return {one.relative_to(folder).as_posix(): one for one in sorted(found)}
-
-
-def sort_of(file: Path) -> str:
-    """Return whether a file is a "photo", a "film" or another "file", by its suffix or by how it begins."""
-    suffix = file.suffix.lower()
-    if suffix in photos.SUFFIXES:
-        return "photo"
-    try:
-        with open(file, "rb") as opened:
-            head = opened.read(32)
-    except OSError:
-        head = b""
-    if looks_like_image(head):
-        return "photo"
-    return "film" if suffix in FILM_SUFFIXES or container(head[:12]) in FILMS else "file"
+    return allowing(rows, settings.allowed)
 
 
 def _with(boxes: np.ndarray, leaks: Sequence[Leak]) -> np.ndarray:
@@ -315,7 +307,7 @@ def _box(edges: np.ndarray) -> tuple[float, float, float, float]:
 
 def pictures(folder: Path, files: Sequence[Audited], *, most: int = 200) -> list[Picture]:
     """Return the faces still found on photos, cut out, at most so many; those inside thumbnails and films are not shown."""
-    places, found = files_of(folder), list[Picture]()
+    places, found = all_files(folder), list[Picture]()
     for file in files:
         leaks = [leak for leak in file.leaks if leak.kind == "face" and leak.frame is None and not leak.detail]
         if not leaks or len(found) >= most:

@@ -64,6 +64,11 @@ class Settings:
     chips: str | None = None
     level: float = LEVEL
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that are opened."""
+        return (self.detector, *self.instruments)
+
     def open(self) -> Measurer:
         """Return what measures so, its models opened."""
         return Measurer(self)
@@ -193,14 +198,14 @@ class Measurer:
         rows = [slice(end - len(part), end) for end, part in zip(ends, parts, strict=True)]
         for model in self.instruments:
             if model.card.name in missing:
-                faces = _filled(faces, model, pixels, rows)
+                faces = with_columns(faces, model, pixels, rows)
                 if calibration := instruments.calibrated(model.card.name):
                     faces = with_sets(faces, calibration, level=self.settings.level)
         return replace(faces, columns={c: faces.columns[c] for c in self.blank.columns})
 
 
-def _filled(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> Faces:
-    """Return the faces with the columns of one instrument."""
+def with_columns(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> Faces:
+    """Return the faces with the columns of one instrument, measured on the photos, of which each has a slice of the faces."""
     card = model.card
     if card.crops:
         maps = [_transforms(crop, faces, pixels, rows) for crop in card.crops]
@@ -278,6 +283,15 @@ def _with_five_points(faces: Faces) -> Faces:
     mesh = faces.columns["mesh.landmarks"].values[without, :, :2]
     landmarks[without] = np.stack([mesh[:, pair].mean(1) for pair in FIVE_POINTS], axis=1)
     return replace(faces, landmarks=landmarks)
+
+
+def photo_seed(seed: int, sha256: str) -> int:
+    """Return the seed of one photo: the noise of two must not be the same, or their difference is without it.
+
+    >>> photo_seed(0, "ab") == photo_seed(0, "ab") != photo_seed(0, "cd")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed} {sha256}".encode()).digest()[:4], "big")
 
 
 def save_chips(pixels: np.ndarray, faces: Faces, folder: Path, chip: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from facevalue.annotate import engine
-from facevalue.annotate.instruments import DEFAULT, DETECTOR, LEVEL, blank, ordered
+from facevalue.annotate.instruments import DEFAULT, DETECTOR, LEVEL, blank, ordered, stale
 from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
 from facevalue.data import photos
 from facevalue.data.errors import RunError, WrongShape
@@ -102,6 +102,12 @@ class InMemory(Measurer):
             if seen:
                 parts.append(self._complete([found[i] for i in seen], [pixels[i] for i in seen], self.settings.instruments))
         return concatenate(parts or [self.blank])
+
+    def again(self, photo: np.ndarray, faces: Faces, names: Sequence[str]) -> Faces:
+        """Measure some instruments anew on a photo that has changed; the faces' other columns are taken as they are."""
+        given = faces.with_column(f"{self.detector.card.name}.score", Column(faces.score, "1", "given"))
+        due = stale(given, self.settings.instruments, level=self.settings.level)
+        return self._complete([given], [photo], (*due, *names))
 
     def _given(self, faces: Faces, path: str) -> Faces:
         columns = {f"{self.detector.card.name}.score": Column(faces.score, "1", "given")}

@@ -17,7 +17,7 @@ from facevalue.annotate import instruments
 from facevalue.annotate.allow_list import AllowList
 from facevalue.annotate.measure import Settings
 from facevalue.annotate.memory import InMemory
-from facevalue.data.errors import RunError, UnknownName
+from facevalue.data.errors import RunError, UnknownName, Unreadable
 from facevalue.data.faces import Faces
 from facevalue.data.manifest import Hidden
 from facevalue.image.boxes import inside, overlap
@@ -33,7 +33,14 @@ REASONS = {
     "no_target": "Targets alone were to be hidden, and the list of targets does not name the photo.",
     "no_person": "Neither a face nor a person was found.",
     "changed": "The file is not the one that the manifest was made of.",
+    "no_outlines": "The manifest does not have the outlines of that region: obscure the file anew, without --redo.",
+    "first_of_several": "The file holds several pictures, as animations and scans do: the first is written, obscured.",
+    "not_written": "The file could not be written; the system's own words follow.",
+    "leftovers": "What was written held more than pixels when it was read again; it was removed.",
+    "unknown_format": "No photo is written in the format of that suffix.",
+    "not_reached": "The run was stopped before this file.",
 }
+UNSURE = frozenset(("no_face", "low_confidence", "no_target", "no_person"))
 SAME_FACE = 0.3
 # Of a box's ellipse, what the mesh's outline of the face must hold for the mesh alone to be believed.
 HELD = 0.75
@@ -88,6 +95,8 @@ class Obscuring:
             METHODS[self.method].strength(self.strength)
         except ValueError as error:
             raise RunError(str(error)) from error
+        if not 0 < self.least <= self.sure:
+            raise RunError(f"--least: expected a score up to {self.sure:g}, from which a face is sure; got {self.least:g}")
 
     def told(self) -> dict[str, Any]:
         """Return the same in plain values, with the sources of the detectors, for a manifest."""
@@ -139,7 +148,7 @@ class Finder:
         if self.settings.who == "targets" and targets is None:
             return Found(faces, "no_target")
         if targets is not None:
-            faces = _aimed(faces, targets, only=self.settings.who == "targets")
+            faces = aimed(faces, targets, only=self.settings.who == "targets")
             if self.settings.who == "targets":
                 return Found(faces)
         unsure = self._unsure(faces)
@@ -163,27 +172,27 @@ class Finder:
         best = np.array([group[0] for group in groups])
         given = Faces(np.full(len(best), ""), boxes[best], points[best], scores[best])
         measured = self.measurer.measure([pixels], faces=[given])
-        sure = (measured["mesh.presence"].values >= SURE_MESH) & (measured["mesh.spread"].values <= STEADY)
+        sure = sure_mesh(measured)
         there = measured["mesh.presence"].values >= PRESENCE
         mesh = measured["mesh.landmarks"].values
-        known = there & (given.score >= self.settings.sure)
+        alone = np.array([_one_face(boxes[group]) for group in groups])
+        known = there & alone & (given.score >= self.settings.sure)
         kept = [""] * len(groups) if self.allowed is None else self.allowed.names(measured, known)
-        faces = (_face(boxes[group], mesh[i] if there[i] else None, sure=bool(sure[i])) for i, group in enumerate(groups))
+        faces = (outlined(boxes[group], mesh[i] if there[i] else None, sure=bool(sure[i])) for i, group in enumerate(groups))
         told = zip(faces, groups, kept, strict=True)
         return tuple(replace(face, score=float(scores[at[0]]), detector=names[at[0]], kept=who) for face, at, who in told)
 
     def _by_bodies(self, pixels: np.ndarray, faces: tuple[Hidden, ...], unsure: str) -> Found:
-        """Add the head of every person in whom no face lies; a picture with neither stays unsure."""
+        """Add the head of every person that no sure face is in; a picture with neither stays unsure."""
         assert self.bodies is not None
         bodies, scores = self.bodies.code.people(self.bodies.nets, pixels)
-        centres = [(face.box[:2] + face.box[2:]) / 2 for face in faces]
-        added = [
+        centres = [_middle(face.box) for face in faces if not face.score < self.settings.sure]
+        heads = [
             Hidden(body, float(score), self.bodies.card.source, "body", _size(body), body_outlines(body))
             for body, score in zip(bodies, scores, strict=True)
-            if not any(inside(centre, body[None])[0] for centre in centres)
         ]
-        every = (*faces, *added)
-        return Found(every, unsure and ("" if len(bodies) else "no_person"))
+        added = [head for head in heads if not any(inside(centre, _extent(head)[None])[0] for centre in centres)]
+        return Found((*faces, *added), unsure and ("" if len(bodies) else "no_person"))
 
 
 def _grouped(boxes: np.ndarray, scores: np.ndarray) -> list[list[int]]:
@@ -199,8 +208,28 @@ def _grouped(boxes: np.ndarray, scores: np.ndarray) -> list[list[int]]:
     return groups
 
 
-def _face(boxes: np.ndarray, mesh: np.ndarray | None, *, sure: bool) -> Hidden:
-    """Return a face that one or more boxes stand for: by its mesh where that can be believed, else by its boxes too."""
+def _one_face(boxes: np.ndarray) -> bool:
+    """Return whether boxes, the best first, are of one face: large ones around it may be of another, who is not kept."""
+    return bool((overlap(boxes[0], boxes) >= SAME_FACE).all() and all(inside(_middle(box), boxes[:1])[0] for box in boxes))
+
+
+def sure_mesh(faces: Faces) -> np.ndarray:
+    """Return whether the mesh of each face can be believed, (n,) bool: it sees a face, and a nudge does not move it."""
+    return np.asarray((faces["mesh.presence"].values >= SURE_MESH) & (faces["mesh.spread"].values <= STEADY))
+
+
+def outlined(boxes: np.ndarray, mesh: np.ndarray | None, *, sure: bool) -> Hidden:
+    """Return a face with its outlines: by its mesh where that can be believed, else by its boxes too.
+
+    Parameters
+    ----------
+    boxes : (b, 4) float
+        That stand for the face, px; the best first.
+    mesh : (468, 2 or 3) float, optional
+        Its vertices, px.
+    sure
+        Whether the mesh can be believed; it must hold the boxes too.
+    """
     by_boxes = [box_outlines(box) for box in boxes]
     size, nobody = max(map(_size, boxes)), float("nan")
     outlines = {} if mesh is None else mesh_outlines(mesh)
@@ -228,16 +257,36 @@ def _size(box: np.ndarray) -> float:
     return float(np.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 1)))
 
 
-def _aimed(faces: Sequence[Hidden], targets: Sequence[np.ndarray], *, only: bool) -> tuple[Hidden, ...]:
-    """Return the faces, those that no target holds marked as kept where only targets count, and targets that hold no face."""
+def _middle(box: np.ndarray) -> np.ndarray:
+    return np.asarray((box[:2] + box[2:]) / 2)
+
+
+def _extent(head: Hidden) -> np.ndarray:
+    """Return the box around a head's outline."""
+    return np.concatenate([head.outlines["head"].min(0), head.outlines["head"].max(0)])
+
+
+def aimed(faces: Sequence[Hidden], targets: Sequence[np.ndarray], *, only: bool) -> tuple[Hidden, ...]:
+    """Return the faces with the targets among them hidden whoever they are, and the targets that are none of the faces.
+
+    Parameters
+    ----------
+    faces
+        That were found.
+    targets
+        Boxes, (4,) px each.
+    only
+        Whether the faces whose middle lies in no target are kept.
+    """
     boxes = np.array(targets, np.float32).reshape(-1, 4)
-    held = np.array([inside((face.box[:2] + face.box[2:]) / 2, boxes) for face in faces]).reshape(len(faces), len(boxes))
-    aimed = [
-        face if not only or mine.any() else replace(face, kept="not_a_target") for face, mine in zip(faces, held, strict=True)
-    ]
+    pairs = len(faces), len(boxes)
+    held = np.array([inside(_middle(face.box), boxes) for face in faces], bool).reshape(pairs)
+    same = held & (np.array([overlap(face.box, boxes) for face in faces]).reshape(pairs) >= SAME_FACE)
+    nobody = "not_a_target" if only else ""
+    told = [replace(face, kept="" if mine.any() else face.kept or nobody) for face, mine in zip(faces, held, strict=True)]
     nan = float("nan")
-    added = [Hidden(box, nan, "given", "box", _size(box), box_outlines(box)) for box in boxes[~held.any(0)]]
-    return (*aimed, *added)
+    added = [Hidden(box, nan, "given", "box", _size(box), box_outlines(box)) for box in boxes[~same.any(0)]]
+    return (*told, *added)
 
 
 def hidden(pixels: np.ndarray, faces: Sequence[Hidden], settings: Obscuring) -> np.ndarray:
@@ -251,6 +300,14 @@ def hidden(pixels: np.ndarray, faces: Sequence[Hidden], settings: Obscuring) -> 
         As `Finder` gives them.
     settings
         Regions, method, strength, seed.
+
+    Raises
+    ------
+    Unreadable
+        "no_outlines": a face comes from a manifest that does not have the region.
     """
-    covers = [Cover(face.outlines[name], face.size) for face in faces if not face.kept for name in settings.regions]
+    wanted = [face for face in faces if not face.kept]
+    if any(name not in face.outlines for face in wanted for name in settings.regions):
+        raise Unreadable("no_outlines")
+    covers = [Cover(face.outlines[name], face.size) for face in wanted for name in settings.regions]
     return obscure(pixels, covers, settings.method, strength=settings.strength, seed=settings.seed)

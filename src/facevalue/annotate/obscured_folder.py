@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,21 @@ from typing import Any
 import numpy as np
 
 from facevalue.annotate.allow_list import AllowList
+from facevalue.annotate.film_plan import REASONS as IN_FILMS
 from facevalue.annotate.film_plan import Filming
+from facevalue.annotate.obscured import REASONS as IN_PHOTOS
 from facevalue.annotate.obscured import Finder, Obscuring
 from facevalue.annotate.obscured_photos import Job, Targets, obscure_photos, out_names
 from facevalue.annotate.obscured_video import FilmJob, write_log
 from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import read_json
-from facevalue.data.films import find_films
+from facevalue.data.films import find_films, is_film
 from facevalue.data.manifest import Entry, Manifest, read_manifest, write_manifest
+from facevalue.data.photos import REASONS as UNREAD
 from facevalue.data.photos import Found, Photo, find_photos
+from facevalue.data.video import REASONS as UNREAD_FILMS
 
+REASONS: Mapping[str, str] = {**UNREAD, **UNREAD_FILMS, **IN_PHOTOS, **IN_FILMS}
 RECORD = ".record"
 MANIFEST = "manifest.json"
 Progress = Callable[[int, int], None]
@@ -35,7 +43,8 @@ def record_folder(out: Path) -> Path:
     >>> record_folder(Path("shared/photos")).as_posix()
     'shared/photos.record'
     """
-    return out.with_name(out.name + RECORD)
+    whole = Path(os.path.abspath(out))
+    return out.with_name(out.name + RECORD) if out.name == whole.name else whole.with_name(whole.name + RECORD)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +54,7 @@ class Given:
     Parameters
     ----------
     targets
-        By path, boxes; None where there is no list.
+        By path, boxes, which are hidden in any case; None where there is no list.
     allowed
         People who stay visible.
     redo
@@ -88,20 +97,63 @@ def obscure_folder(
     Raises
     ------
     RunError
-        No photos; the folder holds something else, or the photos.
+        No photos; the folder holds something else, or the photos; a target names no photo; the record cannot be written.
     """
-    films, others = find_films(inputs)
-    found = find_photos(others) if others else Found()
+    found, films, others = _found(inputs)
     _check([*found, *films], inputs, out)
-    record = record_folder(out)
-    _clear(out, record)
+    _check_targets(given.targets, found)
+    flags = {"targets": given.targets is not None, "redo": given.redo is not None, "allowed": _allowed(given), "others": others}
+    try:
+        with _alone(record_folder(out)):
+            return _into(found, films, Job(settings, out, targets=given.targets), given, settings.told() | flags, progress)
+    except OSError as error:
+        raise RunError(f"--out {out}: expected a folder that can be written; {error.strerror}: {error.filename}") from error
+
+
+def _found(inputs: Sequence[str | Path]) -> tuple[list[Photo], list[Photo], int]:
+    """Return the photos and the films of the inputs, a film that a list names too, and how many other files lie there."""
+    films, rest = find_films(inputs)
+    found = find_photos(rest) if rest else Found()
+    seen, direct = {photo.where for photo in found}, {os.path.abspath(os.path.expanduser(one)) for one in inputs}
+    others = found.others - sum(film.where not in seen | direct for film in films)
+    known = {film.where for film in films}
+    films += [photo for photo in found if is_film(photo.path) and photo.where not in known]
+    if twice := [path for path, n in Counter(film.path for film in films).items() if n > 1]:
+        raise RunError(f"expected films of different names, several are called {twice[0]}: give them in several runs")
+    return [photo for photo in found if not is_film(photo.path)], films, others
+
+
+@contextmanager
+def _alone(record: Path) -> Iterator[None]:
+    """Make the folder of the record and hold it against a second run, but on Windows, whose folders have no locks."""
+    record.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    folder = os.open(record, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise RunError(f"{record}: another run writes there now; wait for it, or choose another --out") from error
+    finally:
+        os.close(folder)
+
+
+def _into(
+    found: Sequence[Photo], films: Sequence[Photo], job: Job, given: Given, told: Mapping[str, Any], progress: Progress
+) -> Manifest:
+    """Obscure photos and films into a folder; the manifest is written whatever happens."""
+    record = record_folder(job.out)
+    _clear(job.out, record)
     names = out_names([photo.path for photo in (*found, *films)], rename=given.rename)
     left = {photo.path: Entry(photo.path, why="not_reached", out=names[photo.path]) for photo in (*found, *films)}
-    told = settings.told() | {"targets": given.targets is not None, "redo": given.redo is not None, "allowed": _allowed(given)}
     write_manifest(Manifest(told, tuple(left.values())), record / MANIFEST)
     entries = list[Entry]()
     try:
-        for entry in _obscured(found, films, names, Job(settings, out, targets=given.targets), given, progress):
+        for entry in _obscured(found, films, replace(job, names=names), given, progress):
             left.pop(entry.path, None)
             entries.append(entry)
     finally:
@@ -110,17 +162,15 @@ def obscure_folder(
     return manifest
 
 
-def _obscured(
-    found: Found, films: Sequence[Photo], names: Mapping[str, str], job: Job, given: Given, progress: Progress
-) -> Iterator[Entry]:
+def _obscured(found: Sequence[Photo], films: Sequence[Photo], job: Job, given: Given, progress: Progress) -> Iterator[Entry]:
     """Yield what was done to each photo, to each film, and to each frame of it."""
     known = None if given.redo is None else {entry.path: entry for entry in given.redo.entries}
     find = None if known is not None else Finder(job.settings, given.allowed)
-    photos = replace(job, find=find, known=known, names=names)
+    photos = replace(job, find=find, known=known)
     yield from obscure_photos(found, photos, workers=given.workers, progress=progress)
     filmed = FilmJob(job.settings, given.filming, job.out, find, given.workers)
     for film in films:
-        done = filmed(film, names[film.path], () if given.redo is None else given.redo.entries, progress=progress)
+        done = filmed(film, job.names[film.path], None if given.redo is None else given.redo.entries, progress=progress)
         if done.frames:
             write_log(done, record_folder(job.out) / f"{film.path}.csv")
         yield from (done.entry, *done.frames)
@@ -138,6 +188,15 @@ def _check(found: Sequence[Photo], inputs: Sequence[str | Path], out: Path) -> N
     inside = [photo.where for photo in found if os.path.realpath(photo.where).startswith(place)]
     if inside:
         raise RunError(f"--out {out}: expected a folder without the photos themselves; {inside[0]} lies in it")
+
+
+def _check_targets(targets: Targets | None, found: Sequence[Photo]) -> None:
+    """Refuse targets of a photo that is not there: a name that is written wrongly would leave a face visible."""
+    paths = {photo.path for photo in found}
+    if lost := sorted(set(targets or ()) - paths):
+        near = difflib.get_close_matches(lost[0], paths, 1)
+        known = f"did you mean {near[0]}?" if near else f"they are called such as {min(paths, default='none')}"
+        raise RunError(f"--targets: expected paths of the photos, got {lost[0]!r}; {known}")
 
 
 def _clear(out: Path, record: Path) -> None:

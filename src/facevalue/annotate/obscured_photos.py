@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,8 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from facevalue.annotate.obscured import Finder, Found, Obscuring, hidden
+from facevalue.annotate.measure import photo_seed
+from facevalue.annotate.obscured import UNSURE, Finder, Found, Obscuring, aimed, hidden
 from facevalue.data import photos
 from facevalue.data.bare import write_bare
 from facevalue.data.errors import PhotoError
@@ -60,34 +62,33 @@ class Job:
             pixels = photos.decode(data, max_pixels=MAX_PIXELS)
             entry = replace(entry, width=pixels.shape[1], height=pixels.shape[0])
             found = self._found(pixels, entry)
-            return self._written(pixels, replace(entry, faces=found.faces), found.unsure)
+            written = self._written(pixels, replace(entry, faces=found.faces), found.unsure)
+            several = written.status == "obscured" and photos.several(data)
+            return replace(written, why="first_of_several") if several else written
         except PhotoError as error:
             return replace(entry, why=error.why)
 
     def _found(self, pixels: np.ndarray, entry: Entry) -> Found:
-        """Return the faces, found now or earlier."""
+        """Return the faces, found now or earlier; targets are hidden either way."""
+        targets = None if self.targets is None else self.targets.get(entry.path)
         if self.known is None:
             assert self.find is not None
-            return self.find(pixels, None if self.targets is None else self.targets.get(entry.path))
+            return self.find(pixels, targets)
         before = self.known.get(entry.path)
         if before is None or before.sha256 != entry.sha256:
             return Found((), "changed")
-        return Found(before.faces, before.why)
+        shown = before.status == "obscured" or bool(targets and before.why in UNSURE)
+        return Found(aimed(before.faces, targets or (), only=False), "" if shown else before.why or before.status)
 
     def _written(self, pixels: np.ndarray, entry: Entry, unsure: str) -> Entry:
         """Write the photo with its faces hidden, or nothing but black, or nothing."""
         if unsure and self.settings.if_unsure == "refuse":
             return replace(entry, status="refused", why=unsure)
-        settings = replace(self.settings, seed=_seed(self.settings.seed, entry.sha256))
+        settings = replace(self.settings, seed=photo_seed(self.settings.seed, entry.sha256))
         shown = np.zeros_like(pixels) if unsure else hidden(pixels, entry.faces, settings)
         name = self.names[entry.path]
         sha256 = write_bare(shown, self.out / name)
         return replace(entry, status="blanked" if unsure else "obscured", why=unsure, out=name, out_sha256=sha256)
-
-
-def _seed(seed: int, sha256: str) -> int:
-    """Return the seed of one photo: the noise of two must not be the same, or their difference is without it."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {sha256}".encode()).digest()[:4], "big")
 
 
 def obscure_photos(
@@ -142,22 +143,29 @@ def out_names(paths: Sequence[str], *, rename: bool) -> dict[str, str]:
     return names
 
 
-def summed(manifest: Manifest) -> dict[str, dict[str, int]]:
-    """Return counts of photos, films and frames: how many in all, of each status with its reason, and of each kind of face.
+def summed(manifest: Manifest) -> dict[str, Counter[str]]:
+    """Return counts of photos, films and frames of each status, with its reason, and of the faces in photos and in frames.
 
     Examples
     --------
-    >>> summed(Manifest({}, (Entry("a.jpg", "blanked", "no_face"),)))
-    {'photos': {'in': 1, 'blanked (no_face)': 1}}
+    >>> summed(Manifest({}, (Entry("a.jpg", "blanked", "no_face"), Entry("b.jpg", "obscured"))))
+    {'photos': Counter({'blanked (no_face)': 1, 'obscured': 1})}
     """
-    counts = dict[str, dict[str, int]]()
+    counts = dict[str, Counter[str]]()
     for entry in manifest.entries:
-        film, _, frame = entry.path.rpartition("#")
-        what = "frames" if frame.isdigit() and is_film(film) else "films" if is_film(entry.path) else "photos"
-        why = entry.why.partition(":")[0]
-        words = ["in", f"{entry.status} ({why})" if why else entry.status]
-        words += [f"faces kept ({face.kept})" if face.kept else f"faces hidden by their {face.how}" for face in entry.faces]
-        for word in words:
-            counts.setdefault(what, {}).setdefault(word, 0)
-            counts[what][word] += 1
+        what, why = kind(entry), entry.why.partition(":")[0]
+        counts.setdefault(what, Counter())[f"{entry.status} ({why})" if why else entry.status] += 1
+        for face in entry.faces:
+            word = f"visible ({face.kept})" if face.kept else f"hidden by their {face.how}"
+            counts.setdefault(f"faces in {what}", Counter())[word] += 1
     return counts
+
+
+def kind(entry: Entry) -> str:
+    """Return whether an entry is of "photos", "films" or "frames".
+
+    >>> kind(Entry("a.mp4#12")), kind(Entry("a#1.jpg"))
+    ('frames', 'photos')
+    """
+    film, _, frame = entry.path.rpartition("#")
+    return "frames" if frame.isdigit() and is_film(film) else "films" if is_film(entry.path) else "photos"

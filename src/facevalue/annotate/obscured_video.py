@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from facevalue.annotate.film_plan import LEFT_OUT, TRACKED, Filming, Seen, Span, plan, within
+from facevalue.annotate.measure import photo_seed
 from facevalue.annotate.obscured import Found, Obscuring, hidden
 from facevalue.data.errors import PhotoError, Unreadable
 from facevalue.data.files import replacing
@@ -88,7 +89,7 @@ class FilmJob:
     workers: int = 1
 
     def __call__(
-        self, film: Photo, name: str, known: Sequence[Entry] = (), *, progress: Progress = lambda done, total: None
+        self, film: Photo, name: str, known: Sequence[Entry] | None = None, *, progress: Progress = lambda done, total: None
     ) -> Film:
         """Return what was done to a film; the file is written before, or nothing is.
 
@@ -99,18 +100,18 @@ class FilmJob:
         name
             Path in the folder of results, with a suffix of `facevalue.data.video_writer.CODECS`.
         known
-            The film and its frames as an earlier run's manifest has them; none to find anew.
+            The film and its frames as an earlier run's manifest has them; None to find anew.
         progress
             Called with frames done and in all; each frame counts twice, or once where the faces are known.
         """
         entry = Entry(film.path)
         if self.settings.who == "targets":
-            return Film(replace(entry, status="refused", why="no_target"))
+            return Film(replace(entry, status="refused", why="targets_in_film"))
         try:
             info = probe(film.where)
             entry = replace(entry, sha256=_sha256(Path(film.where)), width=info.width, height=info.height)
-            total = info.frames * (1 if known else 2)
-            if known:
+            total = info.frames * (2 if known is None else 1)
+            if known is not None:
                 frames = _as_before(entry, known, self.settings)
                 times = [n / float(info.rate) for n in range(len(frames))]
             else:
@@ -160,6 +161,7 @@ class FilmJob:
 
     def _write(self, path: str, out: Path, result: Film, progress: Callable[[int], None]) -> None:
         """Read the film again, hide what is to be hidden, and write it."""
+        settings = replace(self.settings, seed=photo_seed(self.settings.seed, result.entry.sha256))
         rate = _rate(result.times, probe(path).rate)
         sound = Sound(Path(path), _parts(result, float(rate))) if self.filming.audio and probe(path).audio else None
 
@@ -167,7 +169,7 @@ class FilmJob:
             plan, pixels = both
             if plan.why == LEFT_OUT:
                 return None
-            return np.zeros_like(pixels) if plan.status == "blanked" else hidden(pixels, plan.faces, self.settings)
+            return np.zeros_like(pixels) if plan.status == "blanked" else hidden(pixels, plan.faces, settings)
 
         size = (result.entry.width, result.entry.height)
         with VideoWriter(out, size, rate, sound=sound, crf=self.filming.crf) as film:
@@ -198,9 +200,9 @@ def write_log(film: Film, path: Path) -> None:
 def _as_before(film: Entry, known: Sequence[Entry], settings: Obscuring) -> tuple[Entry, ...]:
     """Return the frames of an earlier run of the same film, as they were planned then."""
     before = next((one for one in known if one.path == film.path), None)
-    if before is None or before.sha256 != film.sha256:
-        raise Unreadable("changed")
     frames = tuple(one for one in known if one.path.rpartition("#")[0] == film.path)
+    if before is None or before.sha256 != film.sha256 or not frames:
+        raise Unreadable(before.why if before and before.why and not frames else "changed")
     if any(name not in face.outlines for one in frames for face in one.faces for name in settings.regions):
         raise Unreadable("no_outlines")
     return frames

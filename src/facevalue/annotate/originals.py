@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -22,9 +24,10 @@ from facevalue.image.boxes import overlap
 from facevalue.stats.similarity import unit
 
 MAX_PIXELS = 100_000_000
-LOOK, SAME_LOOK = 24, 0.9
+LOOK, SAME_LOOK, CLOSEST = 24, 0.9, 10
 FACE, SAME_FACE, LEVELS = 32, 0.95, 8.0
 SAME_PLACE = 0.3
+MESH = "mesh.landmarks"
 Progress = Callable[[int, int], None]
 
 
@@ -56,7 +59,7 @@ class Original:
     crops: np.ndarray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Originals:
     """All of them, and from which likeness on a face is called one of theirs.
 
@@ -76,6 +79,8 @@ class Originals:
         False match rates by cosine.
     unread
         Path and reason of those that could not be read.
+    others
+        How many files there are no photos: films are not compared.
     """
 
     photos: tuple[Original, ...]
@@ -85,6 +90,30 @@ class Originals:
     threshold: float
     rates: Rates
     unread: Mapping[str, str] = field(default_factory=dict)
+    others: int = 0
+
+    @cached_property
+    def by_sha256(self) -> Mapping[str, Original]:
+        """The photos by the hash of their bytes."""
+        return {one.sha256: one for one in reversed(self.photos)}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Original]:
+        """The photos by their name without folder and suffix, the first of each."""
+        return {PurePosixPath(one.path).stem: one for one in reversed(self.photos)}
+
+    @cached_property
+    def _by_path(self) -> Mapping[PurePosixPath, Sequence[Original]]:
+        """The photos by their path without suffix."""
+        found = defaultdict[PurePosixPath, list[Original]](list)
+        for one in self.photos:
+            found[PurePosixPath(one.path).with_suffix("")].append(one)
+        return found
+
+    @cached_property
+    def _looks(self) -> np.ndarray:
+        """The looks of the photos, (p, 576), so that the product of two is their correlation."""
+        return np.stack([one.look.ravel() for one in self.photos]) / LOOK
 
     def best(self, embedding: np.ndarray) -> tuple[str, float, float] | None:
         """Return path, cosine and false match rate of the original that a face is most alike to; None below the threshold."""
@@ -98,11 +127,13 @@ class Originals:
 
     def same_photo(self, path: str, pixels: np.ndarray) -> Original | None:
         """Return the original that an obscured photo was: by its path but for the suffix, or else by its look."""
-        named = [one for one in self.photos if PurePosixPath(one.path).with_suffix("") == PurePosixPath(path).with_suffix("")]
-        look, shape = coarse(pixels), pixels.shape[:2]
-        alike = [(float((one.look * look).mean()), one) for one in self.photos if one not in named and _as_wide(one, shape)]
-        close = [one for score, one in sorted(alike, key=lambda pair: -pair[0])[:1] if score >= SAME_LOOK]
-        return next(iter([*(one for one in named if _as_wide(one, shape)), *close]), None)
+        named = self._by_path.get(PurePosixPath(path).with_suffix(""), ())
+        wide = [one for one in named if _as_wide(one, pixels.shape)]
+        if wide or not self.photos:
+            return wide[0] if wide else None
+        shared = self._looks @ (coarse(pixels).ravel() / LOOK)
+        close = [i for i in np.argsort(-shared, kind="stable")[:CLOSEST] if shared[i] >= SAME_LOOK]
+        return next((self.photos[i] for i in close if _as_wide(self.photos[i], pixels.shape)), None)
 
 
 def read_originals(
@@ -153,19 +184,17 @@ def read_originals(
             faces = measurer.measure([pixels])
             photos.append(Original(photo.path, sha256, pixels.shape[:2], coarse(pixels), faces, crops(pixels, faces.box)))
         progress(done, len(found))
-    return originals(photos, origin.model, verifier.rates, fpir=fpir, unread=unread)
+    return replace(originals(photos, origin.model, verifier.rates, fpir=fpir), unread=unread, others=found.others)
 
 
-def originals(
-    photos: Sequence[Original], model: str, rates: Rates, *, fpir: float, unread: Mapping[str, str] | None = None
-) -> Originals:
+def originals(photos: Sequence[Original], model: str, rates: Rates, *, fpir: float) -> Originals:
     """Return measured photos as the originals of an audit; see `read_originals`."""
     faces = concatenate([one.faces for one in photos]) if photos else None
     values = np.empty((0, 1)) if faces is None else faces[f"{model}.embedding"].values
     owner = np.repeat(np.arange(len(photos)), [len(one.faces) for one in photos])
     kept = np.isfinite(values).all(1)
     threshold = cut(rates, fpir / max(int(kept.sum()), 1))
-    return Originals(tuple(photos), unit(values[kept]), owner[kept], model, threshold, rates, unread or {})
+    return Originals(tuple(photos), unit(values[kept]), owner[kept], model, threshold, rates)
 
 
 def cut(rates: Rates, wanted: float) -> float:
@@ -210,10 +239,14 @@ def as_it_was(pixels: np.ndarray, original: Original) -> np.ndarray:
 
 
 def hidden_faces(pixels: np.ndarray, original: Original) -> Faces:
-    """Return the faces of an original as places in an obscured photo, their points with them, to be measured there."""
-    factor = np.array([pixels.shape[1] / original.shape[1], pixels.shape[0] / original.shape[0]])
+    """Return the faces of an original as places in an obscured photo, with the landmarks and meshes that they had there."""
+    height, width = pixels.shape[0] / original.shape[0], pixels.shape[1] / original.shape[1]
     faces = original.faces
-    return Faces(faces.photo, _scaled(pixels, original), faces.landmarks * factor, faces.score)
+    placed = replace(faces, box=_scaled(pixels, original), landmarks=faces.landmarks * (width, height))
+    if MESH not in faces.columns:
+        return placed
+    mesh = faces[MESH]
+    return placed.with_column(MESH, replace(mesh, values=mesh.values * (width, height, np.sqrt(width * height))))
 
 
 def _scaled(pixels: np.ndarray, original: Original) -> np.ndarray:

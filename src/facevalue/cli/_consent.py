@@ -32,6 +32,8 @@ def covered(given: Sequence[str], allowed: Permission | None, *, quiet: bool) ->
     if allowed is None:
         return given
     found = allowed.photos(find_photos(list(given)))
+    if not found:
+        return given
     if not quiet:
         tell(Counter(photo.why for photo in found if photo.why))
     return found

@@ -179,7 +179,7 @@ def _table(found: Mapping[str, Any]) -> Table:
     """Return a row a way: who is recognised by the worst attack, whether it is still detected, what can be read."""
     from rich.table import Table
 
-    shown = [i for i, name in enumerate(found["heads"]) if name in ("tar", "detected") or name.endswith("_f1")]
+    shown = [i for i, name in enumerate(found["heads"]) if name in ("tar", "outside_tar", "inside_tar", "detected") or name.endswith("_f1")]
     table = Table(
         "way", "worst attack", caption="people recognised at the threshold, by the worst attack; * none is better in both"
     )

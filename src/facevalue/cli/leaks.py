@@ -42,15 +42,16 @@ def leaks(
     fpir: Annotated[
         float, typer.Option(help="With --originals: how often a stranger may be called one of them.", min=1e-6, max=0.5)
     ] = 0.01,
-    allow: Annotated[str, typer.Option(help="Kinds that are no leak, with commas, as icc,name: docs/privacy.md.")] = "",
-    every: Annotated[int, typer.Option(help="Of films, look at every so manieth frame.", min=1)] = 1,
+    names: Annotated[bool, typer.Option("--names", help="With --originals: a file that has the name of one is a leak.")] = False,
+    allow: Annotated[str, typer.Option(help="Kinds that are no leak, with commas, as icc,time: docs/leaks.md.")] = "",
+    every: Annotated[int, typer.Option(help="Of films, look at one frame in so many.", min=1)] = 1,
     show: Annotated[bool, typer.Option("--show", help="Show the faces that are still found on the page.")] = False,
     level: Level = 0.9,
     workers: Workers = 0,
     only_permissive: Permissive = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what a folder of obscured photos still gives away: faces, thumbnails, places, sound. Whoever obscured it.
+    """Say what a folder of obscured photos and films still gives away, whoever obscured it: faces, thumbnails, places, sound.
 
     Exit code 0: nothing. 1: something that --allow does not name, or a file that could not be read. Examples: `facevalue leaks
     shared/`, `facevalue leaks shared/ --originals photos/ --detector yunet,scrfd --out audit`.
@@ -61,18 +62,17 @@ def leaks(
     from facevalue.report import leaks as report
     from facevalue.studies.leaks import leaks as study
 
-    settings = Auditing(_people.listed(detector, "--detector"), min_score, every, _people.some(allow))
-    _check(folder, out, show=show)
+    settings = Auditing(_people.listed(detector, "--detector"), min_score, every, names, _people.some(allow))
+    _check(folder, out, settings, show=show)
     verifier = None if originals is None else _verifier(calibration)
-    names = [*settings.detectors, *([] if verifier is None else [verifier.origin.detector, verifier.origin.model])]
-    names = list(dict.fromkeys(names))
+    used = _used(settings, verifier)
     if only_permissive:
-        models.permissive(names)
-    known = _known(originals, manifest, verifier, names, fpir=fpir, quiet=quiet)
+        models.permissive(used)
+    known = _known(originals, manifest, verifier, used, fpir=fpir, quiet=quiet)
     files = _audited(folder, settings, known, workers=workers, quiet=quiet)
-    found = study(files, level=level, run=", ".join(models.card(name).source for name in names))
-    shown, told = pictures(folder, files) if show else [], _told(settings, known.originals)
-    result = report.Result(files, found, settings.detectors, told, [models.card(name) for name in names], shown)
+    found = study(files, level=level, run=", ".join(models.card(name).source for name in used))
+    shown, told = pictures(folder, files) if show else [], _told(settings, known.originals, files)
+    result = report.Result(files, found, settings.detectors, told, [models.card(name) for name in used], shown)
     written = report.write_leaks(result, out) if out is not None else []
     if not quiet:
         _print(result, written, out)
@@ -80,12 +80,25 @@ def leaks(
         raise typer.Exit(CODE)
 
 
-def _check(folder: Path, out: Path | None, *, show: bool) -> None:
-    """Refuse a report inside the folder that is audited, and faces without a page."""
+def _check(folder: Path, out: Path | None, settings: Auditing, *, show: bool) -> None:
+    """Refuse a report inside the folder that is audited, faces without a page, and to call clean what nobody looked into."""
+    from facevalue.data.leaks import allowing
+
     if show and out is None:
         raise typer.BadParameter("--show needs a page: --out DIR")
     if out is not None and out.resolve().is_relative_to(folder.resolve()):
         raise typer.BadParameter(f"--out: expected a folder outside {folder}, which is given away; got {out}")
+    if "unreadable" in settings.allow:
+        raise typer.BadParameter("--allow: what is unreadable cannot be called clean: take these files out")
+    allowing((), settings.allow)
+
+
+def _used(settings: Auditing, verifier: Verifier | None) -> list[str]:
+    """Return the names of all models."""
+    from facevalue.annotate.instruments import ordered
+
+    known = () if verifier is None else (verifier.origin.detector, *ordered([verifier.origin.model]))
+    return list(dict.fromkeys((*settings.detectors, *known)))
 
 
 def _verifier(calibration: Path | None) -> Verifier:
@@ -122,26 +135,36 @@ def _audited(folder: Path, settings: Auditing, known: Known, *, workers: int, qu
         return audit(folder, settings, known=known, workers=workers or engine.cores(), progress=progress)
 
 
-def _told(settings: Auditing, originals: Originals | None) -> list[str]:
+def _told(settings: Auditing, originals: Originals | None, files: Sequence[Audited]) -> list[str]:
     """Return what was done, in sentences."""
     told = [f"Faces with a score of {settings.min_score:g} or more count." if settings.min_score else "Every face counts."]
     if settings.every > 1:
-        told.append(f"Of films every frame number {settings.every} was looked at.")
+        told.append(f"Of films one frame in {settings.every} was looked at.")
     if originals is None:
-        return [*told, "Without originals nobody was recognized."]
+        return [*told, "Without --originals nobody was recognized, and no hidden place was compared."]
     told.append(
         f"A face is called that of an original from a cosine of {originals.threshold:.4f} of {originals.model} on: "
-        f"{len(originals.embeddings)} faces on {len(originals.photos)} photos were compared."
+        f"it is compared with {len(originals.embeddings)} faces on {len(originals.photos)} photos."
+    )
+    seen = [file for file in files if file.sort == "photo" and file.frames]
+    places, compared = sum(file.places for file in seen), sum(file.compared for file in seen)
+    alone = sum(not file.original for file in seen)
+    told.append(
+        f"{compared} of {places} places, where the originals of {len(seen) - alone} photos have faces, were compared with these, "
+        f"whatever covers them; of {alone} photos no original was found, and films have only their visible faces compared."
     )
     if originals.unread:
         reasons = ", ".join(f"{path} ({why})" for path, why in list(originals.unread.items())[:10])
         told.append(f"{len(originals.unread)} originals could not be read: {reasons}.")
+    if originals.others:
+        told.append(f"{originals.others} files among the originals are no photos: nothing was compared with them.")
     return told
 
 
 def _print(result: Result, written: Sequence[str], out: Path | None) -> None:
     """Print what was found by kind, the first files with leaks, and where the report is."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from facevalue.report.leaks import digest
@@ -152,18 +175,16 @@ def _print(result: Result, written: Sequence[str], out: Path | None) -> None:
         f"{len(result.files)} files: {counts['clean']} clean, {counts['leaks']} with leaks, {counts['unreadable']} unreadable"
     )
     for row in found["kinds"]:
-        console.print(
-            f"  {row['leaks']} {row['kind']} in {round(row['files']['value'] * row['files']['n'])} files", markup=False
-        )
+        console.print(f"  {row['leaks']} {row['kind']} in {row['having']}", markup=False)
     if found["listed"]:
         table = Table("file", "what", "not looked at, because")
         for row in found["listed"][:ROWS]:
-            table.add_row(row["path"], row["kinds"], row["why"])
+            table.add_row(*(escape(row[name]) for name in ("path", "kinds", "why")))
         console.print(table)
     rest = len(found["listed"]) + found["more"] - ROWS
     for sentence in ([f"and {rest} more: --out writes all"] if rest > 0 else []) + list(result.done):
         console.print(sentence, markup=False)
     if found["allowed"]:
-        console.print(f"found, and allowed: {', '.join(found['allowed'])}", markup=False)
+        console.print(f"Found, and no leak here: {', '.join(found['allowed'])}.", markup=False)
     if out is not None:
         console.print(f"{', '.join(written)}: in {out}", markup=False)

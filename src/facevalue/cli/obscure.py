@@ -10,6 +10,8 @@ import typer
 
 from facevalue.cli._options import Out, Quiet, Seed, Workers
 
+NAMED = 3
+
 if TYPE_CHECKING:
     from facevalue.annotate.obscured import Obscuring
     from facevalue.annotate.obscured_folder import Given
@@ -26,7 +28,8 @@ def obscure(
     ] = None,
     who: Annotated[str, typer.Option(help="all, or targets: those in --targets alone.")] = "all",
     targets: Annotated[
-        Path | None, typer.Option(help="JSON: photo to boxes that are to be hidden in any case.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="JSON: photo to boxes of faces, hidden in any case.", exists=True, dir_okay=False),
     ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Folder with a folder a person: these stay visible.", exists=True, file_okay=False)
@@ -37,9 +40,10 @@ def obscure(
     detector: Annotated[
         str, typer.Option(help="Names, with commas: what any of them finds is hidden.")
     ] = "centerface,blazeface",
-    least: Annotated[float, typer.Option(help="Lowest score of a face that is hidden.", min=0.01, max=1)] = 0.3,
+    least: Annotated[float, typer.Option(help="Lowest score of a face that is hidden.", min=0.01, max=0.6)] = 0.3,
     redo: Annotated[
-        Path | None, typer.Option(help="Manifest of an earlier run: hide its faces, find none.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="Manifest of an earlier run: its faces, and --targets, are hidden.", exists=True, dir_okay=False),
     ] = None,
     rename: Annotated[bool, typer.Option("--rename", help="Number the files: names give away too.")] = False,
     span: Annotated[str, typer.Option(help="Of films, keep these parts alone: 0:05-0:20,1:10-.")] = "",
@@ -93,6 +97,8 @@ def _given(settings: Obscuring, targets: Path | None, keep: Path | None, redo: P
 
     if settings.who == "targets" and targets is None:
         raise typer.BadParameter("--who targets needs --targets FILE")
+    if redo is not None and (settings.who == "targets" or keep is not None):
+        raise typer.BadParameter("--redo takes who is visible from the manifest: leave out --who and --keep")
     if redo is None:
         bodies = ["yolox_nano"] if settings.if_unsure == "box" else []
         _show.prepare([*settings.detectors, "mesh", *bodies, *([MODEL] if keep else [])], quiet=quiet)
@@ -104,14 +110,31 @@ def _given(settings: Obscuring, targets: Path | None, keep: Path | None, redo: P
 
 
 def _print(manifest: Manifest, settings: Obscuring, out: Path) -> None:
-    """Print counts, what they rest on, and what the method does not do."""
+    """Print counts, what was not shown and why, and what the method does not do."""
     from facevalue.annotate.obscured_folder import MANIFEST, record_folder
     from facevalue.annotate.obscured_photos import summed
     from facevalue.image.obscure import METHODS
 
     for what, counts in summed(manifest).items():
-        print(f"{counts.pop('in')} {what} in: {', '.join(f'{n} {word}' for word, n in counts.items())}")
+        print(f"{counts.total()} {what}: {', '.join(f'{n} {word}' for word, n in counts.items())}")
+    if others := manifest.settings["others"]:
+        print(f"{others} other files are neither photos nor films: left where they are, nothing was looked for in them")
+    _print_reasons(manifest)
     if warning := METHODS[settings.method].warning:
         print(f"{settings.method}: {warning}")
     print("A hidden face is not anonymity: body, clothes and place still tell. Prove it: facevalue leaks, facevalue frontier.")
-    print(f"photos: in {out}; what was done, not to be given away: {record_folder(out) / MANIFEST}")
+    print(f"results: in {out}; what was done, not to be given away: {record_folder(out) / MANIFEST}")
+
+
+def _print_reasons(manifest: Manifest) -> None:
+    """Print a line for each reason: what it means, and the first files that it was."""
+    from facevalue.annotate.obscured_folder import REASONS
+    from facevalue.annotate.obscured_photos import kind
+
+    named = dict[str, list[str]]()
+    for entry in manifest.entries:
+        if word := entry.why.partition(":")[0]:
+            named.setdefault(word, []).extend([entry.path] if kind(entry) != "frames" else [])
+    for word, paths in named.items():
+        files = ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+        print(f"{word}: {REASONS.get(word, 'see the manifest.')}" + (f" ({files})" if files else ""))

@@ -54,6 +54,8 @@ def purge(
         found = _found(name, folders, register, photos=photos, lenient=expire)
         if found is None:
             continue
+        if expire:
+            typer.echo(f"{name}, whose consent has ended:")
         for sentence in found.sentences(dry=dry_run or not yes):
             typer.echo(sentence)
         if dry_run or not (yes or _agreed(name)):

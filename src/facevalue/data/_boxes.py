@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from facevalue.data._heif import items
 from facevalue.data._leftover import PLAIN_ENCODER, Damaged, Data, Leftover, carved, listed, text
 from facevalue.data._metadata import xmp
+from facevalue.data._streams import in_stream
 from facevalue.data._walk import Box, boxes
 
 GROUPS = frozenset((b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf", b"dinf", b"gmhd", b"tapt"))
 SKIPPED = (b"free", b"skip", b"wide")
-TIMED = {b"mvhd": 4, b"tkhd": 4, b"mdhd": 4}
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 STRUCTURE = frozenset(
     (
-        b"ftyp styp sidx ssix mfra pdin mdat mvhd tkhd mdhd hdlr vmhd smhd nmhd sthd hmhd gmin dref stsd stts ctts cslg stss "
-        b"stsz stz2 stsc stco co64 sdtp sbgp sgpd subs elst mehd trex mfhd tfhd tfdt trun saiz saio stdp padb stsh tref "
-        b"clef prof enof load iods leva trep cprt_"
+        b"ftyp styp sidx ssix mfra pdin vmhd smhd nmhd sthd hmhd gmin dref stts ctts cslg stss "
+        b"stz2 stsc stco co64 sdtp sbgp sgpd subs mehd trex mfhd tfhd tfdt trun saiz saio stdp padb stsh tref "
+        b"clef prof enof load iods leva trep"
     ).split()
 )
 TRACKS = {b"soun": "audio", b"text": "subtitles", b"sbtl": "subtitles", b"subt": "subtitles", b"clcp": "subtitles"}
@@ -27,11 +27,32 @@ PLAIN_NAMES = (b"", b"VideoHandler", b"SoundHandler", b"DataHandler", b"Subtitle
 PLACES = (b"\xa9xyz", b"loci")
 COMPRESSOR = 50
 SLACK = 64
+STREAMS = 16
+# Encoders cut off a few frames at a start so that others can be put in order.
+SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class Film:
-    """What is gathered over the boxes of a file."""
+    """What is gathered over the boxes of a file.
+
+    Parameters
+    ----------
+    tracks
+        Kinds of the tracks.
+    samples
+        Bytes that the tracks point to.
+    media, used
+        First byte and end of each box of media, and of what the items of a picture point to.
+    fragments, moov, items
+        Whether the film comes in fragments, whether there is a film, and a still picture.
+    timed
+        Boxes that say when the film was made.
+    scale
+        Ticks a second of the whole film.
+    edits
+        Of the track that is being read: ticks of the film that each piece is shown, and the tick of the track where it begins.
+    """
 
     tracks: list[bytes] = field(default_factory=list)
     samples: int = 0
@@ -41,6 +62,8 @@ class Film:
     items: bool = False
     used: list[tuple[int, int]] = field(default_factory=list)
     timed: set[str] = field(default_factory=set)
+    scale: int = 0
+    edits: list[tuple[int, int]] = field(default_factory=list)
 
 
 def boxed(data: Data) -> Iterator[Leftover]:
@@ -76,6 +99,8 @@ def _whole(data: Data, film: Film) -> Iterator[Leftover]:
         yield Leftover("frames", f"{films} tracks of pictures" + (" beside a still one" if film.items else ""))
     if b"auxv" in film.tracks:
         yield Leftover("alpha", "a track of its own")
+    for start, end in film.media[:STREAMS] if film.moov else ():
+        yield from in_stream(data, start, end)
     stored = sum(end - start for start, end in film.media)
     if film.moov and not film.fragments and not film.items and stored - film.samples > SLACK:
         yield Leftover("trailing", f"{stored - film.samples} of {stored} bytes of media belong to no track")
@@ -102,38 +127,63 @@ def _box(data: Data, box: Box, film: Film, above: bytes = b"") -> Iterator[Lefto
     name, at, end = box.name, box.start, box.end
     film.moov, film.fragments = film.moov or name == b"moov", film.fragments or name == b"moof"
     if name in GROUPS:
+        film.edits = [] if name == b"trak" else film.edits
         for inner in boxes(data, at, end, depth=box.depth):
             yield from _box(data, inner, film, name)
-    elif name == b"meta":
-        yield from _meta(data, box, film)
-    elif name == b"udta":
-        yield from _user_data(data, box, film)
     elif name in SKIPPED:
         if data[at:end].strip(b"\0"):
             yield Leftover("padding", f"{text(name)} of {end - at} bytes")
             yield from carved(data[at:end], text(name))
-    elif name == b"uuid":
-        yield from xmp(data[at + 16 : end], "uuid") if data[at : at + 16] == XMP_UUID else _other(box)
-    elif name in TIMED:
-        wide = data[at] == 1
-        if data[at + 4 : at + (20 if wide else 12)].strip(b"\0"):
-            film.timed.add(text(name))
+    elif name == b"hdlr":
+        yield from _handler(data, box, film, above)
     elif name == b"prft":
         film.timed.add("prft")
     elif name == b"mdat":
         film.media.append((at, end))
-    elif name == b"hdlr":
-        yield from _handler(data, box, film, above)
     elif name == b"stsz":
         film.samples += _samples(data, at, end)
-    elif name == b"stsd":
-        yield from _description(data, box, film)
-    elif name == b"tref":
-        kinds = [inner.name for inner in boxes(data, at, end, depth=box.depth)]
-        if b"chap" in kinds:
-            yield Leftover("chapters", "a track of chapters")
+    elif name in READERS:
+        yield from READERS[name](data, box, film)
     elif name not in STRUCTURE:
         yield from _other(box)
+
+
+def _timed(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Take down whether a header has times, and yield what of its track is not shown."""
+    wide = data[box.start] == 1
+    if data[box.start + 4 : box.start + (20 if wide else 12)].strip(b"\0"):
+        film.timed.add(text(box.name))
+    at, size = box.start + (20 if wide else 12), 8 if wide else 4
+    scale, duration = (int.from_bytes(data[i : i + n], "big") for i, n in ((at, 4), (at + 4, size)))
+    if box.name == b"mvhd":
+        film.scale = scale
+    shown = [(length, begin) for length, begin in film.edits if begin >= 0]
+    if box.name == b"mdhd" and shown and scale and film.scale:
+        seconds = duration / scale - sum(length for length, _ in shown) / film.scale
+        if max(seconds, shown[0][1] / scale) > SECONDS:
+            yield Leftover("cropped", f"{max(seconds, shown[0][1] / scale):.1f} s of a track are not shown")
+
+
+def _edits(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Take down which pieces of a track are shown; a piece that begins at -1 is empty."""
+    wide, at = (8 if data[box.start] == 1 else 4), box.start + 8
+    step = 2 * wide + 4
+    if (box.end - at) % step:
+        yield Leftover("other", f"box elst, {box.end - box.start} bytes")
+    for i in range(at, box.end - step + 1, step):
+        begin = int.from_bytes(data[i + wide : i + 2 * wide], "big", signed=True)
+        film.edits.append((int.from_bytes(data[i : i + wide], "big"), begin))
+
+
+def _references(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Yield that a track has another one for its chapters."""
+    if b"chap" in [inner.name for inner in boxes(data, box.start, box.end, depth=box.depth)]:
+        yield Leftover("chapters", "a track of chapters")
+
+
+def _uuid(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    told = data[box.start : box.start + 16] == XMP_UUID
+    yield from xmp(data[box.start + 16 : box.end], "uuid") if told else _other(box)
 
 
 def _other(box: Box) -> Iterator[Leftover]:
@@ -225,3 +275,16 @@ def _meta(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
         yield Leftover("gps", f"meta {listed(places)}")
     if told := [text(name) for name in names if name not in PLACES]:
         yield Leftover("text", f"meta: {listed(told)}")
+
+
+READERS: Mapping[bytes, Callable[[Data, Box, Film], Iterator[Leftover]]] = {
+    b"meta": _meta,
+    b"udta": _user_data,
+    b"uuid": _uuid,
+    b"mvhd": _timed,
+    b"tkhd": _timed,
+    b"mdhd": _timed,
+    b"elst": _edits,
+    b"stsd": _description,
+    b"tref": _references,
+}

@@ -23,7 +23,7 @@ KINDS = {
     "time": "When the file was made or changed.",
     "frames": "Further frames or pages behind the one that is seen first, or a second track of pictures.",
     "alpha": "Pixels that are not opaque: their colours are in the file though they are not seen.",
-    "cropped": "Pixels beyond the part that is shown.",
+    "cropped": "Pixels beyond the part that is shown, or seconds of a film that are cut off in name only.",
     "auxiliary": "Depth, gain or other maps that go with the picture.",
     "audio": "Sound: voices identify.",
     "subtitles": "Subtitles or other timed text.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from facevalue.data._leftover import PLAIN_ENCODER, Damaged, Data, Leftover, behind, listed, text
+from facevalue.data._streams import in_stream
 
 HEADER, SEGMENT, INFO, TRACKS, TRACK = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0xAE
 CLUSTER, CUES, SEEK, ATTACHMENTS, CHAPTERS, TAGS = 0x1F43B675, 0x1C53BB6B, 0x114D9B74, 0x1941A469, 0x1043A770, 0x1254C367
@@ -30,6 +31,7 @@ def matroska(data: Data) -> Iterator[Leftover]:
         An element reaches beyond the one that it lies in.
     """
     end, films = 0, list[Leftover]()
+    yield from in_stream(data, 0, len(data))
     while end < len(data) and (end == 0 or data[end : end + 4].hex() in TOP):
         name, at, stop = next(_elements(data, end, len(data)))
         end = stop

@@ -72,6 +72,18 @@ def decode(data: bytes, *, max_pixels: int) -> np.ndarray:
         raise Unreadable(_why(data, error)) from error
 
 
+def several(data: bytes) -> bool:
+    """Return whether a file that `decode` reads is an animation or has several pages, of which `decode` gives the first."""
+    from PIL import Image
+
+    formats = (*FORMATS, "HEIF") if _needs_heic(data) else FORMATS
+    try:
+        with _QUIET, Image.open(BytesIO(data), formats=formats) as opened:
+            return opened.format != "JPEG" and bool(getattr(opened, "is_animated", False))
+    except Exception:  # as above; what follows the first picture is damaged, but something follows
+        return True
+
+
 def looks_like_image(head: bytes) -> bool:
     """Return whether a file that begins with these bytes, at least 18, is of a format that `decode` knows."""
     bmp = head[:2] == b"BM" and head[14:18] in BMP_HEADERS

@@ -47,6 +47,7 @@ def png(data: Data) -> Iterator[Leftover]:
         It has no end, or a chunk reaches beyond it.
     """
     at, through, frames = HEADER, False, 0
+    head, coded = b"", list[tuple[int, int]]()
     while True:
         if at + 12 > len(data):
             raise Damaged("the PNG has no end")
@@ -58,13 +59,39 @@ def png(data: Data) -> Iterator[Leftover]:
             break
         through = through or name == b"tRNS" or (name == b"IHDR" and size == 13 and data[start + 9] in (4, 6))
         frames += name == b"fcTL"
+        head = data[start : start + size] if name == b"IHDR" else head
+        coded += [(start, start + size)] if name == b"IDAT" else []
         if name not in PIXELS and name not in ANIMATED:
             yield from _chunk(name, data[start : start + size])
     if frames > 1:
         yield Leftover("frames", f"PNG: {frames} frames")
     if through:
         yield Leftover("alpha", "")
+    yield from _behind_rows(data, coded, head)
     yield from behind(data, at, "PNG")
+
+
+def _behind_rows(data: Data, coded: list[tuple[int, int]], head: bytes) -> Iterator[Leftover]:
+    """Yield what the stream of pixels holds behind the last row: rows that are not shown, and bytes that nobody reads."""
+    wanted = _unpacked(head)
+    if wanted > MOST_UNPACKED:
+        yield Leftover("unreadable", f"the PNG has {wanted} bytes of pixels: too many to look behind the last one")
+        return
+    unpacker, rows, rest = zlib.decompressobj(), 0, 0
+    try:
+        for start, end in coded:
+            waiting = data[start:end]
+            while waiting and not unpacker.eof and rows <= wanted:
+                rows += len(unpacker.decompress(waiting, PIECE))
+                waiting = unpacker.unconsumed_tail
+            rest += len(unpacker.unused_data or waiting) if unpacker.eof else 0
+            unpacker = unpacker if not unpacker.unused_data else _spent()
+    except zlib.error:
+        yield Leftover("unreadable", "the pixels of the PNG are damaged")
+    if rows > wanted:
+        yield Leftover("trailing", "PNG: rows of pixels behind the last one")
+    if rest:
+        yield Leftover("trailing", f"PNG: {rest} bytes behind the pixels")
 
 
 def _chunk(name: bytes, body: bytes) -> Iterator[Leftover]:

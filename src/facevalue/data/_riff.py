@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from facevalue.data._leftover import Damaged, Data, Leftover, behind, listed, text
 from facevalue.data._metadata import colour_profile, xmp
+from facevalue.data._streams import in_stream
 from facevalue.data._tiff import exif
 
 LISTS = (b"LIST", b"RIFF")
@@ -89,7 +90,7 @@ def _avi_list(data: Data, start: int, end: int, depth: int) -> Iterator[Leftover
         if name == b"LIST" and kind == b"INFO":
             yield Leftover("text", f"AVI: {listed([text(tag) for tag, *_ in chunks(data, at + 4, stop)])}")
         elif name == b"LIST" and kind == b"movi":
-            continue
+            yield from in_stream(data, at, stop)
         elif name in LISTS:
             yield from _avi_list(data, at + 4, stop, depth + 1)
         elif name == b"strh":

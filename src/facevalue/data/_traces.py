@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,7 +18,7 @@ from facevalue.data._rows import NAMES
 from facevalue.data.errors import SchemaError
 from facevalue.data.members import ID_COLUMNS
 from facevalue.data.people import PERSON_COLUMNS
-from facevalue.data.photos import SUFFIXES
+from facevalue.data.photos import SUFFIXES, composed
 from facevalue.data.video import VIDEOS
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq", ".json", ".jsonl")
@@ -108,7 +107,7 @@ class Theirs:
         words = {name: str(cell).strip() for name, cell in cells.items() if isinstance(cell, str) and cell}
         whose = next((words[name] for name in ID_COLUMNS if name in words), "")
         called = self.called(whose) or any(self.called(words.get(name, "")) for name in PERSON_COLUMNS)
-        shown = [words[name] for name in SHOWN if not SHA.fullmatch(words.get(name, "0" * 64))]
+        shown = [words[name] for name in NAMES if not SHA.fullmatch(words.get(name, "0" * 64))]
         known = _known(words)
         if called or self._left_visible(cells) or self.photos & known or any(map(self.named_by, shown)):
             self.photos |= known | _obscured(words)
@@ -124,11 +123,6 @@ class Theirs:
         faces = cells.get("faces")
         some = [face for face in faces if isinstance(face, dict)] if isinstance(faces, list) else []
         return any(self.called(str(face.get("kept", ""))) for face in some)
-
-
-def composed(word: str) -> str:
-    """Return a word in one spelling of its letters with accents: file systems differ in it."""
-    return unicodedata.normalize("NFC", word)
 
 
 def _known(words: Mapping[str, str]) -> set[str]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facevalue.data import _traces
 from facevalue.data._traces import Theirs
 from facevalue.data.gallery import read_gallery
 from facevalue.data.perception import FILE, read_perception
-from facevalue.data.photos import RAW
+from facevalue.data.photos import RAW, composed
 
 CHIPS = "detected_faces"
 PARTS = ".parts"
@@ -91,6 +91,7 @@ class Search:
         self.pictures = [path for path in files if path.suffix.lower() in _traces.PICTURES | RAW]
         self.tables = [path for path in files if path.suffix.lower() in _traces.TABLES and path.name not in OWN]
         self.files = files
+        self.names: set[str] = set()
         self.gone: dict[Path, dict[str, list[str]]] = {}
         self.changed: set[Path] = set()
         self.saw: set[Path] = set()
@@ -111,6 +112,7 @@ class Search:
                 if CHIPS not in path.parts and self._named(path):
                     sums.setdefault(path, sha256(path))
             self.theirs.photos |= set(sums.values())
+        self.names = {path.name for path in sums}
 
     def found(self, *, photos: bool) -> Iterator[Trace]:
         """Yield what holds them, but for models."""
@@ -202,13 +204,15 @@ class Search:
         return list(dict.fromkeys(found))
 
     def _mentioned(self, text: bytes) -> bool:
-        return _traces.mentions(text, (self.theirs.person, *(path for path in self.theirs.paths if "/" in path)))
+        """Return whether their id, a path of a photo of theirs, or a name of one that begins with the id stands in a text."""
+        names = {PurePosixPath(path).name for path in self.theirs.paths} | self.names
+        called = (name for name in names if composed(name).startswith(composed(self.theirs.person)))
+        return _traces.mentions(text, (self.theirs.person, *called, *(path for path in self.theirs.paths if "/" in path)))
 
     def _near(self, folder: Path) -> bool:
         """Return whether something of theirs was found in a folder, or in folders below it that its command made."""
         return folder in self.changed or any(
-            folder in path.parents and path.relative_to(folder).parts[0].startswith(MADE)
-            for path in self.changed
+            folder in path.parents and path.relative_to(folder).parts[0].startswith(MADE) for path in self.changed
         )
 
     def _named(self, path: Path) -> bool:
@@ -260,7 +264,7 @@ def _rows_of_gallery(place: Path) -> Iterator[dict[str, Any]]:
     yield from gallery.photos.select(["folder", "path", "photo"]).to_pylist()
 
 
-def _photos_of_part(path: Path) -> list[dict[str, Any]]:
+def _photos_of_part(path: Path) -> list[Mapping[str, Any]]:
     import pyarrow.parquet as pq
 
     return list(json.loads((pq.read_schema(path).metadata or {}).get(b"photos", b"[]")))

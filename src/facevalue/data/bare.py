@@ -70,10 +70,13 @@ def write_bare(pixels: np.ndarray, path: str | Path, *, quality: int = 95) -> st
     if not 1 <= quality <= 100:
         raise ValueError(f"{path}: expected a quality of 1 to 100, got {quality}")
     encoded = _encoded(pixels, path, quality)
-    with replacing(path) as part:
-        part.write_bytes(encoded)
-        written = part.read_bytes()
-        _check(written, pixels.shape[:2], path)
+    try:
+        with replacing(path) as part:
+            part.write_bytes(encoded)
+            written = part.read_bytes()
+            _check(written, pixels.shape[:2], path)
+    except OSError as error:
+        raise PhotoError(f"not_written: {path}: {error.strerror or error}") from error
     return hashlib.sha256(written).hexdigest()
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from facevalue.data._network_tables import Sheet, read_sheet
 from facevalue.data.errors import MissingColumn, SchemaError, UnknownName
-from facevalue.data.photos import Found, fits, resolved
+from facevalue.data.photos import Found, composed, fits, resolved
 
 if TYPE_CHECKING:
     from facevalue.data.faces import Faces
@@ -96,9 +96,9 @@ class Consent:
 
         A photo is covered where everybody allows it who is on it: the person that is given, or else those of the register
         whose id is a folder of its path, the folder that it lies in or, of a path without folders, its name without suffix;
-        and all those whose rows name the photo. Where that is nobody, it is not. A person allows it where a row of theirs applies to the photo and
-        the purpose and the day lies within it. A row that was revoked ends all rows of that person for its photos and
-        purposes that were not granted later, from that day on.
+        and all those whose rows name the photo. Where that is nobody, it is not. Who else is to be seen on it is not looked
+        for. A person allows it where a row of theirs applies to the photo and the purpose and the day lies within it. A row
+        that was revoked ends all rows of that person for its photos and purposes that were not granted later, from that day on.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Consent:
 
     def named(self, person: str) -> Callable[[str, str], bool]:
         """Return what tells of a path, and of its absolute place or "", whether a row of a person names it."""
-        rows = tuple(grant for grant in self.grants if grant.person == person and grant.photos)
+        rows = tuple(grant for grant in self.grants if composed(grant.person) == composed(person) and grant.photos)
         return _Index(replace(self, grants=rows)).names
 
     def ended(self, on: date) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ class Consent:
         """
         whose = dict[str, list[Grant]]()
         for grant in self.grants:
-            whose.setdefault(grant.person, []).append(grant)
+            whose.setdefault(composed(grant.person), []).append(grant)
         return tuple(name for name, rows in whose.items() if all(_over(row, rows, on) for row in rows))
 
 
@@ -320,9 +320,9 @@ class _Index:
         self.globs: list[tuple[tuple[str, ...], int]] = []
         self.grants = consent.grants
         for i, grant in enumerate(consent.grants):
-            self.rows.setdefault(grant.person, []).append((i, grant))
+            self.rows.setdefault(composed(grant.person), []).append((i, grant))
             for entry in grant.photos:
-                for word in dict.fromkeys((_normal(entry), *resolved(str(consent.path), entry))):
+                for word in map(composed, dict.fromkeys((_normal(entry), *resolved(str(consent.path), entry)))):
                     if any(sign in word for sign in "*?["):
                         self.globs.append((tuple(word.split("/")), i))
                     else:
@@ -330,14 +330,15 @@ class _Index:
 
     def reason(self, path: str, place: str, person: str, purpose: str, on: date) -> str:
         """Return why a photo is not covered; "" where it is."""
+        path, place, person = map(composed, (path, place, person))
         applying = self._naming(path) | (self._naming(place) if place else set())
-        whose = self._people(path, place, person) | {self.grants[i].person for i in applying}
+        whose = self._people(path, place, person) | {composed(self.grants[i].person) for i in applying}
         why = {self._reason(name, applying, purpose, on) for name in whose} or {"no_consent"}
         return next((reason for reason in REASONS if reason in why), "")
 
     def names(self, path: str, place: str) -> bool:
         """Return whether any row names a path, or its absolute place."""
-        return bool(self._naming(path) or (place and self._naming(place)))
+        return bool(self._naming(composed(path)) or (place and self._naming(composed(place))))
 
     def _naming(self, path: str) -> set[int]:
         """Return the rows that name a path, or a folder that it lies in."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facevalue.data.errors import RunError
-from facevalue.data.photos import Photo
+from facevalue.data.photos import Photo, walk
 from facevalue.data.video import VIDEOS
 
 
@@ -44,10 +44,9 @@ def _within(given: str) -> list[Photo]:
     folder = os.path.isdir(given)
     root = Path(given) if folder else Path("/")
     named = [Path(given)] if os.path.lexists(given) else map(Path, glob.glob(given, recursive=True))
-    paths = [path for path in (root.rglob("*") if folder else named) if is_film(path) and not path.is_dir()]
-    hidden = {path for path in paths if folder and any(part.startswith(".") for part in path.relative_to(root).parts)}
+    paths = [path for path in (map(Path, walk(given)) if folder else named) if is_film(path) and not path.is_dir()]
     told = {path: path.relative_to(root).as_posix() if folder else path.name for path in paths}
-    return [Photo(told[path], os.path.abspath(path)) for path in sorted(set(paths) - hidden)]
+    return [Photo(told[path], os.path.abspath(path)) for path in sorted(set(paths))]
 
 
 def is_film(path: str | Path) -> bool:

@@ -76,6 +76,10 @@ class Audited:
         Why its pixels, or some of them, could not be looked at.
     width, height, frames
         px, and pictures looked at.
+    original
+        Path of the original that it was, where there are originals and one is found.
+    places, compared
+        Faces that its original has, and how many of their places were compared with the faces of all originals.
     leaks
         What it gives away.
     """
@@ -87,6 +91,9 @@ class Audited:
     width: int = 0
     height: int = 0
     frames: int = 0
+    original: str = ""
+    places: int = 0
+    compared: int = 0
     leaks: tuple[Leak, ...] = ()
 
     @property

@@ -62,7 +62,8 @@ class Entry:
     status
         "obscured"; "blanked", where nothing of it is to be seen; "refused" and "failed", where nothing was written.
     why
-        The reason of a status other than "obscured"; the words of `facevalue.annotate.obscured.REASONS`.
+        The reason of a status, or what else is to be said of it; it begins with a word of
+        `facevalue.annotate.obscured_folder.REASONS`.
     sha256, out, out_sha256
         Of the bytes that went in; path and hash of what came out, "" where nothing did.
     width, height
@@ -110,7 +111,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises
     ------
     SchemaError
-        It is no manifest, or of another version.
+        It is no manifest, of another version, or has a face that it does not outline.
     """
     expected = f"a manifest of facevalue obscure, version {VERSION}"
     told = read_json(path, expected=expected)
@@ -138,10 +139,14 @@ def _rounded(points: np.ndarray) -> list[Any]:
 
 
 def _read_entry(told: Mapping[str, Any]) -> Entry:
+    if told["status"] not in STATUS:
+        raise ValueError(f"{told['path']}: no status is called {told['status']!r}; known: {', '.join(STATUS)}")
     return Entry(**{**told, "faces": tuple(_read_face(face) for face in told["faces"])})
 
 
 def _read_face(told: Mapping[str, Any]) -> Hidden:
     outlines = {name: np.array(points, np.float32).reshape(-1, 2) for name, points in told["outlines"].items()}
+    if bad := [name for name, points in outlines.items() if len(points) < 3 or not np.isfinite(points).all()]:
+        raise ValueError(f"the outline {bad[0]!r} of a face has fewer than three points, or one that is not finite")
     score = float("nan") if told["score"] is None else told["score"]
     return Hidden(**{**told, "box": np.array(told["box"], np.float32), "score": score, "outlines": outlines})

@@ -14,16 +14,18 @@ import io
 import os
 import re
 import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facevalue.data._pixels import decode, looks_like_image, one_line
+from facevalue.data._pixels import decode, looks_like_image, one_line, several
 from facevalue.data._rows import rows
 from facevalue.data.errors import PhotoError, RunError, Unreadable
 
-__all__ = ["REASONS", "Found", "Photo", "decode", "find_photos", "fits", "read_bytes", "resolved"]
+__all__ = ["REASONS", "Found", "Photo", "composed", "decode", "find_photos", "fits"]
+__all__ += ["read_bytes", "resolved", "several", "walk"]
 
 REASONS = {
     "missing": "The path was given, but no file is there.",
@@ -148,7 +150,7 @@ def _single(path: str) -> Iterator[Entry]:
 
 
 def _folder(folder: str, root: str, others: set[str], wanted: Sequence[str] = ()) -> Iterator[Entry]:
-    for path in sorted(_walk(folder), key=lambda path: path.split(os.sep)):
+    for path in sorted(walk(folder), key=lambda path: path.split(os.sep)):
         relative = _relative(path, root)
         if not fits(relative.split("/"), wanted):
             continue
@@ -158,7 +160,7 @@ def _folder(folder: str, root: str, others: set[str], wanted: Sequence[str] = ()
             others.add(path)
 
 
-def _walk(root: str) -> Iterator[str]:
+def walk(root: str) -> Iterator[str]:
     """Yield the files below a folder, each real folder once, and folders that are closed or pose as photos."""
     seen: set[str] = set()
     closed: list[OSError] = []
@@ -209,6 +211,17 @@ def fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     if wanted[0] == "**":
         return fits(parts, wanted[1:]) or (len(parts) > 1 and fits(parts[1:], wanted))
     return bool(parts) and fnmatch.fnmatchcase(parts[0], wanted[0]) and fits(parts[1:], wanted[1:])
+
+
+def composed(word: str) -> str:
+    """Return a word in one spelling of its letters with accents, NFC: file systems and keyboards differ in it.
+
+    Examples
+    --------
+    >>> len("Zoe\u0308"), len(composed("Zoe\u0308"))
+    (4, 3)
+    """
+    return unicodedata.normalize("NFC", word)
 
 
 def _is_photo(path: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from facevalue.data import _traces
 from facevalue.data._traces import Theirs
-from facevalue.data._whereabouts import CHANGED, DELETED, NOTES, Search, Trace, sha256
+from facevalue.data._whereabouts import CHANGED, DELETED, NOTES, PARTS, Search, Trace, sha256
 from facevalue.data.consent import Consent
 from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import replacing, write_json
@@ -65,7 +65,7 @@ class Purge:
 
         All new tables are written beside the old ones first; then a note of what to look for is left, `.purge-*.json` in
         the first folder, by which a second purge completes one that was stopped; then files are deleted, galleries
-        rewritten, and the new tables take their names; then the note goes.
+        rewritten, and the new tables take their names; folders of theirs that are empty then go, and the note.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Purge:
         Raises
         ------
         RunError
-            A run is writing into one of the folders.
+            A run is writing into one of the folders, or a folder may not be written; nothing was changed then.
         SchemaError
             The key is short.
         """
@@ -87,27 +87,37 @@ class Purge:
             raise SchemaError(f"expected a key of {LEAST_KEY} bytes or more, got {len(key)}")
         note = _note(self.folders[0], self.person)
         tables = [trace.path for trace in self.traces if trace.kind == "rows"]
-        before = {path: sha256(path) for path in tables}
+        _check_places([trace.path for trace in self.traces if trace.kind in (*CHANGED, *DELETED)], log)
         with ExitStack() as locks:
-            for folder in sorted({path.parent for path in tables if path.name == "photos.parquet"}):
+            for folder in self._runs():
                 locks.enter_context(_locked(folder))
-            for trace in self.traces:
-                if trace.path.suffix == ".part":
-                    trace.path.unlink(missing_ok=True)
-            with ExitStack() as all_of_them:
-                for path in tables:
-                    part = all_of_them.enter_context(replacing(path))
-                    part.write_bytes(_traces.without(path, self._theirs).data or b"")
-                    shutil.copymode(path, part)
-                paths = {path: sorted(map(str, folders)) for path, folders in self._theirs.paths.items()}
-                write_json({"photos": sorted(self._theirs.photos), "paths": paths}, note)
-                for trace in self.traces:
-                    if trace.kind in DELETED and trace.path.suffix != ".part":
-                        trace.path.unlink(missing_ok=True)
-                for place, gone in self._gallery.items():
-                    drop_photos(place, gone)
+            before = {path: sha256(path) for path in tables}
+            self._remove(tables, note)
         note.unlink()
         _add_line(log, _line(self, before, key))
+
+    def _runs(self) -> list[Path]:
+        """Return the folders of runs that are changed."""
+        tables = {trace.path.parent for trace in self.traces if trace.path.name == "photos.parquet"}
+        return sorted(tables | {trace.path.parent.parent for trace in self.traces if trace.path.parent.name == PARTS})
+
+    def _remove(self, tables: Sequence[Path], note: Path) -> None:
+        deleted = [trace.path for trace in self.traces if trace.kind in DELETED]
+        for path in (path for path in deleted if path.suffix == ".part"):
+            path.unlink(missing_ok=True)
+        with ExitStack() as all_of_them:
+            for path in tables:
+                part = all_of_them.enter_context(replacing(path))
+                part.write_bytes(_traces.without(path, self._theirs).data or b"")
+                shutil.copymode(path, part)
+            paths = {path: sorted(map(str, folders)) for path, folders in self._theirs.paths.items()}
+            write_json({"photos": sorted(self._theirs.photos), "paths": paths}, note)
+            for path in (path for path in deleted if path.suffix != ".part"):
+                path.unlink(missing_ok=True)
+            for place, gone in self._gallery.items():
+                drop_photos(place, gone)
+        for root in self.folders:
+            _remove_emptied(root, self._theirs)
 
 
 def purge(
@@ -178,7 +188,9 @@ def _files(root: Path) -> Iterator[Path]:
     """Yield the files below a folder, hidden ones too, and the links to folders, which are not followed."""
 
     def closed(error: OSError) -> None:
-        raise SchemaError(f"{error.filename}: expected a folder that can be read: {error.strerror}; nothing was purged") from error
+        raise SchemaError(
+            f"{error.filename}: expected a folder that can be read: {error.strerror}; nothing was purged"
+        ) from error
 
     for at, folders, files in os.walk(root, onerror=closed):
         for path in (Path(at, name) for name in (*folders, *files)):
@@ -216,6 +228,21 @@ def _line(done: Purge, before: Mapping[Path, str], key: bytes | None) -> dict[st
     }
 
 
+def _remove_emptied(root: Path, theirs: Theirs) -> None:
+    """Remove empty folders that are called as they are, or lie in one that is."""
+    for folder in sorted((path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
+        if any(map(theirs.called, folder.relative_to(root).parts)) and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _check_places(paths: Sequence[Path], log: Path) -> None:
+    """Raise RunError where a file could not be replaced or deleted, or the log not be written, before anything is."""
+    folders = {path if path.is_dir() else path.parent for path in paths} | ({log} if log.exists() else set())
+    for place in sorted(folders):
+        if not os.access(place, os.W_OK):
+            raise RunError(f"{place}: expected a place that may be written, it may not be: nothing was purged")
+
+
 def _add_line(log: Path, line: Mapping[str, Any]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
@@ -223,8 +250,7 @@ def _add_line(log: Path, line: Mapping[str, Any]) -> None:
 
 
 def _nowhere(person: str, roots: Sequence[Path], files: Sequence[Path], traces: Sequence[Trace]) -> str:
-    mention = next((trace.path for trace in traces if trace.kind == "mention"), None)
-    seen = f"; the word stands in {mention}" if mention else ""
+    seen = f"; {traces[0].told(dry=True)}" if traces else ""
     return (
         f"expected photos or rows of {person!r}; there is nothing in {len(files)} files of {', '.join(map(str, roots))}{seen}; "
         "check the id, as folders, tables or the register write it"

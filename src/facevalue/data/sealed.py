@@ -78,7 +78,7 @@ def read_key(path: str | Path) -> bytes:
     except (OSError, ValueError) as error:
         words = error.strerror if isinstance(error, OSError) else "it holds something else"
         raise SchemaError(
-            f"{path}: expected a key of {2 * KEY_BYTES} hexadecimal digits; {words}: --new-key makes one"
+            f"{path}: expected a key of {2 * KEY_BYTES} hexadecimal digits; {words}: facevalue seal --new-key makes one"
         ) from None
     if len(key) != KEY_BYTES:
         raise SchemaError(f"{path}: expected a key of {2 * KEY_BYTES} hexadecimal digits, got {2 * len(key)}")
@@ -205,7 +205,7 @@ def _outer_key(folder: str | Path, key_file: str | Path) -> bytes:
 
 
 def _files(root: Path) -> tuple[list[Path], list[Path]]:
-    """Return the plain files and the sealed ones, but for locks and parts of files that were being written."""
+    """Return the plain files, parts that a stopped command left among them, and the sealed ones, but for locks."""
     plain, sealed = list[Path](), list[Path]()
     for path in sorted(root.rglob("*")):
         if path.is_symlink():

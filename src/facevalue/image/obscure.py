@@ -160,7 +160,7 @@ def obscure(photo: np.ndarray, covers: Sequence[Cover], method: str, *, strength
     one, rng, out = METHODS[method], np.random.default_rng(seed), photo.copy()
     chosen = one.strength(strength)
     for cover in sorted(covers, key=lambda cover: -_size(cover)):
-        under = _under(out, cover)
+        under = under_cover(out, cover)
         if under is not None:
             np.copyto(out[under.window], one.apply(under, chosen, rng), where=under.mask[:, :, None])
     return out
@@ -172,7 +172,7 @@ def _size(cover: Cover) -> float:
     return cover.size
 
 
-def _under(photo: np.ndarray, cover: Cover) -> Under | None:
+def under_cover(photo: np.ndarray, cover: Cover) -> Under | None:
     """Return what lies under a cover; None where it covers nothing of the photo."""
     points = np.asarray(cover.outline, np.float64).reshape(-1, 2)
     if not np.isfinite(points).all():
@@ -232,7 +232,7 @@ def noise(under: Under, strength: float, rng: np.random.Generator) -> np.ndarray
 def _tiles(under: Under, share: float) -> tuple[list[np.ndarray], np.ndarray]:
     """Return where tiles begin and the last ends, rows and columns of the photo, and their means (rows, columns, 3)."""
     side = max(share * under.size, 1.0)
-    edges = [_edges(one, side, most) for one, most in zip(under.window, under.photo.shape, strict=False)]
+    edges = [tile_edges(one, side, most) for one, most in zip(under.window, under.photo.shape, strict=False)]
     rows, columns = edges
     part = under.photo[rows[0] : rows[-1], columns[0] : columns[-1]]
     bands = np.add.reduceat(part, rows[:-1] - rows[0], axis=0, dtype=np.uint32)
@@ -241,7 +241,7 @@ def _tiles(under: Under, share: float) -> tuple[list[np.ndarray], np.ndarray]:
     return edges, sums / counts
 
 
-def _edges(window: slice, side: float, most: int) -> np.ndarray:
+def tile_edges(window: slice, side: float, most: int) -> np.ndarray:
     """Return the edges of tiles over a window, px of the photo: as many as it takes, the rest the same on both sides."""
     middle, count = (window.start + window.stop) / 2, int(np.ceil((window.stop - window.start) / side))
     edges = np.rint(middle + (np.arange(count + 1) - count / 2) * side)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import cv2
 import numpy as np
 
-from facevalue.image.obscure import METHODS, NOISE_TILE, REACH, Under, _edges, _under
+from facevalue.image.obscure import METHODS, NOISE_TILE, REACH, Under, tile_edges, under_cover
 from facevalue.image.regions import Cover
 
 # px of the standard deviation of a blur in the shrunken photo: finer detail is lost in 8 bits
@@ -61,7 +61,7 @@ def restore(photo: np.ndarray, covers: Sequence[Cover], method: str, *, strength
         return None
     out = photo.copy()
     for cover in sorted(covers, key=lambda cover: cover.size):
-        under = _under(out, cover)
+        under = under_cover(out, cover)
         if under is not None:
             done = UNDO[method](under, chosen)
             np.copyto(out[under.window], np.rint(done.clip(0, 255)).astype(np.uint8), where=under.mask[:, :, None])
@@ -185,7 +185,7 @@ def denoised(under: Under, strength: float) -> np.ndarray:
 def _tiling(under: Under, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return where the tiles of a cover begin and end, rows and columns, px of the photo."""
     side = max(share * under.size, 1.0)
-    rows, columns = (_edges(one, side, most) for one, most in zip(under.window, under.photo.shape, strict=False))
+    rows, columns = (tile_edges(one, side, most) for one, most in zip(under.window, under.photo.shape, strict=False))
     return rows, columns
 
 

@@ -24,10 +24,13 @@ ATTACKS = {
     "naive": "obscured photos against clean other photos of the person",
     "gallery": "obscured photos against other photos obscured alike",
     "parrot": "the same, by a head trained on other people's obscured photos",
-    "reversal": "restored photos against clean other photos",
+    "reversal": "restored photos, as naive and as parrot",
+    "inside": "as gallery and as parrot, of photos in which all but what lies under the cover is gray",
 }
 HEADS = {
     "tar": "people\nrecognised",
+    "outside_tar": "by what lies\noutside",
+    "inside_tar": "by what lies\nunder it",
     "naive_tar": "naive",
     "gallery_tar": "gallery\nalike",
     "parrot_tar": "parrot",
@@ -114,7 +117,8 @@ def digest(result: Result) -> dict[str, Any]:
     """
     found = by_group(result.findings)
     read = {name: name.replace("_", "\n") for name in utilities(result.findings)}
-    heads = {"tar": HEADS["tar"]} | read | HEADS
+    first = ("tar", "outside_tar", "inside_tar")
+    heads = {name: HEADS[name] for name in first} | read | HEADS
     on_front = {name for names in result.fronts.values() for name in names}
     rows = [
         {
@@ -200,6 +204,8 @@ def sentences(result: Result) -> list[str]:
                 f"{word} is given away by {shown_name(result, name)}: {tar[name]['value']:.3f} of comparisons recognise the "
                 f"person ({interval(tar[name], 3) or 'no interval'}), by the attack {worst(tar[name])}."
             )
+        if told_outside := _outside(result, found):
+            told.append(told_outside)
         if better := [name for name in tar if _hidden_by_naive(found[name])]:
             told.append(
                 f"The naive attack alone would call {len(better)} of {len(tar)} ways better than they are: another attack "
@@ -209,6 +215,18 @@ def sentences(result: Result) -> list[str]:
         met = ", ".join(shown_name(result, name) for name in result.met) or "no way"
         told.append(f"Required {result.required}: met by {met}.")
     return told
+
+
+def _outside(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Return what is recognised where a region is blacked out, so that nothing of it is left; "" where none was."""
+    tars = {region: found[name]["tar"]["value"] for name, (method, region, _) in result.ways.items() if method == "solid"}
+    told = [f"{region} {tar:.3f}" for region, tar in tars.items() if tar is not None]
+    if not told:
+        return ""
+    return (
+        "Where a region is blacked out, nothing of it is left but its outline; what lies outside recognises people in this share "
+        f"of comparisons: {', '.join(told)}. That is hair, clothes, light and place, and of eye and lower the rest of the face."
+    )
 
 
 def _hidden_by_naive(rows: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,10 @@ def html(result: Result) -> str:
     return render("leaks.html", result=result, cards=result.cards, **digest(result))
 
 
+def _files(n: int) -> str:
+    return f"{n} file{'s' * (n != 1)}"
+
+
 def digest(result: Result) -> dict[str, Any]:
     """Return what the page and the terminal say.
 
@@ -86,7 +91,7 @@ def digest(result: Result) -> dict[str, Any]:
     -------
     dict
         `counts`: files by status. `share`: of files with leaks, a row of findings. `kinds`: a row a kind, with its meaning.
-        `listed`: files with leaks, at most 500. `more`: how many there are beyond.
+        `listed`: files with leaks, at most 500. `more`: how many there are beyond. `allowed`: kinds found that are no leak.
     """
     rows = file_rows(result.files)
     leaking = [row for row in rows if row["status"] != "clean"]
@@ -95,8 +100,11 @@ def digest(result: Result) -> dict[str, Any]:
     for kind, about in KINDS.items():
         found = measures(result.findings, kind)
         if found:
-            kinds.append({"kind": kind, "about": about, "files": found["leaking"], "leaks": int(found["leaks"]["value"])})
-    allowed = sorted({leak.kind for file in result.files for leak in file.leaks if leak.allowed})
+            share = found["leaking"]
+            counted = {"leaks": int(found["leaks"]["value"]), "having": _files(round(share["value"] * share["n"]))}
+            kinds.append({"kind": kind, "about": about, "share": share, **counted})
+    spared = Counter(kind for file in result.files for kind in {leak.kind for leak in file.leaks if leak.allowed})
+    allowed = [f"{kind} in {_files(n)}" for kind, n in sorted(spared.items())]
     share = measures(result.findings, "all")["leaking"]
     more = max(0, len(leaking) - LISTED)
     return {"counts": counts, "share": share, "kinds": kinds, "listed": leaking[:LISTED], "more": more, "allowed": allowed}

@@ -238,7 +238,7 @@ def _moved_residuals(
     sums = permuted_products(moved, fixed, order)
     if whole:
         return _square(everything, fixed), np.array([(weights > 0).sum()]), sums[:, :q, :c], sums[:, q : 2 * q, 0]
-    return _filled(sums[:, -1, c:-1], c), sums[:, -1, -1], sums[:, :q, :c], sums[:, q : 2 * q, 0]
+    return with_columns(sums[:, -1, c:-1], c), sums[:, -1, -1], sums[:, :q, :c], sums[:, q : 2 * q, 0]
 
 
 def _moved_outcome(outcome: np.ndarray, weights: np.ndarray, columns: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -248,7 +248,7 @@ def _moved_outcome(outcome: np.ndarray, weights: np.ndarray, columns: np.ndarray
     sums = permuted_products(moved, products, order)
     c = columns.shape[2]
     square = np.empty((len(order), c + 1, c + 1))
-    square[:, :c, :c] = _filled(sums[:, 0], c)
+    square[:, :c, :c] = with_columns(sums[:, 0], c)
     square[:, c, :c] = square[:, :c, c] = sums[:, 1, rows == 0]
     square[:, c, c] = sums[:, 2, 0]
     return square, sums[:, 3, 0]
@@ -259,7 +259,7 @@ def _square(columns: np.ndarray, weighted: np.ndarray) -> np.ndarray:
     return np.asarray((columns.reshape(-1, c).T @ weighted[..., :c].reshape(-1, c))[None])
 
 
-def _filled(upper: np.ndarray, c: int) -> np.ndarray:
+def with_columns(upper: np.ndarray, c: int) -> np.ndarray:
     """Return symmetric matrices of their upper triangles, (r, c, c) of (r, c (c + 1) / 2)."""
     full = np.empty((len(upper), c, c))
     rows, cols = np.triu_indices(c)

@@ -14,9 +14,9 @@ from facevalue.stats.linkage import Links, links, rank_one
 from facevalue.stats.probe import person_folds
 from facevalue.stats.similarity import unit
 from facevalue.stats.verification import error_bound
-from facevalue.studies.resampled import Crowd, Means, Measure
+from facevalue.studies.resampled import Crowd, Means, Measure, nothing
 
-ATTACKS = ("naive", "gallery", "parrot", "reversal")
+ATTACKS = ("naive", "gallery", "parrot", "reversal", "inside")
 FOLDS, LEAST_PEOPLE = 10, 12
 BELOW_ALL = -2.0
 
@@ -83,10 +83,10 @@ class Attacker:
         yield "same_photo_tar_refit", self._refit(found)
         yield "same_photo_rank1", Means(rank_one(scores, self.person, self.person, left_out=others)[0][None])
 
-    def gallery(self, probes: np.ndarray) -> Iterator[tuple[str, Measure]]:
+    def gallery(self, probes: np.ndarray, *, name: str = "gallery") -> Iterator[tuple[str, Measure]]:
         """Yield what comes of comparing photos with each other: a gallery obscured alike."""
         u = _unit(probes)
-        yield from self._among("gallery", _scores(u, u))
+        yield from self._among(name, _scores(u, u))
 
     def parrot(self, probes: np.ndarray, *, name: str = "parrot") -> Iterator[tuple[str, Measure]]:
         """Yield what comes of comparing photos with each other by a head that was trained on such photos of other people.
@@ -125,7 +125,9 @@ class Attacker:
         return Means(found.matched(found.bounds(self.fmr, self.crowd.draws)))
 
 
-def attacks(attacker: Attacker, photos: np.ndarray, restored: np.ndarray) -> tuple[dict[str, Measure], Mapping[str, str]]:
+def attacks(
+    attacker: Attacker, photos: np.ndarray, restored: np.ndarray, inside: np.ndarray
+) -> tuple[dict[str, Measure], Mapping[str, str]]:
     """Return what each attack finds, and of those that cannot be made why not.
 
     Parameters
@@ -136,22 +138,60 @@ def attacks(attacker: Attacker, photos: np.ndarray, restored: np.ndarray) -> tup
         Embeddings of the obscured photos.
     restored : (n, d) float
         Of photos on which the obscuring was reversed; NaN where it was not: such a photo is taken as it is.
+    inside : (n, d) float
+        Of photos of which nothing is shown but what lies under the cover; NaN where there is none.
     """
     found, not_made = dict(attacker.naive(photos)), dict[str, str]()
     found |= dict(attacker.same_photo(photos)) | dict(attacker.gallery(photos))
-    undone = np.isfinite(restored).all(1)
-    back = np.where(undone[:, None], restored, photos)
+    trained, undone = {"parrot": photos}, np.isfinite(restored).all(1)
     if undone.any():
+        trained["reversal_parrot"] = back = np.where(undone[:, None], restored, photos)
         found |= dict(attacker.naive(back, name="reversal"))
     else:
         not_made["reversal"] = "nothing can be restored"
-    for name, shown in (("parrot", photos), ("reversal_parrot", back)):
-        if name == "parrot" or undone.any():
-            try:
-                found |= dict(attacker.parrot(shown, name=name))
-            except ValueError as error:
-                not_made[name] = f"not to be had: {error}"
+    if np.isfinite(inside).all(1).any():
+        trained["inside_parrot"] = inside
+        found |= dict(attacker.gallery(inside, name="inside_gallery"))
+    else:
+        not_made["inside"] = "nothing is covered"
+    for name, shown in trained.items():
+        try:
+            found |= dict(attacker.parrot(shown, name=name))
+        except ValueError as error:
+            not_made[name] = f"not to be had: {error}"
     return found, not_made
+
+
+def is_attack(name: str, kind: str) -> bool:
+    """Return whether a measure is an attack's, of a kind: "tar" or "rank1"; linkage of the same photo is none.
+
+    >>> [is_attack(name, "tar") for name in ("naive_tar_refit", "inside_parrot_tar", "same_photo_tar", "outside_tar")]
+    [True, True, False, False]
+    """
+    return name.startswith(ATTACKS) and name.removesuffix("_refit").endswith(f"_{kind}")
+
+
+def worst_name(rows: Mapping[str, Mapping[str, Any]], kind: str) -> str | None:
+    """Return the attack that finds most; None where no attack tells anything."""
+    known = [name for name, row in rows.items() if is_attack(name, kind) and not math.isnan(row["value"])]
+    return max(known, key=lambda name: float(rows[name]["value"])) if known else None
+
+
+def worst(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
+    """Return the row of the attack that finds most, its high end the largest of all attacks'.
+
+    Examples
+    --------
+    >>> rows = {"naive_tar": {"value": 0.1, "low": 0.0, "high": 0.4, "method": "m"}}
+    >>> rows["parrot_tar"] = {"value": 0.2, "low": 0.1, "high": 0.3, "method": "m"}
+    >>> worst(rows, "tar")
+    {'value': 0.2, 'low': 0.1, 'high': 0.4, 'method': 'parrot_tar: m'}
+    """
+    name = worst_name(rows, kind)
+    if name is None:
+        return nothing("nobody to tell of")
+    highs = [row["high"] for other, row in rows.items() if is_attack(other, kind) and not math.isnan(row["high"])]
+    return {**rows[name], "high": max(highs, default=math.nan), "method": f"{name}: {rows[name]['method']}"}
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

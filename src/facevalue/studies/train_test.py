@@ -86,7 +86,7 @@ def train_test(
     - t_weighted_precision, t_weighted_recall (the same as accuracy), t_weighted_f1: over labels, by how often each is true
     - t_f1 L: of the label L
     - t_accuracy_gain, t_macro_f1_gain: over the net that was trained on intact photos, on the same targets and draws
-    - t_accuracy_lost, t_macro_f1_lost: what goes with a branch that is left out
+    - t_accuracy_lost, t_macro_f1_lost: what goes with a branch that is left out, of all targets only
 
     Parameters
     ----------
@@ -130,8 +130,9 @@ def train_test(
     rows = []
     for task in targets.labels:
         for name, inside in _groups(targets):
-            counted = {cell.name: _counted(cell, task, targets, at, inside, crowd) for cell in cells}
-            for cell in cells:
+            shown = [cell for cell in cells if not (name and cell.without)]
+            counted = {cell.name: _counted(cell, task, targets, at, inside, crowd) for cell in shown}
+            for cell in shown:
                 told = _told(cell, task, targets, counted, crowd, labels=not name)
                 rows += [row | {"group": f"{cell.name}{name}"} for row in told]
     return Findings.from_rows([row | {"study": STUDY, "run": run} for row in rows])

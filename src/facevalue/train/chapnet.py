@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,8 @@ def train(folder: Path, out: Path, config: Config, *, around: Around) -> Finding
 
     A part of the photos of the split's training part is kept for validation, unless the split names one. Half of it chooses
     the epoch and the temperatures, half makes the sets. The test part is looked at once, at the end: in the condition of
-    the training, and intact. A net with the published errors is no instrument: it has a checkpoint and findings alone.
+    the training, and intact. A net with the published errors is no instrument: it has a checkpoint and findings alone. Of
+    these, two are left out of training, which they would end: the loader that stops after two photos, and mirrored boxes.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def train(folder: Path, out: Path, config: Config, *, around: Around) -> Finding
     RunError
         Too few targets, or a folder of another run.
     """
-    data = _split(read_dpac(folder, paper_exact=config.paper_exact), config)
+    data = _split(replace(read_dpac(folder), paper_exact=config.paper_exact), config)
     shown, whence = pictures(data, [config.condition], config.hiding, around.find)
     parts = _parts(data, usable(data, [config.condition], ready=shown.faces is None), config.seed)
     around.say(", ".join(f"{name} {len(rows)}" for name, rows in parts.items()) + f" targets; {whence}")

@@ -29,6 +29,7 @@ Progress = Callable[[int, int], None]
 THREADS = 4
 LARGEST_GRADIENT = 5.0
 RESUME = "resume.pth"
+TEMPERATURES = tuple(np.geomspace(0.25, 16, 25).tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +216,16 @@ def _tensor(photos: np.ndarray, where: torch.device) -> Tensor:
     return torch.from_numpy(photos).to(where).permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
 
 
-@torch.no_grad()
 def evaluate(net: Chapnet, views: Views, rows: np.ndarray, *, batch: int) -> float:
-    """Return the loss of targets as they are: of each head the mean over all whose label is known, summed."""
-    logits = outputs(net, views, rows, batch=batch)
-    truth = {name: torch.from_numpy(getattr(views.pictures.data, name)[rows]) for name in LABELS}
-    return float(loss({name: torch.from_numpy(values) for name, values in logits.items()}, truth))
+    """Return the loss of targets as they are, each head's logits over the temperature, of `TEMPERATURES`, that suits it best.
+
+    Temperatures are fitted after training; without them an epoch would be passed over for being too sure.
+    """
+    data, parts = views.pictures.data, []
+    for name, logits in outputs(net, views, rows, batch=batch).items():
+        truth, values = torch.from_numpy(getattr(data, name)[rows]), torch.from_numpy(logits)
+        parts.append(min(float(loss({name: values / heat}, {name: truth})) for heat in TEMPERATURES))
+    return float(np.sum(parts))
 
 
 def outputs(net: Chapnet, views: Views, rows: np.ndarray, *, batch: int) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from facevalue.data.findings import Findings
 from facevalue.models._convert.checkpoint import read_checkpoint
 from facevalue.studies.train_test import PEOPLE, Told, train_test
 from facevalue.train.chapnet import BESIDE, LEVEL, Around, targets
-from facevalue.train.chapnet_data import Condition, Hiding, Views, condition, pictures, usable
+from facevalue.train.chapnet_data import Condition, Hiding, Pictures, Views, condition, pictures, usable
 from facevalue.train.chapnet_loop import features, logits_of
 from facevalue.train.chapnet_nets import BRANCHES, Chapnet
 
@@ -110,8 +110,9 @@ def under_conditions(
     around.say(f"{len(rows)} targets of the test part; {whence}")
     cells, names = list[Told](), _names(nets)
     for number, (one, name) in enumerate(zip(nets, names, strict=True)):
+        seen = _as_trained(shown, one)
         for which, hidden in enumerate(wanted):
-            views = Views(shown, hidden, one.net.size)
+            views = Views(seen, hidden, one.net.size)
             cells += cells_of(one.net, views, rows, name)
             around.progress(number * len(wanted) + which + 1, len(nets) * len(wanted))
     if ratings is not None:
@@ -119,6 +120,11 @@ def under_conditions(
     run = ", ".join(f"{name} {one.path.parent.name}/{one.path.name}" for one, name in zip(nets, names, strict=True))
     groups = {name: _words(name, getattr(data, name)[rows]) for name in ("age", "gender")}
     return train_test(cells, targets(data, rows, groups), level=level, seed=seed, run=f"{run}; {hiding.method}; seed {seed}")
+
+
+def _as_trained(shown: Pictures, one: Trained) -> Pictures:
+    """Return the photos with joints as a net was trained on them: those of a net with the published errors are scrambled."""
+    return replace(shown, data=replace(shown.data, paper_exact=True)) if one.known["paper_exact"] else shown
 
 
 def cells_of(net: Chapnet, views: Views, rows: np.ndarray, trained: str) -> Iterator[Told]:
