@@ -6,10 +6,14 @@ from pathlib import Path
 from typer.main import get_command
 
 from facevalue import models
+from facevalue.annotate.film_plan import REASONS as FRAME_REASONS
 from facevalue.annotate.measure import REASONS as FACE_REASONS
+from facevalue.annotate.obscured import REASONS as OBSCURED_REASONS
 from facevalue.cli._main import app
 from facevalue.data.photos import REASONS as PHOTO_REASONS
+from facevalue.data.video import REASONS as FILM_REASONS
 from facevalue.image.corrupt import CORRUPTIONS
+from facevalue.image.obscure import METHODS
 from facevalue.report import figures as report
 from facevalue.studies.pair_sample import REASONS as PERSON_REASONS
 from facevalue.studies.shapes import REASONS as SHAPE_REASONS
@@ -104,6 +108,9 @@ REASON_TABLES = (
     ("A face without a value", FACE_REASONS),
     ("A face without a measure of its shape", SHAPE_REASONS),
     ("A person without a part in a network", PERSON_REASONS),
+    ("A film that cannot be read", FILM_REASONS),
+    ("A photo that `facevalue obscure` does not show, or not all of", OBSCURED_REASONS),
+    ("A frame of a film that is not shown, or shown without a face", FRAME_REASONS),
 )
 
 
@@ -115,6 +122,15 @@ def reasons() -> str:
         lines += [f"| `{word}` | {sentence} |" for word, sentence in table.items()]
         lines.append("")
     return "\n".join(lines)
+
+
+def methods() -> str:
+    """Return the table of the ways to obscure, which stands in obscure.md."""
+    lines = ["| method | | strength | weak, default, strong | what is left |", "| --- " * 5 + "|"]
+    for one in METHODS.values():
+        strengths = ", ".join(f"{value:g}" for value in one.strengths)
+        lines.append(f"| `{one.name}` | {one.about} | {one.unit} | {strengths} | {one.warning} |")
+    return "\n".join(lines) + "\n"
 
 
 def corruptions() -> str:

@@ -1,4 +1,6 @@
 import hashlib
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,6 @@ from facevalue.annotate.measure import Settings
 from facevalue.annotate.memory import InMemory
 from facevalue.annotate.originals import Original, as_it_was, coarse, crops, cut, hidden_faces, originals
 from facevalue.confidence.verdict import Rates
-from facevalue.data.all_files import all_files, sort_of
 from facevalue.data.errors import RunError, UnknownName
 from facevalue.data.leaks import KINDS, Audited, Leak, allowing, file_rows, leak_rows
 from facevalue.data.manifest import Entry, Hidden, Manifest
@@ -19,7 +20,7 @@ from tests.data.planted import exif_block
 
 FAKE = Auditing(("fake_detector",))
 SCORES = np.array([0.0, 0.9, 0.99])
-RATES = Rates(SCORES, np.array([1.0, 0.01, 0.0]), *np.zeros((3, 3)))
+RATES = Rates(SCORES, np.array([1.0, 0.01, 0.0]), np.zeros(3), np.array([1.0, 0.3, 0.2]), np.zeros(3))
 RED = (255, 0, 0)
 
 
@@ -92,7 +93,18 @@ def test_a_face_in_a_thumbnail_is_found_where_the_photo_hides_it(tmp_path):
     assert kinds(row) == ["face", "thumbnail"]
     told = next(leak for leak in row.leaks if leak.kind == "face")
     assert told.detail == "in thumbnail, APP1"
+    assert next(leak.detail for leak in row.leaks if leak.kind == "thumbnail") == "APP1"
     assert overlap(np.array(told.box), np.array([[16.0, 16, 48, 48]]))[0] > 0.7
+
+
+def test_a_picture_that_is_not_taken_out_is_told(tmp_path, monkeypatch):
+    from facevalue.annotate import leaks
+    from facevalue.data.leftovers import Leftover
+
+    write(tmp_path, "a.png", scene((9, 9), squares=()))
+    monkeypatch.setattr(leaks, "leftovers", lambda data: (Leftover("thumbnail", "a further picture"), Leftover("gps", "GPS")))
+    row = audit(tmp_path, FAKE)[0]
+    assert [leak.detail for leak in row.leaks] == ["a further picture; faces on it were not looked for", "GPS"]
 
 
 def test_a_thumbnail_that_cannot_be_decoded_is_told(tmp_path):
@@ -117,11 +129,11 @@ def test_a_face_with_a_low_score_does_not_count_and_two_detectors_find_one(tmp_p
 
 def test_a_face_that_is_there_is_matched_with_its_original(tmp_path):
     anna, ben = scene((200, 0)), scene((0, 200))
-    write(tmp_path, "x.png", scene((195, 5), squares=((8, 24),)))
+    write(tmp_path, "x.png", scene((195, 5), squares=((8, 24),))[:40])
     row = audit(tmp_path, FAKE, known=known(known_photo("anna.png", anna), known_photo("ben.png", ben)))[0]
     assert kinds(row) == ["face", "match"]
     match = next(leak for leak in row.leaks if leak.kind == "match")
-    assert (match.original, match.fmr) == ("anna.png", 0.0)
+    assert (match.original, match.fmr, match.fmr_low, match.fmr_high) == ("anna.png", 0.0, 0.0, 0.2)
     assert match.similarity > 0.99
 
 
@@ -144,6 +156,53 @@ def test_a_hidden_place_is_compared_by_the_manifest(tmp_path):
     manifest = Manifest({}, (Entry("anna.png", "obscured", sha256=photo.sha256, out="000001.png", faces=(face,)),))
     row = audit(tmp_path, FAKE, known=known(photo, manifest=manifest))[0]
     assert [(leak.kind, leak.detail) for leak in row.leaks] == [("match", "the place of a hidden face")]
+    assert (row.original, row.places, row.compared) == ("anna.png", 1, 1)
+
+
+def test_a_hidden_place_is_compared_with_its_own_face_by_the_threshold_of_one_comparison(tmp_path):
+    before = scene((200, 0))
+    after = before.copy()
+    after[24:40, 24:40] = (200, 0, 0)
+    write(tmp_path, "anna.png", after)
+    one = originals([known_photo("anna.png", before)], "fake_embed", RATES, fpir=0.05)
+    assert (one.threshold, one.own_threshold) == (0.9, 0.9)
+    for threshold, found in ((-1.0, ["match"]), (2.0, [])):
+        fixed = replace(one, threshold=2.0, own_threshold=threshold)
+        row = audit(tmp_path, FAKE, known=Known(fixed))[0]
+        assert (kinds(row), row.places, row.compared) == (found, 1, 1)
+
+
+def test_a_photo_without_an_original_has_no_places(tmp_path):
+    write(tmp_path, "000001.png", scene((200, 0), squares=()))
+    row = audit(tmp_path, FAKE, known=known(known_photo("anna.png", scene((200, 0), size=80)[:40])))[0]
+    assert (row.original, row.places, row.compared, row.status) == ("", 0, 0, "clean")
+
+
+def test_a_name_is_a_leak_only_where_that_is_asked_for(tmp_path):
+    write(tmp_path, "anna.png", scene((200, 0), squares=()))
+    given = known(known_photo("sub/anna.jpg", scene((0, 200))))
+    row = audit(tmp_path, FAKE, known=given)[0]
+    assert ([(leak.kind, leak.allowed) for leak in row.leaks], row.status) == ([("name", True)], "clean")
+    assert audit(tmp_path, Auditing(("fake_detector",), names=True), known=given)[0].status == "leaks"
+
+
+def test_a_threshold_that_is_no_number_lets_no_face_pass(tmp_path):
+    write(tmp_path, "a.png", scene((200, 0)))
+    assert kinds(audit(tmp_path, Auditing(("fake_detector",), min_score=float("nan")))[0]) == ["face"]
+
+
+def test_what_nobody_can_look_into_is_not_clean(tmp_path):
+    given = tmp_path / "given"
+    write(given, "a.png", scene((9, 9), squares=()))
+    write(tmp_path, "elsewhere/face.png", scene((9, 9)))
+    (given / "link").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(given / "pipe")
+    rows = {row.path: (row.status, row.why) for row in audit(given, FAKE)}
+    assert rows == {
+        "a.png": ("clean", ""),
+        "link": ("unreadable", "a link to a folder: not followed"),
+        "pipe": ("unreadable", "unreadable: not a regular file"),
+    }
 
 
 def test_a_face_that_was_kept_on_purpose_is_allowed_and_listed(tmp_path):
@@ -181,19 +240,6 @@ def test_a_film_without_frames_is_not_clean(tmp_path, monkeypatch):
     assert (row.status, row.why) == ("unreadable", "no frames")
 
 
-def test_files_are_sorted_by_how_they_begin(tmp_path):
-    picture = write(tmp_path, "a.png", scene((9, 9))).read_bytes()
-    (tmp_path / "a.thm").write_bytes(picture)
-    (tmp_path / "film").write_bytes(b"\x1a\x45\xdf\xa3" + bytes(30))
-    (tmp_path / "words").write_bytes(b"words")
-    assert {name: sort_of(path) for name, path in all_files(tmp_path).items()} == {
-        "a.png": "photo",
-        "a.thm": "photo",
-        "film": "film",
-        "words": "file",
-    }
-
-
 def test_places_of_hidden_faces_are_scaled_with_the_photo():
     photo = known_photo("a.png", scene((200, 0)))
     double = np.repeat(np.repeat(scene((200, 0)), 2, 0), 2, 1)
@@ -212,6 +258,19 @@ def test_an_original_is_found_by_path_or_by_look():
     assert found.same_photo("p/2.png", looks[1]) is photos[2]
     assert found.same_photo("other.png", noisy[:40]) is None
     assert found.same_photo("other.png", looks[0][::-1]) is None
+
+
+def test_an_original_is_found_by_its_look_when_a_third_of_it_is_hidden():
+    draw = np.random.default_rng(0)
+    wall = np.asarray(Image.fromarray(draw.integers(0, 256, (6, 6, 3), np.uint8)).resize((64, 64)))
+    people = [wall.copy() for _ in range(8)]
+    for i, person in enumerate(people):
+        person[20:, 12:52] = 10 + 30 * i
+    photos = [known_photo(f"{i}.png", person) for i, person in enumerate(people)]
+    found = originals(photos, "fake_embed", RATES, fpir=0.05)
+    for person, photo in zip(people, photos, strict=True):
+        person[8:44, 16:48] = 0
+        assert found.same_photo("other.png", person) is photo
 
 
 def test_the_threshold_is_that_of_as_many_comparisons():

@@ -137,6 +137,17 @@ def test_what_an_earlier_run_wrote_does_not_stay(folder: Path) -> None:
     assert not (folder / "out" / "sub" / "none.png").exists()
 
 
+def test_a_run_that_is_stopped_leaves_no_file_that_its_record_does_not_know(folder: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        obscure_folder([folder / "in"], folder / "out", FAKE, given=Given(workers=3), progress=stop)
+    told = read_manifest(record_folder(folder / "out") / "manifest.json").entries
+    assert [(entry.status, entry.why) for entry in told] == [("failed", "not_reached")] * 3
+    assert [path for path in (folder / "out").rglob("*") if path.is_file()] == []
+
+
 def test_names_can_be_left_out(folder: Path) -> None:
     manifest = obscured(folder, rename=True)
     assert [entry.out for entry in manifest.entries] == ["", "000002.png", "000003.png"]

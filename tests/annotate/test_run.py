@@ -116,6 +116,13 @@ def test_a_second_run_on_a_folder_in_use_says_so(folder, tmp_path):
     assert run([photos], out, FAKE, options=ONE, progress=again).photos == 3
 
 
+def test_a_sealed_folder_is_not_written_into(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "faces.parquet.sealed").write_bytes(b"FVSEALED")
+    with pytest.raises(RunError, match="unseal"):
+        run([folder(1)], tmp_path / "out", FAKE, options=ONE)
+
+
 def test_a_changed_instrument_measures_only_its_own_columns(folder, tmp_path, monkeypatch):
     photos, out = folder(20), tmp_path / "out"
     run([photos], out, FAKE, options=ONE)

@@ -38,8 +38,10 @@ def test_it_tells_what_each_way_gives_away_and_goes_on_where_it_was(people, tmp_
     assert first.returncode == 0, first.stderr
     for words in ("as they are", "solid face", "pixelate face 0.05", "Hiding the face is not anonymity", "Threshold 0.9"):
         assert words in first.stdout
+    assert "12 photos in: 12 attacked, 0 not." in first.stdout
+    assert "The parrot attack is lacking for 2 of 2 ways" in first.stdout
     assert "Required detected<=0 and tar<=1: met by solid face." in first.stdout
-    names = ["frontier.html", "frontier.svg", "frontier.png", "findings.csv", "findings.parquet"]
+    names = ["frontier.html", "frontier.svg", "frontier.png", "findings.csv", "findings.parquet", "photos.csv"]
     assert first.stdout.splitlines()[-1] == f"{', '.join(names)}: in {out}"
     assert all((out / name).stat().st_size for name in names)
     rows = {(row["group"], row["measure"]): row for row in read_findings(out / "findings.csv").to_rows()}
@@ -65,6 +67,8 @@ def test_it_tells_what_each_way_gives_away_and_goes_on_where_it_was(people, tmp_
         (("--strengths", "strong"), "no strength of pixelate is called 'strong'"),
         (("--regions", "nose"), "no region is called 'nose'"),
         (("--require", "tar is low"), "expected bounds such as"),
+        (("--require", "tarr<=0.1"), "no measure is called 'tarr'; did you mean tar"),
+        (("--require", "gender_f1>=0.8"), "no measure is called 'gender_f1'"),
         (("--second-detector", "fake_detector"), "expected another than --detector, which is fake_detector"),
         (("--second-detector", "eagle"), "no detector is called 'eagle'"),
         (("--instruments", "quality"), "expected one of attributes or of expression, got quality"),

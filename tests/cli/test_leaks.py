@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from facevalue.cli.leaks import leaks
 from facevalue.data.errors import FacevalueError
 from facevalue.data.files import read_findings
+from facevalue.data.leaks import KINDS
 
 RED = (255, 0, 0)
 
@@ -96,6 +98,17 @@ def test_a_folder_of_nothing_but_clean_files_has_a_page(folder, tmp_path):
     assert "By kind" not in (tmp_path / "audit/leaks.html").read_text()
 
 
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(folder):
+    (folder / "[/red]").mkdir(parents=True)
+    (folder / "face.png").rename(folder / "[/red]/[bold].png")
+    assert "[/red]/[bold].png" in here(folder, *FAKE).stdout
+
+
+def test_the_page_of_the_docs_has_every_kind():
+    page = (Path(__file__).parents[2] / "docs/leaks.md").read_text(encoding="utf-8")
+    assert [kind for kind, about in KINDS.items() if f"| `{kind}` | {about} |" not in page] == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -104,6 +117,7 @@ def test_a_folder_of_nothing_but_clean_files_has_a_page(folder, tmp_path):
         (("--show",), 2, "--show needs a page"),
         (("--out", "{folder}/audit"), 2, "expected a folder outside"),
         (("--detector", ","), 2, "--detector: expected names"),
+        (("--allow", "unreadable"), 2, "take these files out"),
     ],
 )
 def test_what_cannot_be_is_refused(folder, words, code, told):
@@ -135,6 +149,8 @@ def test_a_real_photo_is_recognized_until_its_face_is_hidden(shared, tmp_path):
     assert done.returncode == 1, done.stderr
     rows = {row["path"]: row for row in csv.DictReader(io.StringIO((tmp_path / "audit/files.csv").read_text()))}
     assert rows["hidden.jpg"]["status"] == "clean"
+    assert [rows["hidden.jpg"][name] for name in ("original", "places", "compared")] == ["001_03.jpg", "1", "1"]
+    assert "The originals of 2 photos have 2 faces; at the places of 2 what" in done.stdout
     assert rows["seen.jpg"]["kinds"] == "1 face, 1 match, 1 unobscured"
     told = list(csv.DictReader(io.StringIO((tmp_path / "audit/leaks.csv").read_text())))
     assert {row["original"] for row in told} == {"", "001_03.jpg"}

@@ -52,7 +52,7 @@ def test_it_counts_all_that_went_in_and_says_what_is_not_shown_and_why(folder: P
     assert run.returncode == 3
     assert "4 photos: 1 failed (empty), 1 blanked (no_face), 2 obscured" in run.stdout
     assert "3 faces in photos: 3 hidden by their" in run.stdout
-    assert "1 other files" in run.stdout
+    assert "not copied: 1 other file\n" in run.stdout
     assert "empty: The file has no bytes. (broken.png)" in run.stdout
     assert "not anonymity" in run.stdout
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["none.png", "one.png", "two.png"]
@@ -145,7 +145,7 @@ def test_of_several_pages_the_first_is_written_and_it_is_said(tmp_path: Path) ->
     with Image.open(photo(tmp_path / "a.png")) as still:
         still.save(tmp_path / "a.tif", save_all=True, append_images=[still.rotate(180)])
     run = here("obscure", tmp_path / "a.tif", "-o", tmp_path / "out", *FAKE[:-1])
-    assert "1 photos: 1 obscured (first_of_several)" in run.stdout
+    assert "1 photo: 1 obscured (first_of_several)" in run.stdout
     with Image.open(tmp_path / "out/a.tif") as written:
         assert getattr(written, "n_frames", 1) == 1
 

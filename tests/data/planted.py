@@ -114,10 +114,14 @@ def resource(number: int, body: bytes) -> bytes:
     return b"8BIM" + struct.pack(">HHI", number, 0, len(body)) + body + b"\0" * (len(body) % 2)
 
 
+def chunked(name: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
 def chunk(png: bytes, name: bytes, body: bytes) -> bytes:
     """Return a PNG with a chunk more, behind its header."""
-    whole = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-    return png[:33] + whole + png[33:]
+    return png[:33] + chunked(name, body) + png[33:]
 
 
 @plant(".jpg", "exif", "gps", "thumbnail")
@@ -239,15 +243,14 @@ def png_behind_the_end(p: np.ndarray) -> bytes:
 @plant(".png", "trailing")
 def png_rows_that_are_not_shown(p: np.ndarray) -> bytes:
     whole = saved(p, "PNG")
-    head = whole[12:20] + struct.pack(">I", p.shape[0] // 2) + whole[24:29]
-    return whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:]
+    head = whole[16:20] + struct.pack(">I", p.shape[0] // 2) + whole[24:29]
+    return whole[:8] + chunked(b"IHDR", head) + whole[33:]
 
 
 @plant(".png", "trailing")
 def png_behind_the_pixels(p: np.ndarray) -> bytes:
     whole = saved(p, "PNG")
-    more = struct.pack(">I", len(SECRET)) + b"IDAT" + SECRET + struct.pack(">I", zlib.crc32(b"IDAT" + SECRET))
-    return whole[:-12] + more + whole[-12:]
+    return whole[:-12] + chunked(b"IDAT", SECRET) + whole[-12:]
 
 
 @plant(".png", "other")

@@ -1,11 +1,16 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 
+from facevalue.data import _png
+from facevalue.data._streams import in_stream
 from facevalue.data.leftovers import KINDS, container, leftovers
 from facevalue.data.photos import decode
 
 from .by_exiftool import exiftool, exiftool_kinds, has_exiftool, written
-from .planted import PLANTS, noise, saved, small
+from .planted import PLANTS, chunk, chunked, noise, saved, small
 
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 PHOTOS = [name for name, one in PLANTS.items() if one.suffix not in FILMS]
@@ -145,17 +150,48 @@ def test_boxes_within_boxes_end():
 
 
 def test_a_text_that_would_unpack_to_gigabytes_is_cut():
-    import zlib
-
-    from facevalue.data import _png
-
-    from .planted import chunk
-
     bomb = zlib.compress(bytes(1 << 22))
     data = chunk(saved(PICTURE, "PNG"), b"zTXt", b"Comment\0\0" + bomb)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_png, "MOST_TEXT", 1000)
         assert [one.detail for one in leftovers(data)] == ["zTXt Comment, 1000 bytes"]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (9, 33), (8, 1)])
+def test_rows_of_an_interlaced_png_are_counted(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    passes = [pixels[top::down, left::across] for left, top, across, down in _png.ADAM7]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes if part.size for row in part)
+    for more, kinds in ((b"", []), (b"\0", ["trailing"])):
+        parts = (b"IHDR", struct.pack(">IIBBBBB", *shape[::-1], 8, 0, 0, 0, 1)), (b"IDAT", zlib.compress(rows + more))
+        data = b"\x89PNG\r\n\x1a\n" + b"".join(chunked(name, body) for name, body in (*parts, (b"IEND", b"")))
+        np.testing.assert_array_equal(decode(data, max_pixels=10**6)[:, :, 0], pixels)
+        assert [one.kind for one in leftovers(data)] == kinds
+
+
+def test_a_png_of_rows_without_end_is_told_and_not_unpacked():
+    bomb = zlib.compress(bytes(1 << 24))
+    head = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunked(*part) for part in ((b"IHDR", head), (b"IDAT", bomb), (b"IEND", b"")))
+    assert [one.detail for one in leftovers(data)] == ["PNG: rows of pixels behind the last one that is shown"]
+    huge = data.replace(head, struct.pack(">IIBBBBB", 1 << 30, 1 << 30, 8, 0, 0, 0, 0))
+    assert [one.kind for one in leftovers(huge)] == ["unreadable"]
+
+
+def test_chance_is_no_note_in_a_stream():
+    draw = np.random.default_rng(0)
+    assert [*in_stream(draw.bytes(1 << 18), 0, 1 << 18), *in_stream(bytes(1 << 18), 0, 1 << 18)] == []
+    captions = draw.bytes(999) + b"\x06\x04\x47\xb5\0\x31GA94\x03"
+    assert [one.kind for one in in_stream(captions, 0, len(captions))] == ["subtitles"]
+
+
+def test_a_track_that_lies_in_another_file_is_told():
+    source = b"\0\0\0\x14alis\0\0\0\0Ann/at.m"
+    dref = struct.pack(">I", 16 + len(source)) + b"dref" + bytes(4) + struct.pack(">I", 1) + source
+    data = b"\0\0\0\x10ftypisom\0\0\0\0" + struct.pack(">I", 8 + len(dref)) + b"moov" + dref
+    assert [one.detail for one in leftovers(data)] == ["the name of another file"]
+    plain = data.replace(source, b"\0\0\0\x0calis\0\0\0\1" + b"\0\0\0\x08alis")
+    assert leftovers(plain) == ()
 
 
 def test_opaque_alpha_is_no_leak_and_one_pixel_is():

@@ -78,6 +78,14 @@ def test_a_film_that_players_turn_is_turned(degrees: int, turns: int, tmp_path: 
     assert info.rotation % 360 == degrees
 
 
+def test_a_film_with_chapters_is_read(tmp_path: Path) -> None:
+    told = tmp_path / "chapters.txt"
+    told.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=200\ntitle=home\n")
+    path = films.write(tmp_path / "a.mov", films.pictures(), *films.X264, "-map_chapters", "1", inputs=("-i", str(told)))
+    assert b"chap" in path.read_bytes()
+    assert len(list(frames(path))) == films.LENGTH
+
+
 def test_pixels_that_are_not_square_become_so(tmp_path: Path) -> None:
     path = films.write(tmp_path / "a.mp4", films.pictures(), "-vf", "setsar=3/2", *films.X264)
     assert (probe(path).width, probe(path).height) == (96, 48)

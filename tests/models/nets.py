@@ -94,22 +94,22 @@ class ResNet(nn.Module):
 class BranchedBase(nn.Module):
     """Nine branches, of which the last has weights of its own: those of the eight that are left out are one branch's."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        self.layer1, self.layer2, self.layer3 = stage(64, 64, 2), stage(64, 128, 2), stage(128, 256, 2)
-        left_out = stage(256, 512, 2)
+        self.layer1, self.layer2, self.layer3 = stage(64, 64, count), stage(64, 128, count), stage(128, 256, count)
+        left_out = stage(256, 512, count)
         for branch in range(8):
             setattr(self, f"layer4_{branch}", left_out)
-        self.layer4_8 = stage(256, 512, 2)
+        self.layer4_8 = stage(256, 512, count)
 
 
 class DMUE(nn.Module):
-    """The training net with its nine branches; forward is the target branch."""
+    """The training net with its nine branches, of so many blocks a stage; forward is the target branch."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 2) -> None:
         super().__init__()
-        self.base = BranchedBase()
+        self.base = BranchedBase(count)
         self.classifiers = nn.ModuleList(nn.Linear(512, 7 if i < 8 else 8, bias=False) for i in range(9))
         self.bottleneck = nn.BatchNorm1d(512)
         self.project_w = nn.Sequential(nn.Linear(16, 8), nn.PReLU(), nn.Linear(8, 1))

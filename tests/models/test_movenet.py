@@ -91,10 +91,8 @@ def test_the_float_net_equals_integer_arithmetic_but_for_its_steps(mirror: Path,
     interpreter.allocate_tensors()
     detector, body, model = (models.load(name) for name in ("centerface", "yolox_nano", "movenet"))
     apart, scores = [], []
-    for path in [
-        *sorted((shared / "data/groups").glob("*.jpg")),
-        *sorted((shared / "data/london/photos/neutral").glob("*"))[:4],
-    ]:
+    groups, portraits = (sorted((shared / "data" / name).glob("*.jpg")) for name in ("groups", "london/photos/neutral"))
+    for path in (*groups[:4], *portraits[:2]):
         photo = np.asarray(Image.open(path).convert("RGB"))
         boxes = body.derive(photo, detector(photo))["body"].astype(float)
         boxes = boxes[np.isfinite(boxes).all(1)]
@@ -108,7 +106,7 @@ def test_the_float_net_equals_integer_arithmetic_but_for_its_steps(mirror: Path,
             own = apply(placed[None], found[None, :, :2].astype(float))[0] + 0.5
             apart += list(np.linalg.norm(own - theirs[:, 1::-1] * 192, axis=1)[sure])
             scores += list(found[sure, 2] - theirs[sure, 2])
-    assert len(apart) > 200
+    assert len(apart) > 90
     assert np.median(apart) < 2
     assert np.quantile(apart, 0.9) < 4
     assert np.mean(np.abs(scores)) < 0.12

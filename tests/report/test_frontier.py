@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from facevalue.data.faces import Column, Faces
 from facevalue.data.files import read_findings
 from facevalue.data.findings import Findings
+from facevalue.data.people import People
 from facevalue.image.obscure import METHODS
 from facevalue.report.frontier import CLEAN, Result, by_group, digest, html, scatter, sentences, shown_name, write_frontier
 
@@ -104,14 +106,35 @@ def test_sentences_say_what_stands_out(result):
         "Least is given away by solid face: 0.010 of comparisons recognise the person (0.005 to 0.060), by the attack naive.",
         "Most is given away by blur face 0.1: 0.900 of comparisons recognise the person (0.895 to 0.950), by the "
         "attack parrot.",
-        "Where a region is blacked out, nothing of it is left but its outline; what lies outside recognises people in this share "
-        "of comparisons: face 0.010. That is hair, clothes, light and place, and of eye and lower the rest of the face.",
+        "Where a region is blacked out, nothing of it is left but its outline; what lies outside recognises people in this "
+        "share of comparisons: face 0.010. That is hair, clothes, light and place, and of eye and lower the rest of the face.",
         "The naive attack alone would call 1 of 3 ways better than they are: another attack finds more than "
         "twice as many there.",
         "Required tar<=0.02: met by solid face.",
     ]
     assert sentences(replace(result, met=()))[-1] == "Required tar<=0.02: met by no way."
     assert len(sentences(replace(result, required=""))) == 5
+
+
+def test_no_photo_is_lost_in_silence_and_no_attack(result):
+    faces = Faces(np.array(list("abc"), object), np.zeros((3, 4)), np.zeros((3, 5, 2)), np.ones(3))
+    why = np.array(["", "truncated", ""], object)
+    faces = faces.with_column("m.embedding", Column(np.array([[1.0], [np.nan], [1]]), "1", "m@1", why=why))
+    people = People(faces, np.array(list("xyz"), object), np.array([0, 0, 2]))
+    told = sentences(replace(result, people=people))
+    assert told[:2] == [
+        "3 photos in: 2 attacked, 1 not (1 truncated; photos.csv names them).",
+        "1 photo with several faces: the largest was attacked, the others were left as they are.",
+    ]
+    lacking = [row("blur face 0.1", "parrot_tar", np.nan, method="not to be had: expected 12 people or more")]
+    findings_ = Findings.from_rows([*result.findings.to_rows(), *lacking])
+    assert any(
+        sentence
+        == "The parrot attack is lacking for 1 of 4 ways, which may look safer than they are: expected 12 people or more."
+        for sentence in sentences(replace(result, findings=findings_))
+    )
+    alone = sentences(replace(result, ways={"blur face 0.1": WAYS["blur face 0.1"]}))
+    assert [sentence for sentence in alone if "given away" in sentence] == [told[4]]
 
 
 def test_the_page_says_what_it_does_not_show(result):

@@ -207,12 +207,12 @@ def test_the_worst_attack_has_its_own_low_end_and_the_largest_high_end():
 
 def test_too_few_pairs_are_refused_or_said():
     people = album()
-    with pytest.raises(RunError, match="expected 30,000 pairs .* got 3,120: .*--allow-small"):
+    with pytest.raises(RunError, match="expected 30,000 pairs of people .* got 780 of 40 people: .*--allow-small"):
         judged(people, fmr=0.001, allow_small=False)
     findings = judged(people, fmr=0.001)
-    assert row(findings, "fmr", CLEAN)["method"] == "insufficient: needs 30,000 pairs, has 3,120"
+    assert row(findings, "fmr", CLEAN)["method"] == "insufficient: needs 30,000 pairs of people, has 780"
     assert row(findings, "fmr", CLEAN)["high"] > 0.001
-    assert row(judged(people, fmr=0.01, allow_small=False), "fmr", CLEAN)["method"] == "bootstrap over people"
+    assert row(judged(album(80), fmr=0.01, allow_small=False), "fmr", CLEAN)["method"] == "bootstrap over people"
 
 
 def test_utility_is_that_of_scikit_learn_against_the_truth_and_against_the_clean_reading():
@@ -243,6 +243,19 @@ def test_utility_is_that_of_scikit_learn_against_the_truth_and_against_the_clean
     unknown = values(judged(replace(people, columns={}), condition), "blur face 0.1")
     assert unknown["gender_f1"] == pytest.approx(macro(before, told))
     assert unknown["gender_retained"] == pytest.approx((told == before).mean())
+
+
+def test_the_names_of_all_measures_are_known_before_they_are_made():
+    people, draw = album(), np.random.default_rng(0)
+    years = Column(draw.uniform(20, 60, 80), "years", "a@1")
+    people = replace(people, faces=people.faces.with_column("attributes.age", years))
+    p = people.faces["attributes.gender"].values
+    more = {"restored": noise(people, 0.2), "inside": noise(people, 0.1)}
+    read = {"attributes.gender": p, "attributes.age": years.values}
+    found = set(values(judged(people, hidden(people, noise(people, 0.3), attributes=read, **more)), "blur face 0.1"))
+    assert {"reversal_parrot_tar", "inside_parrot_rank1", "gender_agreement", "age_error_years"} <= found
+    assert found <= set(studied.measures(["gender", "age"]))
+    assert set(studied.measures([])) <= found
 
 
 def test_groups_that_are_protected_unlike_are_told_apart_and_others_are_not():

@@ -24,7 +24,7 @@ from facevalue.data.faces import Column, Faces, concatenate, with_faceless
 from facevalue.data.people import People, Roster
 from facevalue.data.photos import decode, read_bytes
 from facevalue.image.boxes import inside, overlap
-from facevalue.image.obscure import obscure
+from facevalue.image.obscure import obscure, under_cover
 from facevalue.image.regions import Cover, filled
 from facevalue.image.restore import restore
 from facevalue.models.mesh import PRESENCE
@@ -211,8 +211,10 @@ class Attacker(Measurer):
 
 def _inside(photo: np.ndarray, covers: Sequence[Cover]) -> np.ndarray:
     """Return a photo in which all but what lies under the covers is gray."""
-    mask = filled(photo.shape[:2], [one.outline for one in covers])
-    return np.where(mask[:, :, None], photo, np.uint8(GRAY))
+    out = np.full(photo.shape, GRAY, np.uint8)
+    for under in filter(None, (under_cover(photo, cover) for cover in covers)):
+        np.copyto(out[under.window], photo[under.window], where=under.mask[:, :, None])
+    return out
 
 
 def _face(pixels: np.ndarray, row: Faces) -> _Face:

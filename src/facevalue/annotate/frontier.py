@@ -15,7 +15,9 @@ from facevalue.data.findings import Findings
 from facevalue.data.people import People, Roster
 from facevalue.image.obscure import METHODS
 from facevalue.image.regions import REGIONS
-from facevalue.studies.privacy import Condition, privacy
+from facevalue.studies.attributes_left import short_names
+from facevalue.studies.pareto import bounds
+from facevalue.studies.privacy import Condition, measures, privacy
 
 WORDS = ("low", "medium", "high")
 READ = ("attributes", "expression")
@@ -94,6 +96,14 @@ def read_columns(instruments: Sequence[str]) -> list[str]:
     ]
 
 
+def check_required(required: str, instruments: Sequence[str]) -> None:
+    """Raise SchemaError where bounds cannot be read, UnknownName where a measure is none that these instruments give."""
+    known = measures(list(short_names(read_columns(instruments)).values()))
+    for measure, *_ in bounds(required) if required else ():
+        if measure not in known:
+            raise UnknownName(measure, known, what="measure")
+
+
 def conditions(attacked: Mapping[Treatment, Faces], settings: Attacking) -> list[Condition]:
     """Return what was measured, as the study of privacy takes it; photos that were not measured are rows of NaN."""
     columns = read_columns(settings.fresh)
@@ -147,7 +157,7 @@ def frontier(
     groups
         Columns of people; protection is told for each group.
     allow_small
-        Whether too few pairs for such a false match rate will do.
+        Whether too few pairs of people for such a false match rate will do.
     workers
         Processes.
     progress, judging
@@ -158,7 +168,7 @@ def frontier(
     MissingColumn
         The people have no such group.
     RunError
-        Too few pairs of photos of different people.
+        Too few pairs of people.
     """
     check_groups(people.columns, groups)
     judge = partial(

@@ -197,7 +197,7 @@ class Auditor:
         ]
         embeddings = self._embedded(pixels, hidden, anew=True)
         seen = _with(kept, [leak for leak in faces if leak.kind == "match"])
-        told += self._alike(embeddings, hidden.box, "the place of a hidden face", seen)
+        told += self._alike(embeddings, hidden.box, "the place of a hidden face", seen, own=original)
         compared = int(np.isfinite(embeddings).all(1).sum())
         return replace(row, leaks=(*row.leaks, *told), original=original.path, places=len(hidden), compared=compared)
 
@@ -219,7 +219,7 @@ class Auditor:
         boxes = np.concatenate([faces.box for faces in found.values()])
         scores = np.concatenate([faces.score for faces in found.values()])
         names = np.concatenate([np.full(len(faces), name, object) for name, faces in found.items()])
-        sure = scores >= self.settings.min_score
+        sure = ~(scores < self.settings.min_score)
         boxes, scores, names = boxes[sure], scores[sure], names[sure]
         for i in keep(boxes, scores, ONE_FACE):
             alike = sorted({str(name) for name, box in zip(names, boxes, strict=True) if same_place(box, boxes[[i]])})
@@ -227,26 +227,31 @@ class Auditor:
             yield Leak(kind, where and f"in {where}", _box(boxes[i] / factor), float(scores[i]), ", ".join(alike))
         told = kept
         for faces in found.values():
-            sure_ones = faces[faces.score >= self.settings.min_score]
+            sure_ones = faces[~(faces.score < self.settings.min_score)]
             matches = list(self._alike(self._embedded(looked, sure_ones), sure_ones.box / factor, where or "a face", told))
             yield from matches
             told = _with(told, matches)
 
     def _embedded(self, pixels: np.ndarray, faces: Faces, *, anew: bool = False) -> np.ndarray:
-        """Return embeddings, (n, d); `anew`, of places whose landmarks are those of the original, whatever is seen there now."""
+        """Return embeddings, (n, d); `anew` takes the landmarks of the originals, whatever is seen at their places now."""
         if self.measurer is None or self.known.originals is None or not len(faces):
             return np.full((len(faces), 1), np.nan)
         model = self.known.originals.model
         measured = self.measurer.again(pixels, faces, [model]) if anew else self.measurer.measure([pixels], faces=[faces])
-        return measured[f"{model}.embedding"].values
+        return np.asarray(measured[f"{model}.embedding"].values)
 
-    def _alike(self, embeddings: np.ndarray, boxes: np.ndarray, where: str, told: np.ndarray) -> Iterator[Leak]:
-        """Yield which faces are as alike to an original as one person's photos are, but for those that were told."""
-        for embedding, box in zip(embeddings, boxes, strict=True):
-            best = None if self.known.originals is None else self.known.originals.best(embedding)
-            if best is not None and not same_place(box, told):
-                path, cosine, fmr = best
-                yield Leak("match", where, _box(box), original=path, similarity=cosine, fmr=fmr)
+    def _alike(
+        self, embeddings: np.ndarray, boxes: np.ndarray, where: str, told: np.ndarray, own: Original | None = None
+    ) -> Iterator[Leak]:
+        """Yield which faces, or places of an original's own faces, are alike to an original, but for those that were told."""
+        known = self.known.originals
+        for i, (embedding, box) in enumerate(zip(embeddings, boxes, strict=True)):
+            if known is None or not np.isfinite(embedding).all() or same_place(box, told):
+                continue
+            best = known.best(embedding) or (None if own is None else known.own(embedding, own, i))
+            if best is not None:
+                leak = Leak("match", where, _box(box), original=best.path, similarity=best.cosine)
+                yield replace(leak, fmr=best.fmr, fmr_low=best.fmr_low, fmr_high=best.fmr_high)
 
 
 def audit(

@@ -6,8 +6,8 @@ import difflib
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -153,16 +153,22 @@ def _into(
     write_manifest(Manifest(told, tuple(left.values())), record / MANIFEST)
     entries = list[Entry]()
     try:
-        for entry in _obscured(found, films, replace(job, names=names), given, progress):
-            left.pop(entry.path, None)
-            entries.append(entry)
+        with closing(_obscured(found, films, replace(job, names=names), given, progress)) as done:
+            for entry in done:
+                left.pop(entry.path, None)
+                entries.append(entry)
     finally:
+        for path in (job.out / entry.out for entry in left.values()):
+            if path.is_file():
+                path.unlink()
         manifest = Manifest(told, (*entries, *left.values()))
         write_manifest(manifest, record / MANIFEST)
     return manifest
 
 
-def _obscured(found: Sequence[Photo], films: Sequence[Photo], job: Job, given: Given, progress: Progress) -> Iterator[Entry]:
+def _obscured(
+    found: Sequence[Photo], films: Sequence[Photo], job: Job, given: Given, progress: Progress
+) -> Generator[Entry, None, None]:
     """Yield what was done to each photo, to each film, and to each frame of it."""
     known = None if given.redo is None else {entry.path: entry for entry in given.redo.entries}
     find = None if known is not None else Finder(job.settings, given.allowed)

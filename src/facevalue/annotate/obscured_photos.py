@@ -109,12 +109,13 @@ def obscure_photos(
     """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    pool = ThreadPoolExecutor(workers)
     try:
-        with ThreadPoolExecutor(workers) as pool:
-            for done, entry in enumerate(pool.map(job, found), start=1):
-                progress(done, len(found))
-                yield entry
+        for done, entry in enumerate(pool.map(job, found), start=1):
+            progress(done, len(found))
+            yield entry
     finally:
+        pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(before)
 
 
@@ -156,7 +157,8 @@ def summed(manifest: Manifest) -> dict[str, Counter[str]]:
         what, why = kind(entry), entry.why.partition(":")[0]
         counts.setdefault(what, Counter())[f"{entry.status} ({why})" if why else entry.status] += 1
         for face in entry.faces:
-            word = f"visible ({face.kept})" if face.kept else f"hidden by their {face.how}"
+            kept = face.kept if face.kept in ("", "not_a_target") else "kept"
+            word = f"visible ({kept})" if kept else f"hidden by their {face.how}"
             counts.setdefault(f"faces in {what}", Counter())[word] += 1
     return counts
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,7 +25,8 @@ from facevalue.image.boxes import overlap
 from facevalue.stats.similarity import unit
 
 MAX_PIXELS = 100_000_000
-LOOK, SAME_LOOK, CLOSEST = 24, 0.9, 10
+# A photo is an original that was obscured where half of its look has the same gray values, but for so many levels.
+LOOK, SAME_LOOK, SAME_GRAY, CLOSEST = 24, 0.5, 4.0, 10
 FACE, SAME_FACE, LEVELS = 32, 0.95, 8.0
 SAME_PLACE = 0.3
 MESH = "mesh.landmarks"
@@ -59,6 +61,16 @@ class Original:
     crops: np.ndarray
 
 
+class Likeness(NamedTuple):
+    """How alike a face is to one of theirs: path, cosine, and how often two people are as alike, with the ends of that."""
+
+    path: str
+    cosine: float
+    fmr: float
+    fmr_low: float
+    fmr_high: float
+
+
 @dataclass(frozen=True, eq=False)
 class Originals:
     """All of them, and from which likeness on a face is called one of theirs.
@@ -74,7 +86,9 @@ class Originals:
     model
         Name of the one that embeds.
     threshold
-        Cosine.
+        Cosine from which a face is one of theirs: that of so many comparisons.
+    own_threshold
+        Cosine from which what is seen at the place of a face is that face: that of one comparison.
     rates
         False match rates by cosine.
     unread
@@ -88,6 +102,7 @@ class Originals:
     owner: np.ndarray
     model: str
     threshold: float
+    own_threshold: float
     rates: Rates
     unread: Mapping[str, str] = field(default_factory=dict)
     others: int = 0
@@ -112,18 +127,23 @@ class Originals:
 
     @cached_property
     def _looks(self) -> np.ndarray:
-        """The looks of the photos, (p, 576), so that the product of two is their correlation."""
-        return np.stack([one.look.ravel() for one in self.photos]) / LOOK
+        """The looks of the photos, (p, 24, 24)."""
+        return np.stack([one.look for one in self.photos])
 
-    def best(self, embedding: np.ndarray) -> tuple[str, float, float] | None:
-        """Return path, cosine and false match rate of the original that a face is most alike to; None below the threshold."""
+    def best(self, embedding: np.ndarray) -> Likeness | None:
+        """Return the likeness to the original that a face is most alike to; None below the threshold."""
         if not len(self.embeddings) or not np.isfinite(embedding).all():
             return None
         cosines = self.embeddings @ unit(embedding[None])[0]
         at = int(cosines.argmax())
         if cosines[at] < self.threshold:
             return None
-        return self.photos[self.owner[at]].path, float(cosines[at]), self.rates.at(float(cosines[at]))[0]
+        return Likeness(self.photos[self.owner[at]].path, float(cosines[at]), *self.rates.at(float(cosines[at])))
+
+    def own(self, embedding: np.ndarray, original: Original, face: int) -> Likeness | None:
+        """Return the likeness of what is seen at the place of a face to that face alone; None below `own_threshold`."""
+        cosine = float((unit(embedding[None]) * unit(original.faces[f"{self.model}.embedding"].values[face][None])).sum())
+        return Likeness(original.path, cosine, *self.rates.at(cosine)) if cosine >= self.own_threshold else None
 
     def same_photo(self, path: str, pixels: np.ndarray) -> Original | None:
         """Return the original that an obscured photo was: by its path but for the suffix, or else by its look."""
@@ -131,7 +151,7 @@ class Originals:
         wide = [one for one in named if _as_wide(one, pixels.shape)]
         if wide or not self.photos:
             return wide[0] if wide else None
-        shared = self._looks @ (coarse(pixels).ravel() / LOOK)
+        shared = (np.abs(self._looks - coarse(pixels)) <= SAME_GRAY).mean((1, 2))
         close = [i for i in np.argsort(-shared, kind="stable")[:CLOSEST] if shared[i] >= SAME_LOOK]
         return next((self.photos[i] for i in close if _as_wide(self.photos[i], pixels.shape)), None)
 
@@ -142,7 +162,8 @@ def read_originals(
     """Read and measure the originals.
 
     A face is compared with all m faces of theirs, so that a match must be one that two people reach in at most `fpir / m` of
-    all comparisons, as the calibration has it: the least cosine of that, or the highest between two people there.
+    all comparisons, as the calibration has it: the least cosine of that, or the highest between two people there. What is seen
+    at the place of a hidden face is also compared with that face alone, where `fpir` is enough.
 
     Parameters
     ----------
@@ -194,7 +215,7 @@ def originals(photos: Sequence[Original], model: str, rates: Rates, *, fpir: flo
     owner = np.repeat(np.arange(len(photos)), [len(one.faces) for one in photos])
     kept = np.isfinite(values).all(1)
     threshold = cut(rates, fpir / max(int(kept.sum()), 1))
-    return Originals(tuple(photos), unit(values[kept]), owner[kept], model, threshold, rates)
+    return Originals(tuple(photos), unit(values[kept]), owner[kept], model, threshold, cut(rates, fpir), rates)
 
 
 def cut(rates: Rates, wanted: float) -> float:
@@ -211,10 +232,9 @@ def cut(rates: Rates, wanted: float) -> float:
 
 
 def coarse(pixels: np.ndarray) -> np.ndarray:
-    """Return gray values of a photo at 24 x 24, of mean 0 and variance 1; zeros of a photo of one colour."""
-    gray = cv2.cvtColor(cv2.resize(pixels, (LOOK, LOOK), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float64)
-    off = gray - gray.mean()
-    return np.asarray(off / max(off.std(), 1e-9) if off.std() > 1 else np.zeros_like(off))
+    """Return the gray values of a photo at 24 x 24, float32."""
+    small = cv2.resize(pixels, (LOOK, LOOK), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32))
 
 
 def crops(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from facevalue.data import photos
 from facevalue.data.errors import PhotoError, RunError
 from facevalue.data.faces import Faces, rows_by_path
 from facevalue.data.files import write_json
+from facevalue.data.sealed import SUFFIX as SEALED
 
 CHIPS = "detected_faces"
 # A photo refused for these is read again: the reason lies in the run's settings or in what is installed.
@@ -260,6 +261,8 @@ def _locked(out: Path) -> Iterator[None]:
     """Hold the folder; a second run says so and stops."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        if sealed := next(out.glob(f"*{SEALED}"), None):
+            raise RunError(f"{out} is sealed ({sealed.name}): facevalue unseal it first, or choose another --out")
         with FileLock(out / ".lock", timeout=0):
             for left in out.glob(".*.part"):
                 left.unlink()

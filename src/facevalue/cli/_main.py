@@ -109,7 +109,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (KeyboardInterrupt, typer.Abort) as error:
-        _fail(error, "stopped; annotate and train go on from here with the same command", INTERRUPTED, debug=debug)
+        _fail(error, "stopped; the same command goes on from here, or begins anew where it keeps no parts", INTERRUPTED, debug=debug)
     except Exception as error:  # the last line of defence: a user never sees a traceback unasked
         _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
 

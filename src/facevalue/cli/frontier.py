@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from facevalue.annotate.attacked import Attacking, Treatment
     from facevalue.data.findings import Findings
-    from facevalue.data.people import Roster
+    from facevalue.data.people import People, Roster
     from facevalue.report.frontier import Result
 
 METHODS = "Names with commas: solid, mean, pixelate, blur, noise, inpaint."
@@ -53,37 +53,26 @@ def frontier(
     people.csv --group sex --methods solid,blur --require "tar<=0.01 and gender_f1>=0.8" --out results`.
     """
     from facevalue import models
-    from facevalue.annotate.frontier import check_groups, planned
+    from facevalue.annotate.frontier import check_groups, check_required, planned
     from facevalue.cli import _people
     from facevalue.report import frontier as report
 
     words = {"--methods": methods, "--regions": regions, "--strengths": strengths}
     ways = planned(*(_people.listed(given, option) for option, given in words.items()))
-    _check_bounds(require)
     settings = _settings(model, detector, second_detector, _people.listed(instruments, "--instruments"), reversal, seed)
+    check_required(require, settings.fresh)
     if only_permissive:
-        models.permissive([settings.detector, settings.second, *settings.instruments])
+        models.permissive(settings.models)
     roster = _people.roster(people, out)
     check_groups(roster.columns, groups := _people.some(group))
     judging = {"fmr": fmr, "level": level, "groups": groups, "allow_small": allow_small}
-    findings = _judged(roster, ways, out, settings, judging, workers=workers, quiet=quiet)
-    result = _result(findings, ways, settings, require, judging, _people.notes(roster))
+    photos, findings = _judged(roster, ways, out, settings, judging, workers=workers, quiet=quiet)
+    result = replace(_result(findings, ways, settings, require, judging), notes=_people.notes(roster), people=photos)
     files = report.write_frontier(result, out)
     if not quiet:
         _print(result, files, out)
     if require and not result.met:
         raise typer.Exit(1)
-
-
-def _check_bounds(require: str) -> None:
-    """Raise SchemaError, before anything is measured, where bounds cannot be read; their measures are not known yet."""
-    from facevalue.data.errors import UnknownName
-    from facevalue.data.findings import concatenate
-    from facevalue.studies.pareto import meets
-
-    if require:
-        with suppress(UnknownName):
-            meets(concatenate([]), require)
 
 
 def _settings(model: str, detector: str, second: str, instruments: Sequence[str], reversal: bool, seed: int) -> Attacking:
@@ -111,7 +100,7 @@ def _judged(
     *,
     workers: int,
     quiet: bool,
-) -> Findings:
+) -> tuple[People, Findings]:
     """Measure the photos as they are, obscure and attack them, and judge, each with a bar."""
     from facevalue.annotate import engine
     from facevalue.annotate.frontier import frontier as study
@@ -123,9 +112,9 @@ def _judged(
         _show.progress("obscuring and attacking", "photos x ways", quiet=quiet),
         _show.progress("judging", "ways", quiet=quiet),
     )
-    with bars[0] as attacking, bars[1] as judge:
+    with bars[1] as judge, bars[0] as attacking:
         options: dict[str, Any] = {"workers": workers or engine.cores(), "progress": attacking, "judging": judge}
-        return study(roster, people, ways, out / "attacked", settings=settings, **judging, **options)
+        return people, study(roster, people, ways, out / "attacked", settings=settings, **judging, **options)
 
 
 def _result(
@@ -134,7 +123,6 @@ def _result(
     settings: Attacking,
     require: str,
     judging: Mapping[str, Any],
-    notes: Sequence[str],
 ) -> Result:
     """Return what the report shows: the findings, the frontiers, and who meets what is required."""
     from facevalue import models
@@ -144,7 +132,7 @@ def _result(
     utilities = [name for name in report.utilities(findings) if name.endswith("_f1")]
     fronts = {name: [way for way, best in pareto(findings, utility=name).items() if best] for name in utilities}
     met = [way for way, fine in meets(findings, require).items() if fine] if require else []
-    cards = [models.card(name) for name in (settings.detector, settings.second, *settings.instruments)]
+    cards = [models.card(name) for name in settings.models]
     return report.Result(
         findings,
         {way.name: (way.method, way.region, way.strength or 0.0) for way in ways},
@@ -158,7 +146,6 @@ def _result(
         require,
         met,
         cards,
-        notes,
     )
 
 
@@ -179,7 +166,7 @@ def _table(found: Mapping[str, Any]) -> Table:
     """Return a row a way: who is recognised by the worst attack, whether it is still detected, what can be read."""
     from rich.table import Table
 
-    shown = [i for i, name in enumerate(found["heads"]) if name in ("tar", "outside_tar", "inside_tar", "detected") or name.endswith("_f1")]
+    shown = [i for i, name in enumerate(found["heads"]) if name in ("tar", "detected") or name.endswith("_f1")]
     table = Table(
         "way", "worst attack", caption="people recognised at the threshold, by the worst attack; * none is better in both"
     )

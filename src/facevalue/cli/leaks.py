@@ -42,7 +42,9 @@ def leaks(
     fpir: Annotated[
         float, typer.Option(help="With --originals: how often a stranger may be called one of them.", min=1e-6, max=0.5)
     ] = 0.01,
-    names: Annotated[bool, typer.Option("--names", help="With --originals: a file that has the name of one is a leak.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="With --originals: a file that has the name of one is a leak.")
+    ] = False,
     allow: Annotated[str, typer.Option(help="Kinds that are no leak, with commas, as icc,time: docs/leaks.md.")] = "",
     every: Annotated[int, typer.Option(help="Of films, look at one frame in so many.", min=1)] = 1,
     show: Annotated[bool, typer.Option("--show", help="Show the faces that are still found on the page.")] = False,
@@ -150,8 +152,9 @@ def _told(settings: Auditing, originals: Originals | None, files: Sequence[Audit
     places, compared = sum(file.places for file in seen), sum(file.compared for file in seen)
     alone = sum(not file.original for file in seen)
     told.append(
-        f"{compared} of {places} places, where the originals of {len(seen) - alone} photos have faces, were compared with these, "
-        f"whatever covers them; of {alone} photos no original was found, and films have only their visible faces compared."
+        f"The originals of {len(seen) - alone} photos have {places} faces; at the places of {compared} what is seen now was compared "
+        f"too, and is the face that was there from {originals.own_threshold:.4f} on. No original was found of {alone} photos; of "
+        f"films only the faces that are found are compared."
     )
     if originals.unread:
         reasons = ", ".join(f"{path} ({why})" for path, why in list(originals.unread.items())[:10])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -116,9 +117,10 @@ def _print(manifest: Manifest, settings: Obscuring, out: Path) -> None:
     from facevalue.image.obscure import METHODS
 
     for what, counts in summed(manifest).items():
-        print(f"{counts.total()} {what}: {', '.join(f'{n} {word}' for word, n in counts.items())}")
+        one = what if counts.total() > 1 else re.sub(r"s\b", "", what, count=1)
+        print(f"{counts.total()} {one}: {', '.join(f'{n} {word}' for word, n in counts.items())}")
     if others := manifest.settings["others"]:
-        print(f"{others} other files are neither photos nor films: left where they are, nothing was looked for in them")
+        print(f"neither photo nor film, and not copied: {others} other file{'s' if others > 1 else ''}")
     _print_reasons(manifest)
     if warning := METHODS[settings.method].warning:
         print(f"{settings.method}: {warning}")

@@ -16,7 +16,7 @@ SKIPPED = (b"free", b"skip", b"wide")
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 STRUCTURE = frozenset(
     (
-        b"ftyp styp sidx ssix mfra pdin vmhd smhd nmhd sthd hmhd gmin dref stts ctts cslg stss "
+        b"ftyp styp sidx ssix mfra pdin vmhd smhd nmhd sthd hmhd gmin stts ctts cslg stss "
         b"stz2 stsc stco co64 sdtp sbgp sgpd subs mehd trex mfhd tfhd tfdt trun saiz saio stdp padb stsh tref "
         b"clef prof enof load iods leva trep"
     ).split()
@@ -181,6 +181,12 @@ def _references(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
         yield Leftover("chapters", "a track of chapters")
 
 
+def _sources(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
+    """Yield that a track names another file as its source; one in the file itself has four bytes of flags alone."""
+    if any(inner.end - inner.start > 4 for inner in boxes(data, box.start + 8, box.end, depth=box.depth)):
+        yield Leftover("text", "the name of another file")
+
+
 def _uuid(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
     told = data[box.start : box.start + 16] == XMP_UUID
     yield from xmp(data[box.start + 16 : box.end], "uuid") if told else _other(box)
@@ -287,4 +293,5 @@ READERS: Mapping[bytes, Callable[[Data, Box, Film], Iterator[Leftover]]] = {
     b"elst": _edits,
     b"stsd": _description,
     b"tref": _references,
+    b"dref": _sources,
 }

@@ -35,11 +35,14 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 ANIMATED = (b"acTL", b"fcTL", b"fdAT")
 XMP_WORDS = (b"XML:com.adobe.xmp", b"Raw profile type xmp", b"Raw profile type APP1")
 RAW = re.compile(rb"\s*\w+\s+\d+\s+([0-9A-Fa-f\s]*)")
-MOST_TEXT = 1 << 26
+MOST_TEXT, MOST_ROWS, PIECE = 1 << 26, 1 << 31, 1 << 16
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Left, top, steps across and down of the seven passes of an interlaced picture.
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def png(data: Data) -> Iterator[Leftover]:
-    """Yield what a PNG holds beside its pixels; see-through pixels only as "alpha?", for somebody who decodes.
+    """Yield what a PNG holds beside its pixels; see-through pixels only as a question, for somebody who decodes.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def png(data: Data) -> Iterator[Leftover]:
         It has no end, or a chunk reaches beyond it.
     """
     at, through, frames = HEADER, False, 0
-    head, coded = b"", list[tuple[int, int]]()
+    head, coded = b"", list[bytes]()
     while True:
         if at + 12 > len(data):
             raise Damaged("the PNG has no end")
@@ -60,38 +63,47 @@ def png(data: Data) -> Iterator[Leftover]:
         through = through or name == b"tRNS" or (name == b"IHDR" and size == 13 and data[start + 9] in (4, 6))
         frames += name == b"fcTL"
         head = data[start : start + size] if name == b"IHDR" else head
-        coded += [(start, start + size)] if name == b"IDAT" else []
+        coded += [data[start : start + size]] if name == b"IDAT" else []
         if name not in PIXELS and name not in ANIMATED:
             yield from _chunk(name, data[start : start + size])
     if frames > 1:
         yield Leftover("frames", f"PNG: {frames} frames")
     if through:
         yield Leftover("alpha", "")
-    yield from _behind_rows(data, coded, head)
+    yield from _behind_rows(b"".join(coded), head)
     yield from behind(data, at, "PNG")
 
 
-def _behind_rows(data: Data, coded: list[tuple[int, int]], head: bytes) -> Iterator[Leftover]:
-    """Yield what the stream of pixels holds behind the last row: rows that are not shown, and bytes that nobody reads."""
+def _behind_rows(coded: bytes, head: bytes) -> Iterator[Leftover]:
+    """Yield what the packed rows hold behind the last one that is shown, and what lies behind them."""
     wanted = _unpacked(head)
-    if wanted > MOST_UNPACKED:
-        yield Leftover("unreadable", f"the PNG has {wanted} bytes of pixels: too many to look behind the last one")
+    if wanted > MOST_ROWS:
+        yield Leftover("unreadable", f"PNG: {wanted} bytes of rows, too many to look behind the last one")
         return
-    unpacker, rows, rest = zlib.decompressobj(), 0, 0
+    unpacker, rows, at = zlib.decompressobj(), 0, 0
     try:
-        for start, end in coded:
-            waiting = data[start:end]
+        while at < len(coded) and not unpacker.eof and rows <= wanted:
+            waiting, at = coded[at : at + PIECE], at + PIECE
             while waiting and not unpacker.eof and rows <= wanted:
-                rows += len(unpacker.decompress(waiting, PIECE))
+                rows += len(unpacker.decompress(waiting, 16 * PIECE))
                 waiting = unpacker.unconsumed_tail
-            rest += len(unpacker.unused_data or waiting) if unpacker.eof else 0
-            unpacker = unpacker if not unpacker.unused_data else _spent()
+        rows += len(unpacker.flush()) if rows <= wanted else 0
     except zlib.error:
-        yield Leftover("unreadable", "the pixels of the PNG are damaged")
+        yield Leftover("unreadable", "PNG: its rows are damaged")
     if rows > wanted:
-        yield Leftover("trailing", "PNG: rows of pixels behind the last one")
-    if rest:
-        yield Leftover("trailing", f"PNG: {rest} bytes behind the pixels")
+        yield Leftover("trailing", "PNG: rows of pixels behind the last one that is shown")
+    elif unpacker.eof and (rest := unpacker.unused_data + coded[at:]):
+        yield Leftover("trailing", f"PNG: {len(rest)} bytes behind its rows")
+
+
+def _unpacked(head: bytes) -> int:
+    """Return how many bytes the rows of a PNG have, by its header: a byte, and its pixels, each."""
+    width, height, samples = int.from_bytes(head[:4], "big"), int.from_bytes(head[4:8], "big"), SAMPLES.get(head[9], 4)
+    total = 0
+    for left, top, across, down in ADAM7 if head[12] else ((0, 0, 1, 1),):
+        columns, rows = -((left - width) // across), -((top - height) // down)
+        total += rows * (1 + (columns * samples * head[8] + 7) // 8) if columns > 0 and rows > 0 else 0
+    return total
 
 
 def _chunk(name: bytes, body: bytes) -> Iterator[Leftover]:

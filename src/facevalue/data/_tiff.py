@@ -205,7 +205,7 @@ def _told(tiff: Tiff, directory: Directory, where: str, needed: frozenset[int]) 
 
 
 def tiff(data: Data) -> Iterator[Leftover]:
-    """Yield what a TIFF file holds beside the pixels of its first page, bytes that nothing points to included; alpha may be a question."""
+    """Yield what a TIFF file holds beside the pixels of its first page; see-through pixels only as a question."""
     block = Tiff(data)
     for number, directory in enumerate(block.directories()):
         if directory.role in ("next", "sub"):

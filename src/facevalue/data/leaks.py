@@ -42,8 +42,8 @@ class Leak:
         Of a film, from 0.
     original
         Path of the original that it is, or is alike to.
-    similarity, fmr
-        Cosine to it, and how often two people's faces are as alike.
+    similarity, fmr, fmr_low, fmr_high
+        Cosine to it, and how often two people's faces are as alike, with the interval that the calibration has.
     allowed
         Whether the user said that this kind is none.
     """
@@ -57,6 +57,8 @@ class Leak:
     original: str = ""
     similarity: float | None = None
     fmr: float | None = None
+    fmr_low: float | None = None
+    fmr_high: float | None = None
     allowed: bool = False
 
 

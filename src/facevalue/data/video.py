@@ -36,7 +36,7 @@ ONLY = ("-protocol_whitelist", "file,pipe", "-format_whitelist", "mov,mp4,m4a,3g
 # Rates that are written with rounding, and what they are.
 RATES = tuple(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)) + tuple(map(Fraction, (24, 25, 30, 50, 60, 120)))
 MATRIX = re.compile(r"\b(bt709|bt2020\w*|smpte\w+|bt470bg|fcc|gbr|ycgco)\b")
-HARMLESS = re.compile(r"non.monotonic|deprecated pixel format")
+HARMLESS = re.compile(r"non.monotonic|deprecated pixel format|Referenced QT chapter track not found")
 HD = 720
 TIMES = "times"
 PATIENCE = 10_000

@@ -117,8 +117,8 @@ def deblurred(under: Under, strength: float) -> np.ndarray:
     """Return the window sharpened by Wiener's filter; what lies around it is known sharp, and is blurred alike first."""
     sigma = strength * under.size
     window = under.widened(2 * REACH * sigma)
-    part = under.photo[window].astype(np.float64)
-    mask = np.zeros(part.shape[:2], np.float64)
+    part = under.photo[window].astype(np.float32)
+    mask = np.zeros(part.shape[:2], np.float32)
     mask[under.within(window)] = under.mask
     step = max(1.0, sigma / FINE)
     size = max(1, round(part.shape[1] / step)), max(1, round(part.shape[0] / step))
@@ -128,7 +128,7 @@ def deblurred(under: Under, strength: float) -> np.ndarray:
     for _ in range(ROUNDS):
         blurred = np.where(inside, small, cv2.GaussianBlur(guess, (0, 0), fine, borderType=cv2.BORDER_REPLICATE))
         guess = np.where(inside, _sharpened(blurred, fine), small)
-    grown = cv2.resize(guess, part.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    grown = cv2.resize(guess.astype(np.float32), part.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     return np.asarray(grown[under.within(window)])
 
 

@@ -92,7 +92,7 @@ def tracks(frames: Sequence[np.ndarray], *, gap: int, cuts: Sequence[int] = ()) 
                 alive[taken[row]].append((t, row, box))
             else:
                 every.append([(t, row, box)])
-        alive += [one for one in every[-len(boxes) or len(every) :] if one[0][0] == t]
+        alive += [one for one in every[max(len(every) - len(boxes), 0) :] if one[0][0] == t]
     return tuple(Track(*(np.array(column) for column in zip(*one, strict=True))) for one in every)
 
 

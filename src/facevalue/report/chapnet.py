@@ -14,7 +14,6 @@ from facevalue.data.findings import Findings
 from facevalue.report import plots
 from facevalue.report.page import render
 from facevalue.report.people import interval
-from facevalue.studies.train_test import BETWEEN, INTACT, PEOPLE, WITHIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +26,9 @@ MEASURES = {
     "weighted_precision": "weighted precision",
     "weighted_f1": "weighted F1",
 }
-WITHOUT = "without "
+# Of which findings name their groups: "face:AO > intact > without event / gender: Male"; people are human raters.
+BETWEEN, WITHIN, WITHOUT = " > ", " / ", "without "
+INTACT, PEOPLE = "intact", "people"
 Row = Mapping[str, Any]
 Rows = Mapping[tuple[str, str, str, str], Mapping[str, Row]]
 

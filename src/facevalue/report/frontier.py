@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facevalue.data.files import replacing, write_findings
 from facevalue.data.findings import Findings
+from facevalue.data.people import People
 from facevalue.image.obscure import METHODS
 from facevalue.report import plots
 from facevalue.report.page import render
-from facevalue.report.people import interval
+from facevalue.report.people import counted, interval, outcome_table, outcomes, write_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +68,8 @@ class Result:
         Of models and detectors.
     notes
         What else is to be said, in sentences.
+    people
+        The photos as they are, among them those that could not be compared; None where they are not at hand.
     """
 
     findings: Findings
@@ -81,7 +84,8 @@ class Result:
     required: str = ""
     met: Sequence[str] = ()
     cards: Sequence[Any] = ()
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
+    people: People | None = None
 
 
 def write_frontier(result: Result, out: Path) -> list[str]:
@@ -89,6 +93,9 @@ def write_frontier(result: Result, out: Path) -> list[str]:
     names = ["frontier.html", "findings.csv", "findings.parquet"]
     for name in names[1:]:
         write_findings(result.findings, out / name)
+    if result.people is not None:
+        names.append("photos.csv")
+        write_table(outcome_table(result.people, [result.model]), out / names[-1])
     figure = scatter(result) if result.fronts else None
     if figure is not None:
         plots.write_plot(figure, out / "frontier.svg")
@@ -187,9 +194,9 @@ def shown_name(result: Result, name: str) -> str:
 
 
 def sentences(result: Result) -> list[str]:
-    """Return what stands out: the threshold, what was required, the least and the most that was given away."""
+    """Return what stands out: the photos, the threshold, the least and the most that was given away, what was required."""
     found = by_group(result.findings)
-    clean, told = found[CLEAN], list[str]()
+    clean, told = found[CLEAN], _photos(result)
     few = clean["threshold"]["method"] if "insufficient" in clean["threshold"]["method"] else ""
     told.append(
         f"Threshold {clean['threshold']['value']:.4f}, at which {clean['fmr']['value']:.2g} of "
@@ -199,13 +206,12 @@ def sentences(result: Result) -> list[str]:
     tar = {name: found[name]["tar"] for name in result.ways if found[name]["tar"]["value"] is not None}
     if tar:
         order = sorted(tar, key=lambda name: float(tar[name]["value"]))
-        for name, word in ((order[0], "Least"), (order[-1], "Most")):
+        for name, word in ((order[0], "Least"), (order[-1], "Most"))[len(tar) == 1 :]:
             told.append(
                 f"{word} is given away by {shown_name(result, name)}: {tar[name]['value']:.3f} of comparisons recognise the "
                 f"person ({interval(tar[name], 3) or 'no interval'}), by the attack {worst(tar[name])}."
             )
-        if told_outside := _outside(result, found):
-            told.append(told_outside)
+        told += [sentence for sentence in (_outside(result, found), _untrained(result, found)) if sentence]
         if better := [name for name in tar if _hidden_by_naive(found[name])]:
             told.append(
                 f"The naive attack alone would call {len(better)} of {len(tar)} ways better than they are: another attack "
@@ -217,6 +223,31 @@ def sentences(result: Result) -> list[str]:
     return told
 
 
+def _photos(result: Result) -> list[str]:
+    """Return what became of the photos: count in is count out."""
+    if result.people is None:
+        return []
+    reasons, several = outcomes(result.people, result.model).reasons, int((result.people.further > 0).sum())
+    n, lost = len(result.people), sum(reasons.values())
+    why = f" ({', '.join(f'{count} {reason}' for reason, count in reasons.items())}; photos.csv names them)" if lost else ""
+    told = [f"{counted(n, 'photo')} in: {n - lost:,} attacked, {lost} not{why}."]
+    if several:
+        told.append(
+            f"{counted(several, 'photo')} with several faces: the largest was attacked, the others were left as they are."
+        )
+    return told
+
+
+def _untrained(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Return that, and why, no parrot was trained for some ways; "" where one was for all."""
+    rows = {name: found[name].get("parrot_tar") for name in result.ways}
+    lacking = {name: row for name, row in rows.items() if row is not None and row["value"] is None}
+    if not lacking:
+        return ""
+    why = str(next(iter(lacking.values()))["method"]).partition(": ")[2]
+    return f"The parrot attack is lacking for {len(lacking)} of {len(rows)} ways, which may look safer than they are: {why}."
+
+
 def _outside(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """Return what is recognised where a region is blacked out, so that nothing of it is left; "" where none was."""
     tars = {region: found[name]["tar"]["value"] for name, (method, region, _) in result.ways.items() if method == "solid"}
@@ -224,8 +255,9 @@ def _outside(result: Result, found: Mapping[str, Mapping[str, Mapping[str, Any]]
     if not told:
         return ""
     return (
-        "Where a region is blacked out, nothing of it is left but its outline; what lies outside recognises people in this share "
-        f"of comparisons: {', '.join(told)}. That is hair, clothes, light and place, and of eye and lower the rest of the face."
+        "Where a region is blacked out, nothing of it is left but its outline; what lies outside recognises people in this "
+        f"share of comparisons: {', '.join(told)}. That is hair, clothes, light and place, and of eye and lower the rest of "
+        "the face."
     )
 
 

@@ -15,7 +15,7 @@ from facevalue.report.page import Picture, render
 from facevalue.report.people import measures, write_table
 
 LISTED = 500
-PLACES = ("x1", "y1", "x2", "y2", "score", "similarity", "fmr")
+PLACES = ("x1", "y1", "x2", "y2", "score", "similarity", "fmr", "fmr_low", "fmr_high")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

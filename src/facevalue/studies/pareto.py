@@ -126,18 +126,37 @@ def meets(findings: Findings, required: str) -> dict[str, bool]:
     ({'solid': True, 'blur': False}, {'solid': True, 'blur': True})
     """
     met: dict[str, bool] = dict.fromkeys((name for name in _conditions(findings) if name != CLEAN), True)
+    for measure, end, sign, number in bounds(required):
+        column, table = ("", "low", "high").index(end), _values(findings, measure)
+        for name in met:
+            value = table[name][column] if name in table else math.nan
+            met[name] = met[name] and bool(OPERATORS[sign](value, number))
+    return met
+
+
+def bounds(required: str) -> list[tuple[str, str, str, float]]:
+    """Return the measure, the end of its interval ("" for the value), the sign and the number of each bound.
+
+    Raises
+    ------
+    SchemaError
+        Something else than bounds is asked for.
+
+    Examples
+    --------
+    >>> bounds("tar.high <= 0.05 and gender_f1>=.8")
+    [('tar', 'high', '<=', 0.05), ('gender_f1', '', '>=', 0.8)]
+    """
+    found = list[tuple[str, str, str, float]]()
     for part in re.split(r"\s+and\s+", required.strip()):
-        found = BOUND.fullmatch(part)
-        if found is None:
+        told = BOUND.fullmatch(part)
+        if told is None:
             raise SchemaError(
                 f"expected bounds such as 'tar<=0.01 and gender_f1.low>=0.8', with <= >= < or > and a number; got {part!r}"
             )
-        measure, end, sign, number = found.groups()
-        column, table = (None, "low", "high").index(end), _values(findings, measure)
-        for name in met:
-            value = table[name][column] if name in table else math.nan
-            met[name] = met[name] and bool(OPERATORS[sign](value, float(number)))
-    return met
+        measure, end, sign, number = told.groups("")
+        found.append((measure, end, sign, float(number)))
+    return found
 
 
 def _conditions(findings: Findings) -> list[str]:

@@ -26,6 +26,7 @@ ARRAYS = ("embeddings", "restored", "inside", "found", "covered")
 OF_GROUPS = ("tar", "rank1", "detected")
 # Of photos as they are these are 1 by what they say.
 SAME = ("_retained", "_agreement")
+OF_ATTRIBUTES = ("f1", "balanced_accuracy", "retained", "agreement", "error", "error_years")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +140,7 @@ def privacy(
     groups
         By the name of a grouping, as "sex": the group of each photo, (n,) str, one a person; "" for none.
     allow_small
-        Whether fewer than 30 / fmr pairs of different people's photos will do.
+        Whether fewer than 30 / fmr pairs of people will do.
     level
         Of the intervals, in (0, 1).
     seed
@@ -167,13 +168,13 @@ def privacy(
     seen, names = people[kept], np.unique(people.person[kept].astype(str))
     person = np.searchsorted(names, seen.person.astype(str))
     crowd = Crowd.of(len(names), level=level, seed=seed, resamples=RESAMPLES)
-    pairs = _enough(person, fmr, allow_small)
+    few = _enough(person, fmr, allow_small)
     attacker = Attacker.of(seen.embedding(model), person, crowd, fmr=fmr, seed=seed)
     of_people = {name: _by_person(np.asarray(of)[kept], person, name) for name, of in (groups or {}).items()}
     parts, told = [condition[kept] for condition in conditions], _Told(seen, person, attacker, of_people, seed)
     if CLEAN not in [part.name for part in parts]:
         parts.insert(0, _clean(seen, model, parts))
-    rows, tests = list(_calibration(attacker, pairs, fmr)), list[dict[str, Any]]()
+    rows, tests = list(_calibration(attacker, few)), list[dict[str, Any]]()
     for done, part in enumerate(parts):
         progress(done, len(parts))
         more, tested = told.rows(part)
@@ -185,6 +186,19 @@ def privacy(
     rows += [test | {"value": float(p)} for test, p in zip(tests, adjusted, strict=True)]
     run = f"{people.faces[f'{model}.embedding'].source}, fmr {fmr:g}, seed {seed}"
     return Findings.from_rows([{"study": STUDY, "run": run} | row for row in rows])
+
+
+def measures(attributes: Sequence[str]) -> list[str]:
+    """Return the names of all measures of a condition, of attributes that go by these names.
+
+    >>> {"tar", "naive_tar_refit", "inside_parrot_rank1", "detected", "gender_f1"} <= set(measures(["gender"]))
+    True
+    """
+    alone = ("gallery", "parrot", "reversal_parrot", "inside_gallery", "inside_parrot")
+    found = ["tar", "rank1", "inside_tar", "outside_tar", "rank1_chance", "naive_fmr", "detected", "covered", "covered_min"]
+    found += [f"{name}_{kind}" for name in ("naive", "same_photo", "reversal") for kind in ("tar", "tar_refit", "rank1")]
+    found += [f"{name}_{kind}" for name in alone for kind in ("tar", "rank1")]
+    return found + [f"{name}_{kind}" for name in attributes for kind in OF_ATTRIBUTES]
 
 
 def _outside(parts: Sequence[Condition], rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -216,16 +230,18 @@ def _checked(people: People, conditions: Sequence[Condition], model: str, groups
     return kept
 
 
-def _enough(person: np.ndarray, fmr: float, allow_small: bool) -> tuple[int, int]:
-    """Return how many pairs of photos of different people there are, and how many are needed; refuse fewer."""
-    counts = np.bincount(person)
-    pairs, needed = int((len(person) ** 2 - (counts**2).sum()) // 2), math.ceil(30 / fmr - 1e-9)
-    if pairs < needed and not allow_small:
+def _enough(person: np.ndarray, fmr: float, allow_small: bool) -> str:
+    """Return what to say of too few pairs of people, "" where there are enough; refuse too few unless they are allowed."""
+    people, needed = len(np.unique(person)), math.ceil(30 / fmr - 1e-9)
+    pairs = people * (people - 1) // 2
+    if pairs >= needed:
+        return ""
+    if not allow_small:
         raise RunError(
-            f"expected {needed:,} pairs of photos of different people or more, to know a false match rate of {fmr:g}; got "
-            f"{pairs:,}: give more people, a higher rate, or allow so few (--allow-small)"
+            f"expected {needed:,} pairs of people or more, to know a false match rate of {fmr:g}; got {pairs:,} of {people:,} "
+            "people: give more people, a higher rate, or allow so few (--allow-small)"
         )
-    return pairs, needed
+    return f"insufficient: needs {needed:,} pairs of people, has {pairs:,}"
 
 
 def _clean(people: People, model: str, conditions: Sequence[Condition]) -> Condition:
@@ -248,16 +264,16 @@ def _by_person(groups: np.ndarray, person: np.ndarray, name: str) -> np.ndarray:
     return found.astype(str)
 
 
-def _calibration(attacker: Attacker, pairs: tuple[int, int], fmr: float) -> Iterator[dict[str, Any]]:
+def _calibration(attacker: Attacker, few: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of the threshold."""
-    n, row = len(attacker.person), {"group": CLEAN}
+    n, row, counts = len(attacker.person), {"group": CLEAN}, np.bincount(attacker.person)
+    pairs = int((n**2 - (counts**2).sum()) // 2)
     yield row | {"measure": "photos"} | count(n, n)
-    yield row | {"measure": "people"} | count(attacker.crowd.draws.shape[1], n)
-    yield row | {"measure": "pairs_different"} | count(pairs[0], n)
-    note = "order statistic" if pairs[0] >= pairs[1] else f"insufficient: needs {pairs[1]:,} pairs, has {pairs[0]:,}"
-    yield row | {"measure": "threshold"} | count(attacker.threshold(), pairs[0]) | {"method": note}
+    yield row | {"measure": "people"} | count(len(counts), n)
+    yield row | {"measure": "pairs_different"} | count(pairs, n)
+    yield row | {"measure": "threshold"} | count(attacker.threshold(), pairs) | {"method": few or "order statistic"}
     found = attacker.false_matches(attacker.clean)
-    yield row | {"measure": "fmr"} | found | {"method": found["method"] if pairs[0] >= pairs[1] else note}
+    yield row | {"measure": "fmr"} | found | {"method": few or found["method"]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
