@@ -31,6 +31,7 @@ from facevalue.cli import (
     seal,
     similarity,
     stability,
+    test,
     train,
     verify,
 )
@@ -71,6 +72,7 @@ app.command("verify")(verify.verify)
 app.add_typer(judgments.app, name="judgments")
 app.add_typer(models.app, name="models")
 app.add_typer(perceive.app, name="perceive")
+app.add_typer(test.app, name="test")
 app.add_typer(train.app, name="train")
 
 
@@ -109,7 +111,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (KeyboardInterrupt, typer.Abort) as error:
-        _fail(error, "stopped; the same command goes on from here, or begins anew where it keeps no parts", INTERRUPTED, debug=debug)
+        _fail(error, "stopped; the same command goes on from here, or begins anew", INTERRUPTED, debug=debug)
     except Exception as error:  # the last line of defence: a user never sees a traceback unasked
         _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
 

@@ -152,9 +152,9 @@ def _told(settings: Auditing, originals: Originals | None, files: Sequence[Audit
     places, compared = sum(file.places for file in seen), sum(file.compared for file in seen)
     alone = sum(not file.original for file in seen)
     told.append(
-        f"The originals of {len(seen) - alone} photos have {places} faces; at the places of {compared} what is seen now was compared "
-        f"too, and is the face that was there from {originals.own_threshold:.4f} on. No original was found of {alone} photos; of "
-        f"films only the faces that are found are compared."
+        f"The originals of {len(seen) - alone} photos have {places} faces; at the places of {compared} what is seen now was "
+        f"compared too, and is the face that was there from {originals.own_threshold:.4f} on. No original was found of "
+        f"{alone} photos; of films only the faces that are found are compared."
     )
     if originals.unread:
         reasons = ", ".join(f"{path} ({why})" for path, why in list(originals.unread.items())[:10])

@@ -264,18 +264,15 @@ def _meta(data: Data, box: Box, film: Film) -> Iterator[Leftover]:
         film.items = True
         yield from items(data, inner, film.used)
         return
-    names = list[bytes]()
-    if b"keys" in inner:
-        keys = inner[b"keys"]
-        names += [data[one.start : one.end] for one in boxes(data, keys.start + 8, keys.end, depth=keys.depth)]
-    if b"ilst" in inner:
-        for one in boxes(data, inner[b"ilst"].start, inner[b"ilst"].end, depth=box.depth + 1):
-            names += [] if b"keys" in inner or one.name == b"covr" else [one.name]
-            if one.name == b"covr":
-                for part in boxes(data, one.start, one.end, depth=one.depth):
-                    yield Leftover("cover", f"ilst covr, {part.end - part.start} bytes", data[part.start + 8 : part.end])
-            else:
-                yield from carved(data[one.start : one.end], "ilst")
+    keys, values = inner.get(b"keys"), inner.get(b"ilst")
+    names = [data[one.start : one.end] for one in boxes(data, keys.start + 8, keys.end, depth=keys.depth)] if keys else []
+    for one in boxes(data, values.start, values.end, depth=box.depth + 1) if values else ():
+        names += [] if keys or one.name == b"covr" else [one.name]
+        if one.name == b"covr":
+            for part in boxes(data, one.start, one.end, depth=one.depth):
+                yield Leftover("cover", f"ilst covr, {part.end - part.start} bytes", data[part.start + 8 : part.end])
+        else:
+            yield from carved(data[one.start : one.end], "ilst")
     places = [text(name) for name in names if b"location" in name.lower() or name in PLACES]
     if places:
         yield Leftover("gps", f"meta {listed(places)}")

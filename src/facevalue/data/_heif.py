@@ -76,40 +76,47 @@ def _infos(data: Data, box: Box) -> dict[int, Item]:
     return found
 
 
+@dataclass(slots=True)
+class _Numbers:
+    """Reads whole numbers of some bytes, one behind the other, out of a box."""
+
+    data: Data
+    at: int
+    end: int
+
+    def next(self, size: int) -> int:
+        """Return the next one; 0 of no bytes."""
+        self.at += size
+        return _whole(self.data, self.at - size, size, self.end)
+
+
 def _places(data: Data, inner: Mapping[bytes, Box]) -> dict[int, list[tuple[int, int]]]:
     """Return the first byte and the end of each piece of each item, in the file."""
     if b"iloc" not in inner:
         return {}
     box = inner[b"iloc"]
-    version, end = data[box.start], box.end
-    widths = data[box.start + 4] >> 4, data[box.start + 4] & 15, data[box.start + 5] >> 4, data[box.start + 5] & 15
-    offset_width, length_width, base_width, index_width = widths[0], widths[1], widths[2], widths[3] if version else 0
-    wide = 4 if version == 2 else 2
-    at, count = box.start + 6 + wide, _whole(data, box.start + 6, wide, end)
-    base_of = {0: 0, 1: inner[b"idat"].start if b"idat" in inner else 0}
-    found = dict[int, list[tuple[int, int]]]()
-    for _ in range(min(count, MOST)):
-        number = _whole(data, at, wide, end)
-        at += wide
-        method = _whole(data, at, 2, end) & 15 if version else 0
-        at += (2 if version else 0) + 2
-        base = _whole(data, at, base_width, end)
-        at += base_width
-        pieces = _whole(data, at, 2, end)
-        at += 2
-        spans = list[tuple[int, int]]()
-        for _ in range(pieces):
-            offset = _whole(data, at + index_width, offset_width, end)
-            length = _whole(data, at + index_width + offset_width, length_width, end)
-            at += index_width + offset_width + length_width
-            first = base_of.get(method, 0) + base + offset
-            last = first + length if length else len(data)
-            if last > len(data):
-                raise Damaged(f"an item reaches beyond its end: it has {len(data)} of {last} bytes")
-            if method in base_of:
-                spans.append((first, last))
-        found[number] = spans
+    numbers, version = _Numbers(data, box.start + 4, box.end), data[box.start]
+    widths, more = divmod(numbers.next(1), 16), divmod(numbers.next(1), 16)
+    widths, base_width = (more[1] if version else 0, *widths), more[0]
+    wide, found = 4 if version == 2 else 2, dict[int, list[tuple[int, int]]]()
+    first_of = {0: 0, 1: inner[b"idat"].start if b"idat" in inner else 0}
+    for _ in range(min(numbers.next(wide), MOST)):
+        number = numbers.next(wide)
+        method = numbers.next(2) & 15 if version else 0
+        numbers.next(2)
+        base = first_of.get(method, 0) + numbers.next(base_width)
+        spans = [_span(numbers, base, widths) for _ in range(numbers.next(2))]
+        found[number] = spans if method in first_of else []
     return found
+
+
+def _span(numbers: _Numbers, base: int, widths: tuple[int, ...]) -> tuple[int, int]:
+    """Return the first byte and the end of one piece: its index, place and length stand there with these widths."""
+    _, offset, length = (numbers.next(width) for width in widths)
+    last = base + offset + length if length else len(numbers.data)
+    if last > len(numbers.data):
+        raise Damaged(f"an item reaches beyond its end: it has {len(numbers.data)} of {last} bytes")
+    return base + offset, last
 
 
 def _references(data: Data, inner: Mapping[bytes, Box]) -> list[tuple[bytes, int, list[int]]]:
