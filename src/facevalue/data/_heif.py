@@ -96,8 +96,8 @@ def _places(data: Data, inner: Mapping[bytes, Box]) -> dict[int, list[tuple[int,
         return {}
     box = inner[b"iloc"]
     numbers, version = _Numbers(data, box.start + 4, box.end), data[box.start]
-    widths, more = divmod(numbers.next(1), 16), divmod(numbers.next(1), 16)
-    widths, base_width = (more[1] if version else 0, *widths), more[0]
+    sizes, more = divmod(numbers.next(1), 16), divmod(numbers.next(1), 16)
+    widths, base_width = (more[1] if version else 0, *sizes), more[0]
     wide, found = 4 if version == 2 else 2, dict[int, list[tuple[int, int]]]()
     first_of = {0: 0, 1: inner[b"idat"].start if b"idat" in inner else 0}
     for _ in range(min(numbers.next(wide), MOST)):
