@@ -246,6 +246,7 @@ def test_places_of_hidden_faces_are_scaled_with_the_photo():
     assert hidden_faces(double, photo).box.tolist() == [[48.0, 48.0, 80.0, 80.0]]
     assert as_it_was(double, photo).tolist() == [True]
     assert as_it_was(np.zeros_like(double), photo).tolist() == [False]
+    assert as_it_was(double, replace(photo, faces=photo.faces[:0], crops=photo.crops[:0])).tolist() == []
 
 
 def test_an_original_is_found_by_path_or_by_look():

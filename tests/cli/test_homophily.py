@@ -10,11 +10,20 @@ import pytest
 
 from facevalue.report import homophily as report
 from facevalue.report.homophily import Result
+from facevalue.studies import tie_models
 
 from .coloured import FAKE, album, here, portrait
 from .made_network import village_network
 
 QUICK = ("--model", "fake_embed", "--permutations", "19", "--workers", "1", "--dimensions", "none")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws():
+    """SIMEX of two draws: that it is right is tested where it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tie_models, "SIMEX_DRAWS", (2, 2))
+        yield
 
 
 @pytest.fixture(scope="module")

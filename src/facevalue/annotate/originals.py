@@ -250,9 +250,8 @@ def crops(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def as_it_was(pixels: np.ndarray, original: Original) -> np.ndarray:
     """Return which faces of an original, (n,) bool, are to be seen in another photo as they were."""
-    now, before = (
-        one.reshape(len(one), -1).astype(np.float64) for one in (crops(pixels, _scaled(pixels, original)), original.crops)
-    )
+    both = (crops(pixels, _scaled(pixels, original)), original.crops)
+    now, before = (one.reshape(len(one), 3 * FACE**2).astype(np.float64) for one in both)
     off, then = now - now.mean(1, keepdims=True), before - before.mean(1, keepdims=True)
     shared = (off * then).sum(1) / np.maximum(np.sqrt((off**2).sum(1) * (then**2).sum(1)), 1e-9)
     return np.asarray((shared >= SAME_FACE) & (np.abs(now - before).mean(1) <= LEVELS))
