@@ -1,3 +1,4 @@
+import functools
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -13,6 +14,7 @@ from facevalue.annotate.measure import Settings
 FAKE = Settings("fake_detector", ordered(["fake"]))
 
 
+@functools.cache
 def picture(squares: int = 1, *, size: int = 96, suffix: str = "png") -> bytes:
     """Return an image with so many red squares, each a face to the fake detector."""
     pixels = np.zeros((size, size, 3), np.uint8)

@@ -1,12 +1,10 @@
 """Faces found once for photos that are obscured later: the entries, their order, and what is unsure."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from facevalue.annotate.obscured import Found
 from facevalue.annotate.obscured_scenes import find_faces
-from facevalue.data.errors import PhotoError
 from facevalue.data.manifest import Hidden, read_manifest, write_manifest
 from facevalue.image.regions import box_outlines
 
@@ -40,7 +38,8 @@ def test_each_photo_has_its_faces_in_order(tmp_path):
     assert calls == [(i, 5) for i in range(1, 6)]
 
 
-def test_a_photo_that_cannot_be_read_ends_it(tmp_path):
+def test_a_photo_that_cannot_be_read_is_an_entry_with_its_reason(tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"no photo")
-    with pytest.raises(PhotoError):
-        find_faces([tmp_path / "x.jpg"], fake)
+    (entry,) = find_faces([tmp_path / "x.jpg"], fake).entries
+    assert (entry.path, entry.status, entry.faces) == ("x.jpg", "failed", ())
+    assert entry.why.startswith("not_an_image")

@@ -59,7 +59,7 @@ def test_count_in_is_count_out_with_forty_broken_photos_of_twelve_kinds(folder, 
 
 
 def test_a_killed_run_goes_on_with_nothing_lost_or_done_twice(folder, tmp_path):
-    photos = folder(160, size=500)
+    photos = folder(96, size=500)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "facevalue", "annotate", str(photos), "--out", str(out), "-q"]
     command += ["--detector", "fake_detector", "--instruments", "fake", "--workers", "1"]
@@ -69,12 +69,12 @@ def test_a_killed_run_goes_on_with_nothing_lost_or_done_twice(folder, tmp_path):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     before = len(record.Record(out).photos)
-    assert 0 < before < 160
+    assert 0 < before < 96
     seen = []
     summary = run([photos], out, FAKE, options=ONE, progress=lambda done, total: seen.append(done))
-    assert summary.measured_now == 160 - before
+    assert summary.measured_now == 96 - before
     assert seen[0] == before
-    assert seen[-1] == 160
+    assert seen[-1] == 96
     run([photos], tmp_path / "whole", FAKE, options=ONE)
     assert contents(out) == contents(tmp_path / "whole")
     assert not list(out.glob(".parts/*"))

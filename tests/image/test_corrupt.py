@@ -88,9 +88,11 @@ def changed(before: View, after: View, *, everywhere: bool) -> float:
 
 def centroid(view: View, point: np.ndarray, reach: float) -> np.ndarray:
     """Return the centre of what is brighter than the surround about a point."""
-    y, x = np.mgrid[: view.photo.shape[0], : view.photo.shape[1]]
+    left, top = np.floor(point - reach).astype(int).clip(0)
+    part = view.photo[top : int(point[1] + reach) + 2, left : int(point[0] + reach) + 2]
+    y, x = np.mgrid[top : top + part.shape[0], left : left + part.shape[1]]
     near = np.hypot(*(np.array([x, y]) - point[:, None, None])) < reach
-    value = view.photo.mean(axis=2)
+    value = part.mean(axis=2)
     weight = near * np.clip(value - np.median(value[near]), 0, None)
     return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
 

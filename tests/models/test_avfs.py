@@ -25,17 +25,18 @@ from facevalue.stats.choice import odd_probabilities, similarities
 from facevalue.studies.perception import answer_probabilities
 from tests.models import nets
 
-ANNOTATORS = 9
+ANNOTATORS, WHOLE = 9, avfs.BLOCKS
 
 
 class Encoder(nn.Module):
-    """torchvision's ResNet-18 without a bias behind it, and a mask for each annotator, as AVFS saves them."""
+    """torchvision's ResNet without a bias behind it, and a mask for each annotator, as AVFS saves them."""
 
     def __init__(self, masks: int) -> None:
         super().__init__()
+        count = avfs.BLOCKS[0]
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
-        self.layer1, self.layer2 = nets.stage(64, 64, 2), nets.stage(64, 128, 2)
-        self.layer3, self.layer4 = nets.stage(128, 256, 2), nets.stage(256, 512, 2)
+        self.layer1, self.layer2 = nets.stage(64, 64, count), nets.stage(64, 128, count)
+        self.layer3, self.layer4 = nets.stage(128, 256, count), nets.stage(256, 512, count)
         self.fc = nn.Linear(512, 128, bias=False)
         if masks:
             self.masks = nn.Embedding(masks, 128)
@@ -70,6 +71,14 @@ def checkpoint(net: Encoder, labels: Any, path: Path, **changed: Any) -> Path:
     return path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _shallow() -> Iterator[None]:
+    """Let AVFS's net be of 10 layers, which is read and converted as one of 18 is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(avfs, "BLOCKS", (1, 1, 1, 1))
+        yield
+
+
 @pytest.fixture(scope="module")
 def conditional() -> Encoder:
     return encoder(ANNOTATORS)
@@ -83,6 +92,15 @@ def labels() -> dict[str, int]:
 @pytest.fixture(scope="module")
 def file(conditional: Encoder, labels: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoint(conditional, labels, tmp_path_factory.mktemp("avfs") / "avfs_cph.pth")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Encoder, Path]:
+    """Return a net of 18 layers without masks, and its file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(avfs, "BLOCKS", WHOLE)
+        net = encoder(0)
+    return net, checkpoint(net, None, tmp_path_factory.mktemp("whole") / "avfs_u.pth")
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +178,11 @@ def test_the_crop_is_the_middle_of_the_window_that_training_draws_from() -> None
 
 
 @pytest.mark.parametrize("name", ["avfs_u", "avfs_u_quarter"])
-def test_an_unconditional_net_is_torch_s(name: str, crops: np.ndarray, unconditional: tuple[Encoder, Path]) -> None:
-    net, path = unconditional
+def test_an_unconditional_net_is_torch_s(
+    name: str, crops: np.ndarray, whole: tuple[Encoder, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(avfs, "BLOCKS", WHOLE)
+    net, path = whole
     expected = rectified(net, crops, name)
     found = nets.measured(name, [path], crops)["dimensions"]
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
@@ -252,7 +273,7 @@ def test_prefixes_of_wrappers_are_taken_off(prefix: str, conditional: Encoder, l
     ("name", "value", "message"),
     [
         ("fc.weight", torch.zeros(64, 512), r"1 of another shape \(fc.weight: expected \(128, 512\), got \(64, 512\)\)"),
-        ("layer4.1.conv2.weight", None, r"1 missing \(layer4.1.conv2.weight\)"),
+        ("layer4.0.conv2.weight", None, r"1 missing \(layer4.0.conv2.weight\)"),
         ("fc.bias", torch.zeros(128), r"1 too many \(fc.bias\)"),
         ("masks.weight", torch.zeros(ANNOTATORS, 64), r"masks.weight: expected \(9, 128\), got \(9, 64\)"),
         ("masks.weight", torch.zeros(ANNOTATORS + 1, 128), "expected annotator_labels that name 10 masks, got 9 labels"),

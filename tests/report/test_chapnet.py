@@ -47,11 +47,12 @@ def test_the_matrix_has_a_cell_a_net_and_condition(result):
     assert other.get_title(loc="left") == "gender: macro-F1"
 
 
-def test_what_stands_out_is_the_largest_gain_on_hidden_faces(result):
+def test_what_stands_out_is_told_where_both_see_what_the_net_was_trained_on_and_nothing_is_chosen(result):
     sentence = digest(result)["sentences"][0]
     table = {(row["group"], row["measure"]): row["value"] for row in result.findings.to_rows()}
-    assert sentence.startswith("emotion: trained on face:AO and shown face:AO, macro-F1 is +0.")
-    assert f"{table['face:AO > face:AO', 'emotion_macro_f1_gain']:+.3f}" in sentence
+    wanted = f"intact: face:AO {table['face:AO > face:AO', 'emotion_macro_f1_gain']:+.3f} (0."
+    assert sentence.startswith(f"emotion: shown what it was trained on, a net's macro-F1 beside the net trained {wanted}")
+    assert sentence.count("(") == 1
 
 
 def test_branches_are_shown_on_the_condition_that_was_trained(result):

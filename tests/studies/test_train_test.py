@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn import metrics
 
 from facevalue.data.errors import SchemaError, WrongShape
@@ -71,6 +72,16 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         ]
         held += row["low"] <= 0.55 + 0.45 / 3 <= row["high"]
     assert 48 <= held <= 60
+
+
+def test_where_all_are_told_the_interval_is_wilsons_of_all_photos_and_not_of_each_label():
+    n = 60
+    targets = Targets({"emotion": np.arange(n) % 3}, np.arange(n), {"emotion": LABELS["emotion"]})
+    found = table(train_test([Told("a", "b", {"emotion": np.arange(n) % 3})], targets, level=0.9, seed=0, resamples=50))
+    for name, trials in (("accuracy", n), ("weighted_f1", n), ("macro_f1", n / 3)):
+        low, high = binomtest(int(trials), int(trials)).proportion_ci(0.9, method="wilson")
+        row = found["a > b", f"emotion_{name}"]
+        assert (row["low"], row["high"]) == pytest.approx((low, high)), name
 
 
 def test_people_of_one_photo_stay_together():

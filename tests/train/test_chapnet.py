@@ -23,10 +23,10 @@ from facevalue.stats.calibration import softmax
 from facevalue.studies.train_test import PEOPLE
 from facevalue.train import chapnet, chapnet_loop
 from facevalue.train.chapnet_augment import Augmentation, published
-from facevalue.train.chapnet_data import Condition, Pictures, Views, faces_of
-from facevalue.train.chapnet_loop import RESUME, Config, batches, device_of, fit, loss, outputs
+from facevalue.train.chapnet_data import Condition, Hiding, Pictures, Views, faces_of
+from facevalue.train.chapnet_loop import BESIDE, RESUME, Config, batches, device_of, fit, loss, outputs
 from facevalue.train.chapnet_nets import Chapnet
-from facevalue.train.chapnet_tested import LEFT_OUT, cells_of, read_ratings, read_trained, under_conditions
+from facevalue.train.chapnet_tested import LEFT_OUT, _names, cells_of, read_ratings, read_trained, under_conditions
 from facevalue.train.scenes import MANIFEST, write_scenes
 
 SIZE, CPU = 100, torch.device("cpu")
@@ -111,8 +111,10 @@ def test_a_stopped_run_goes_on_to_where_it_would_have_come(shown, tmp_path):
     assert best.name == f"{np.argmin(losses) + 1}.pth"
     kept = torch.load(best, weights_only=True)
     assert all((kept[name] == values).all() for name, values in again.state_dict().items())
+    told = (best.parent / BESIDE).read_text()
     with pytest.raises(RunError, match=f"{RESUME}: of a run with other options"):
-        fit(light(), views, rows, replace(how, rate=0.5), folder=tmp_path / "b", progress=lambda *_: None)
+        fit(light(), views, rows, replace(how, condition=views.condition, rate=0.5), **settings)
+    assert (best.parent / BESIDE).read_text() == told, "what is told of a checkpoint is no more of it"
 
 
 def test_gradients_are_clipped_once_they_are_there(shown, tmp_path, monkeypatch):
@@ -228,6 +230,24 @@ def test_a_net_is_shown_every_condition_and_left_without_each_branch(run, folder
     assert own["age_accuracy"] == pytest.approx((told["age"].argmax(1) == data.age[rows]).mean())
 
 
+def test_a_run_is_told_from_another_by_its_folder_from_wherever_it_is_named(run, monkeypatch):
+    (path,) = run[0].glob("cp_dpac_*/*.pth")
+    monkeypatch.chdir(run[0])
+    trained = read_trained(path.relative_to(run[0]), CPU)
+    elsewhere = replace(trained, path=Path("/other/cp_dpac_face_AO/1.pth"))
+    assert _names([trained, elsewhere]) == [f"face:AO ({run[0].name})", "face:AO (other)"]
+
+
+def test_how_faces_are_hidden_is_said_and_how_it_differs_from_training(run, folder, tmp_path):
+    (path,) = run[0].glob("cp_dpac_*/*.pth")
+    file, lines = tmp_path / "ratings.csv", list[str]()
+    file.write_text("image,person,condition,rater,label\nscene_00023,0,intact,r1,Fear\nscene_00000,0,intact,r1,Fear\n")
+    around, hiding = chapnet.Around(say=lines.append), Hiding("mean")
+    under_conditions([path], folder, [Condition("eye", "TO")], around=around, hiding=hiding, ratings=file, seed=0)
+    assert lines[0].endswith("so the upper body is hidden; hidden by mean, in training of some nets by solid")
+    assert lines[1] == "answers of people: 1 used, 1 about targets that are not tested"
+
+
 def test_what_is_no_checkpoint_is_one_line(run, tmp_path):
     (path,) = run[0].glob("cp_dpac_*/*.pth")
     with pytest.raises(RunError, match="no .*1.pth is there"):
@@ -262,11 +282,15 @@ def test_what_people_said_is_read_as_a_net_of_its_own(folder, tmp_path):
         f"{data.photo[0]},0,intact,r1,Fear",
     ]
     file.write_text("image,person,condition,rater,label\n" + "\n".join(lines))
-    (told,) = read_ratings(file, data, rows)
+    (told,), others = read_ratings(file, data, rows)
+    assert others == 1
     assert (told.trained, told.tested, told.row.tolist()) == (PEOPLE, "face:AO", [1, 1])
     assert {task: of.tolist() for task, of in told.told.items()} == {"emotion": [4, -1], "age": [-1, -1], "gender": [-1, 0]}
     file.write_text("image,person,condition,rater,label\nx,0,intact,r1,Glee\n")
     with pytest.raises(SchemaError, match="line 2: expected a label such as Happiness, got 'Glee'"):
+        read_ratings(file, data, rows)
+    file.write_text("image,person,condition,rater,label\nelsewhere,0,intact,r1,Fear\n")
+    with pytest.raises(SchemaError, match="line 2: expected a target of .*data.json, got 'elsewhere_0'"):
         read_ratings(file, data, rows)
     file.write_text("image,person,rater,label\n")
     with pytest.raises(SchemaError, match="'condition' is missing"):

@@ -8,10 +8,10 @@ import pytest
 
 from facevalue.data.dpac import read_dpac, write_maps
 from facevalue.data.errors import SchemaError, UnknownName
-from facevalue.data.manifest import Entry, Manifest, read_manifest
+from facevalue.data.manifest import Entry, Manifest, read_manifest, write_manifest
 from facevalue.image.heatmaps import heat_maps, mirrored
 from facevalue.image.regions import REGIONS, filled
-from facevalue.train import chapnet_data
+from facevalue.models.chapnet import windows
 from facevalue.train.chapnet_augment import Augmentation, View, augmented, followed, jittered, published
 from facevalue.train.chapnet_data import (
     Condition,
@@ -21,9 +21,9 @@ from facevalue.train.chapnet_data import (
     condition,
     conditions,
     faces_of,
+    left_out,
     pictures,
-    usable,
-    window,
+    unusable,
 )
 from facevalue.train.scenes import MANIFEST, write_scenes
 
@@ -65,7 +65,7 @@ def test_all_or_the_target_are_hidden_and_nothing_else(folder, data, shown, regi
     masks = [filled((SIZE, SIZE), [face.outlines[region]]) for face in faces]
     assert (everybody.context != intact.context).any(2)[~(masks[0] | masks[1])].sum() == 0
     assert all((everybody.context[mask] == 0).all() for mask in masks)
-    x1, y1, x2, y2 = window(data.box[i], (SIZE, SIZE))
+    x1, y1, x2, y2 = windows(data.box[i : i + 1], (SIZE, SIZE))[0]
     box = np.zeros((SIZE, SIZE), bool)
     box[y1:y2, x1:x2] = True
     assert (target.context[box] == everybody.context[box]).all()
@@ -85,9 +85,42 @@ def test_a_target_whose_face_was_not_found_is_hidden_by_the_body_and_counted(dat
         assert (without.photo(i, "eye")[nose] == 0).mean() > 0.95
 
 
-def test_a_face_that_was_left_visible_hides_nobody(data, shown):
+def test_a_neighbours_face_in_the_box_is_not_the_targets_own(data, shown):
+    """Two people whose boxes both hold the one face that was found: of the other, the upper body is hidden."""
+    face, box = shown.faces[str(data.photo[0])][0], data.box[0]
+    two = data[np.array([0, 0])]
+    two = replace(two, id=np.array(["a_0", "a_1"], object), person=np.arange(2), box=np.stack([box, box + (-20, 0, -4, 0)]))
+    seen = Pictures(two, {str(data.photo[0]): (face,)})
+    assert seen.faceless.tolist() == [False, True]
+    assert len(seen.covers(str(data.photo[0]), "face")) == 2
+
+
+def test_a_face_that_was_left_visible_hides_nobody_and_is_counted(folder, data, shown, tmp_path):
     kept = {name: tuple(replace(face, kept="ann") for face in faces) for name, faces in shown.faces.items()}
     assert Pictures(data, kept).faceless.all()
+    shutil.copytree(folder, tmp_path / "x")
+    told = read_manifest(folder / MANIFEST)
+    entries = [replace(told.entries[0], faces=kept[str(data.photo[0])]), *told.entries[1:]]
+    write_manifest(Manifest(told.settings, tuple(entries)), tmp_path / "x" / MANIFEST)
+    _, whence = pictures(read_dpac(tmp_path / "x"), [Condition("face", "AO")], Hiding(), None)
+    left = f"{len(entries[0].faces)} of its faces left visible"
+    assert whence.endswith(f"of 1 of 16 targets none, so the upper body is hidden; {left}")
+
+
+def test_who_cannot_be_seen_has_a_reason_and_is_counted(folder, tmp_path):
+    """A photo cut short shows only when it is read to its end: not in the midst of training."""
+    shutil.copytree(folder, tmp_path / "x")
+    data = read_dpac(tmp_path / "x")
+    data.photo_path(3).write_bytes(data.photo_path(3).read_bytes()[:1500])
+    data.pose_path(5).unlink()
+    data = read_dpac(tmp_path / "x")
+    data.box[7] = (10, 10, 10.4, 60)
+    assert data.why[3] == ""
+    wanted = [""] * 16
+    wanted[3], wanted[5], wanted[7] = "image_unreadable", "pose_missing", "box_outside"
+    found = unusable(Pictures(data), [Condition()])
+    assert found.tolist() == wanted
+    assert left_out(found) == ", left out 3 (1 image_unreadable, 1 pose_missing, 1 box_outside)"
 
 
 def test_a_photo_that_the_manifest_does_not_name_is_refused(folder, data):
@@ -124,7 +157,7 @@ def test_faces_are_those_of_the_manifest_then_of_the_tree_then_found_once(folder
     ready, whence = pictures(data, wanted, Hiding(), find)
     assert whence == "obscured photos of privacy/lower, as they come"
     assert (ready.photo(3, "lower") == ready.photo(4)).all()
-    assert usable(data, wanted, ready=True).tolist() == [False] + [True] * 15
+    assert unusable(ready, wanted).tolist() == ["image_missing"] + [""] * 15
 
 
 def test_joints_found_in_obscured_photos_are_taken_where_they_are_there(folder, tmp_path):
@@ -162,6 +195,8 @@ def test_words_of_conditions():
             condition(*words)
     with pytest.raises(UnknownName, match="face:AO"):
         conditions("face:A0")
+    with pytest.raises(UnknownName, match="no condition is called ''"):
+        conditions("")
 
 
 def test_the_joints_go_with_the_person():
@@ -227,7 +262,3 @@ def test_jitter_is_brightness_saturation_and_contrast_one_after_the_other():
     x = contrast * x + (1 - contrast) * (x @ [0.299, 0.587, 0.114]).mean()
     assert np.abs(found - x.clip(0, 255)).max() < 1
     assert jittered(pixels, 0, draws) is pixels
-
-
-def test_a_box_beyond_the_photo_has_a_pixel_left():
-    assert chapnet_data.window(np.array([9.9, -5, 30, 0.2]), (20, 10)) == (9, 0, 10, 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facevalue.annotate.obscured import Finder, Found, Obscuring
 from facevalue.annotate.obscured_photos import MAX_PIXELS
+from facevalue.data.errors import PhotoError
 from facevalue.data.manifest import Entry, Manifest
 from facevalue.data.photos import decode
 
@@ -38,17 +39,16 @@ def find_faces(
     -------
     Manifest
         Its entries have the status "refused": nothing was written. `why` is "not_obscured", or what makes the faces unsure.
-
-    Raises
-    ------
-    PhotoError
-        A photo that cannot be read.
+        A photo that cannot be read is "failed", with the reason.
     """
     settings = Obscuring()
     found = finder or Finder(settings)
 
     def entry(path: Path) -> Entry:
-        pixels = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
+        try:
+            pixels = decode(path.read_bytes(), max_pixels=MAX_PIXELS)
+        except PhotoError as error:
+            return Entry(path.name, "failed", error.why)
         told = found(pixels)
         height, width = pixels.shape[:2]
         return Entry(path.name, "refused", told.unsure or WHY, width=width, height=height, faces=told.faces)

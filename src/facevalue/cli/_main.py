@@ -110,6 +110,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        told = f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and the room on the disk"
+        _fail(error, told, 1, debug=debug)
     except (KeyboardInterrupt, typer.Abort) as error:
         _fail(error, "stopped; the same command goes on from here, or begins anew", INTERRUPTED, debug=debug)
     except Exception as error:  # the last line of defence: a user never sees a traceback unasked

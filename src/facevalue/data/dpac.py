@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data._dpac_schema import AGES, EMOTIONS, GENDERS, LABELS, SUFFIXES, UNKNOWN, Row, read_split, read_targets
+from facevalue.data._dpac_schema import AGES, EMOTIONS, GENDERS, LABELS, SUFFIXES, UNKNOWN, Row, bare, read_split, read_targets
 from facevalue.data.errors import RunError, SchemaError, UnknownName, WrongShape
 from facevalue.data.files import read_json, replacing, write_json
 
@@ -31,6 +31,7 @@ __all__ = [
     "Dpac",
     "Picture",
     "Target",
+    "bare",
     "missing",
     "read_dpac",
     "read_maps",

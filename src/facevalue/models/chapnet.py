@@ -142,10 +142,10 @@ def inputs(photo: np.ndarray, boxes: np.ndarray, joints: np.ndarray, *, size: in
     """
     if not _within(boxes, photo.shape[:2]).all():
         raise ValueError(f"expected boxes that lie in a photo of {photo.shape[1]} x {photo.shape[0]} px, got {boxes.tolist()}")
-    windows = _clipped(boxes, photo.shape[:2])
-    targets = [squeezed(photo[y1:y2, x1:x2], size) for x1, y1, x2, y2 in windows]
-    moved = np.stack([cropped(j, w) for j, w in zip(joints, windows, strict=True)])
-    maps, valid = heat_maps(moved, windows[:, [3, 2]] - windows[:, [1, 0]])
+    places = windows(boxes, photo.shape[:2])
+    targets = [squeezed(photo[y1:y2, x1:x2], size) for x1, y1, x2, y2 in places]
+    moved = np.stack([cropped(j, w) for j, w in zip(joints, places, strict=True)])
+    maps, valid = heat_maps(moved, places[:, [3, 2]] - places[:, [1, 0]])
     return {"context": squeezed(photo, size)[None], "target": np.stack(targets), "maps": maps, "valid": valid}
 
 
@@ -161,8 +161,14 @@ def squeezed(pixels: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(cv2.resize(wide, (size, size), interpolation=cv2.INTER_AREA))
 
 
-def _clipped(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the whole pixels of the photo that boxes touch, (n, 4) int."""
+def windows(boxes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the whole pixels of a photo of some height and width that boxes, (n, 4), touch: x1 y1 x2 y2, (n, 4) int.
+
+    Examples
+    --------
+    >>> windows(np.array([[-3.0, 2.5, 4.2, 99]]), (20, 10)).tolist()
+    [[0, 2, 5, 20]]
+    """
     height, width = shape
     outer = np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1)
     return np.asarray(outer.clip(0, [width, height, width, height]), int)

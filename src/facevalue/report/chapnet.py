@@ -186,18 +186,16 @@ def _labels(rows: Rows, task: str) -> dict[str, Any]:
 
 
 def _sentences(rows: Rows, tasks: Sequence[str]) -> Iterator[str]:
-    """Yield, of each task, what training on obscured photos gains most over training on intact ones, and on which test."""
+    """Yield, of each task, what each net gains over the one trained on intact photos where both see what it was trained on."""
     for task in tasks:
         gains = [
-            (found[measure]["value"], name, tested, cell(found[measure])[1])
+            f"{name} {found[measure]['value']:+.3f} ({cell(found[measure])[1]})"
             for (name, tested, without, group), found in rows.items()
             for measure in (f"{task}_macro_f1_gain",)
-            if not without and not group and measure in found and found[measure]["value"] is not None and tested != INTACT
+            if not without and not group and tested == _bare(name) and measure in found and found[measure]["value"] is not None
         ]
         if gains:
-            value, name, tested, ends = max(gains)
-            told = f"macro-F1 is {value:+.3f} ({ends}) beside the net trained on intact photos"
-            yield f"{task}: trained on {name} and shown {tested}, {told}."
+            yield f"{task}: shown what it was trained on, a net's macro-F1 beside the net trained intact: {', '.join(gains)}."
 
 
 @plots.house_style()
@@ -260,8 +258,12 @@ def own_condition(name: str, tested: Sequence[str]) -> str:
     >>> own_condition("face:AO (run2)", ["intact", "face:AO"]), own_condition("eye:TO", ["intact", "face:AO"])
     ('face:AO', 'intact')
     """
-    bare = name.partition(" (")[0]
-    return bare if bare in tested else tested[0]
+    return _bare(name) if _bare(name) in tested else tested[0]
+
+
+def _bare(name: str) -> str:
+    """Return the condition a net was trained on, without its run."""
+    return name.partition(" (")[0]
 
 
 def _draw_bars(axes: Axes, rows: Sequence[Row | None], number: int, count: int, name: str) -> None:

@@ -177,8 +177,8 @@ def worst_name(rows: Mapping[str, Mapping[str, Any]], kind: str) -> str | None:
     return max(known, key=lambda name: float(rows[name]["value"])) if known else None
 
 
-def worst(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
-    """Return the row of the attack that finds most, its high end the largest of all attacks'.
+def worst(rows: Mapping[str, Mapping[str, Any]], kind: str, *, name: str | None = None) -> dict[str, Any]:
+    """Return the row of the attack named, or else of that which finds most, its high end the largest of all attacks'.
 
     Examples
     --------
@@ -187,8 +187,8 @@ def worst(rows: Mapping[str, Mapping[str, Any]], kind: str) -> dict[str, Any]:
     >>> worst(rows, "tar")
     {'value': 0.2, 'low': 0.1, 'high': 0.4, 'method': 'parrot_tar: m'}
     """
-    name = worst_name(rows, kind)
-    if name is None:
+    name = name or worst_name(rows, kind)
+    if name is None or math.isnan(rows[name]["value"]):
         return nothing("nobody to tell of")
     highs = [row["high"] for other, row in rows.items() if is_attack(other, kind) and not math.isnan(row["high"])]
     return {**rows[name], "high": max(highs, default=math.nan), "method": f"{name}: {rows[name]['method']}"}

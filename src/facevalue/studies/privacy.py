@@ -123,9 +123,9 @@ def privacy(
     - A_f1, A_balanced_accuracy, A_retained and so on of attributes: see `attributes_left`
 
     Every person weighs the same, but for F1 and balanced accuracy, where every photo does. Groups "CONDITION / sex: female":
-    tar, rank1, detected and attributes of these people, at the threshold of all. "CONDITION / sex": tar_gap and so on, the
-    largest gap between groups, and tar_gap_adjusted_p of no difference, over all conditions, measures and groupings; of F1 it
-    compares the shares of faces that are read right.
+    tar, rank1, detected and attributes of these people, at the threshold of all, by the attack that finds most in all.
+    "CONDITION / sex": tar_gap and so on, the largest gap between groups, and tar_gap_adjusted_p of no difference, over all
+    conditions, measures and groupings; of F1 it compares the shares of faces that are read right.
 
     Parameters
     ----------
@@ -326,15 +326,14 @@ class _Told:
         self, group: str, of: np.ndarray, found: Mapping[str, Measure], read: Sequence[str]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of each group of people and of the gaps between them, and of the tests of no gap."""
-        values = [value for value in np.unique(of) if value]
-        crowd, rows = self.attacker.crowd, list[dict[str, Any]]()
-        inside = {value: of == value for value in values}
+        crowd, rows, chosen = self.attacker.crowd, list[dict[str, Any]](), self._worst(found)
+        inside = {value: of == value for value in np.unique(of) if value}
         shown = [
             name for name in found if name.endswith(("_tar", "_tar_refit", "_rank1")) or name in read or name == "detected"
         ]
         for value, own in inside.items():
             cells = {name: crowd.row(found[name], own) for name in shown}
-            cells = {kind: worst(cells, kind) for kind in ("tar", "rank1")} | cells
+            cells = {kind: worst(cells, kind, name=chosen[kind]) for kind in chosen} | cells
             few = nothing(f"fewer than {LEAST} people") | {"n": int(own.sum())}
             kept = [name for name in cells if name in OF_GROUPS or name in read]
             rows += [
@@ -343,18 +342,23 @@ class _Told:
         large = {value: own for value, own in inside.items() if own.sum() >= LEAST}
         if len(large) < 2:
             return rows, []
-        gaps = [self._gap(name, measure, large) for name, measure in self._compared(found, read).items()]
+        gaps = [self._gap(name, measure, large) for name, measure in self._compared(found, chosen, read).items()]
         rows += [{"group": group} | gap for gap, _ in gaps]
         return rows, [{"group": group} | test for _, test in gaps]
 
-    def _compared(self, found: Mapping[str, Measure], read: Sequence[str]) -> dict[str, Measure]:
-        """Return the measures whose gaps are told: of tar and rank1 those of the worst attack on all people."""
+    def _worst(self, found: Mapping[str, Measure]) -> dict[str, str | None]:
+        """Return the attack that finds most in all people, of tar and of rank1: groups are compared by one attack."""
         crowd = self.attacker.crowd
-        worst = {
+        return {
             kind: worst_name({name: crowd.row(it) for name, it in found.items() if is_attack(name, kind)}, kind)
             for kind in ("tar", "rank1")
         }
-        named = {kind: found[name] for kind, name in worst.items() if name}
+
+    def _compared(
+        self, found: Mapping[str, Measure], chosen: Mapping[str, str | None], read: Sequence[str]
+    ) -> dict[str, Measure]:
+        """Return the measures whose gaps are told."""
+        named = {kind: found[name] for kind, name in chosen.items() if name}
         return named | {"detected": found["detected"]} | {name: found[name] for name in read if name.endswith("_f1")}
 
     def _gap(self, name: str, measure: Measure, groups: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -362,7 +366,7 @@ class _Told:
         crowd = self.attacker.crowd
         drawn = np.stack([measure.drawn(crowd.draws, own) for own in groups.values()], axis=1)
         spread = range_spread(drawn[0], drawn[1:], level=crowd.level)
-        high = max(spread.high, _apart([crowd.row(measure, own) for own in groups.values()]))
+        high = min(1.0, max(spread.high, _apart([crowd.row(measure, own) for own in groups.values()])))
         shares, of = measure.shares, np.zeros(len(measure.shares), int)
         for number, own in enumerate(groups.values(), 1):
             of[own] = number

@@ -15,7 +15,7 @@ from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.findings import Findings
 from facevalue.stats.calibration import check_level
 from facevalue.stats.confusion import balanced_accuracy, confusions, macro_f1
-from facevalue.studies.resampled import Crowd, Labelled
+from facevalue.studies.resampled import Crowd, Labelled, Means
 
 STUDY = "train_test"
 INTACT, PEOPLE = "intact", "people"
@@ -194,9 +194,11 @@ class Counted:
         return found if self.less is None else np.asarray(found - self.statistic(self.less.sums))
 
     def wilson(self, inside: np.ndarray, level: float) -> tuple[float, float]:
-        """Return Wilson's interval of the shares told right; of a difference or of one label there is none."""
-        whole = self.less is None and self.statistic in STATISTICS.values()
-        return Labelled(self.counts).wilson(inside, level) if whole else (np.nan, np.nan)
+        """Return Wilson's interval of the share told right, of each label or of all; of a difference or of one label none."""
+        if self.less is not None or self.statistic not in STATISTICS.values():
+            return np.nan, np.nan
+        by_label = self.statistic in (balanced_accuracy, macro_f1)
+        return (Labelled(self.counts) if by_label else Means(self.shares[None])).wilson(inside, level)
 
 
 def _counted(cell: Told, task: str, targets: Targets, at: np.ndarray, inside: np.ndarray, crowd: Crowd) -> Counted | None:

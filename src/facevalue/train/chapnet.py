@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,16 @@ from facevalue.confidence.sets import Calibration, fit_distribution
 from facevalue.data import fetch
 from facevalue.data.dpac import LABELS, Dpac, read_dpac, with_validation
 from facevalue.data.errors import RunError
-from facevalue.data.files import replacing, write_findings, write_json
+from facevalue.data.files import write_findings, write_json
 from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.calibration import softmax, temperature
 from facevalue.studies.train_test import Targets, Told, train_test
-from facevalue.train.chapnet_data import Condition, Find, Pictures, Views, pictures, usable
+from facevalue.train.chapnet_data import Condition, Find, Pictures, Views, left_out, pictures, unusable
 from facevalue.train.chapnet_export import write_chapnet
-from facevalue.train.chapnet_loop import Config, Progress, fit, outputs
+from facevalue.train.chapnet_loop import Config, Progress, fit, likeliest, outputs
 from facevalue.train.chapnet_nets import Chapnet
 
-NAME, LEVEL, BESIDE = "chapnet", 0.9, "net.json"
+NAME, LEVEL = "chapnet", 0.9
 FIGURE = ("measure", "group", "value", "low", "high", "n")
 SHOWN = ("accuracy", "macro_f1")
 Arrays = Mapping[str, np.ndarray]
@@ -90,12 +89,12 @@ def train(folder: Path, out: Path, config: Config, *, around: Around) -> Finding
     """
     data = _split(replace(read_dpac(folder), paper_exact=config.paper_exact), config)
     shown, whence = pictures(data, [config.condition], config.hiding, around.find)
-    parts = _parts(data, usable(data, [config.condition], ready=shown.faces is None), config.seed)
-    around.say(", ".join(f"{name} {len(rows)}" for name, rows in parts.items()) + f" targets; {whence}")
+    why = unusable(shown, [config.condition])
+    parts = _parts(data, why == "", config.seed)
+    counts = {name: len(rows) for name, rows in parts.items()}
+    around.say(", ".join(f"{name} {n}" for name, n in counts.items()) + f" targets{left_out(why)}; {whence}")
     views = Views(shown, config.condition, config.size)
     net = start(config, around.weights).to(around.device)
-    (out / config.condition.folder).mkdir(parents=True, exist_ok=True)
-    write_json(_told(config), out / config.condition.folder / BESIDE)
     losses = fit(net, views, (parts["fit"], parts["choose"]), config, folder=out, progress=around.progress)
     around.say(f"best loss {min(losses):.4f} after epoch {int(np.argmin(losses)) + 1} of {len(losses)}")
     heats = _temperatures(net, views, parts["choose"], config.batch, around.say)
@@ -104,7 +103,9 @@ def train(folder: Path, out: Path, config: Config, *, around: Around) -> Finding
     write_findings(findings, out / "findings.csv")
     if not config.paper_exact:
         write_chapnet(net.cpu(), out / f"{NAME}.onnx", temperatures=heats)
-        _write(net, calibration, findings, config, parts, data, out, heats)
+        facts = {"counts": counts | {"left out": int((why != "").sum())}, "temperatures": heats, "data": _hashes(folder)}
+        facts |= {"net": {"parameters": sum(parameter.numel() for parameter in net.parameters())}}
+        _write(config, facts, findings, calibration, out / f"{NAME}.json")
     return findings
 
 
@@ -173,16 +174,10 @@ def _judged(net: Chapnet, shown: Pictures, rows: np.ndarray, config: Config) -> 
         return concatenate([])
     wanted = dict.fromkeys((config.condition, Condition()))
     cells = [
-        Told(
-            config.condition.name, one.name, _likeliest(outputs(net, Views(shown, one, config.size), rows, batch=config.batch))
-        )
+        Told(config.condition.name, one.name, likeliest(outputs(net, Views(shown, one, config.size), rows, batch=config.batch)))
         for one in wanted
     ]
     return train_test(cells, targets(shown.data, rows), level=LEVEL, seed=config.seed, run=f"seed {config.seed}")
-
-
-def _likeliest(logits: Arrays) -> dict[str, np.ndarray]:
-    return {name: values.argmax(1) for name, values in logits.items()}
 
 
 def targets(data: Dpac, rows: np.ndarray, groups: Arrays | None = None) -> Targets:
@@ -190,41 +185,22 @@ def targets(data: Dpac, rows: np.ndarray, groups: Arrays | None = None) -> Targe
     return Targets({name: getattr(data, name)[rows] for name in LABELS}, data.photo[rows].astype(str), LABELS, groups or {})
 
 
-def _told(config: Config) -> dict[str, Any]:
-    """Return the config in plain values."""
-    return asdict(config) | {"trained": config.condition.name}
+def _hashes(folder: Path) -> dict[str, str]:
+    """Return the hashes of the JSON files of the data."""
+    return {path.name: fetch.sha256(path) for path in sorted(folder.glob("*.json"))}
 
 
-def _write(
-    net: Chapnet,
-    calibration: Calibration,
-    findings: Findings,
-    config: Config,
-    parts: Mapping[str, np.ndarray],
-    data: Dpac,
-    out: Path,
-    heats: Mapping[str, float],
-) -> None:
-    own = f"{config.condition.name} > {config.condition.name}"
+def _write(config: Config, facts: Mapping[str, Any], findings: Findings, calibration: Calibration, path: Path) -> None:
+    """Write what is known of a net: how it was trained, how well it does in that condition, what calibrates it."""
+    own = findings[findings.group == f"{config.condition.name} > {config.condition.name}"]
     figures = [
         [_short(row[name]) if name != "group" else "all" for name in FIGURE]
-        for row in findings[findings.group == own].to_rows()
+        for row in own.to_rows()
         if row["measure"].endswith(SHOWN)
     ]
-    known = {
-        "instrument": NAME,
-        "config": _told(config),
-        "counts": {name: len(rows) for name, rows in parts.items()} | {"left out": int((data.why != "").sum())},
-        "net": {"parameters": sum(parameter.numel() for parameter in net.parameters())},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "torch")}},
-        "data": {path.name: fetch.sha256(path) for path in sorted(data.folder.glob("*.json"))},
-        "level": LEVEL,
-        "temperatures": dict(heats),
-        "figures": figures,
-        "calibration": calibration.to_dict(),
-    }
-    with replacing(out / f"{NAME}.json") as part:
-        part.write_text(json.dumps(known, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n", encoding="utf-8")
+    versions = {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "torch")}}
+    known = {"instrument": NAME, "config": config.told(), **facts, "versions": versions, "level": LEVEL}
+    write_json(known | {"figures": figures, "calibration": calibration.to_dict()}, path, indent=None)
 
 
 def _short(value: Any) -> Any:

@@ -7,7 +7,9 @@ person's own picture is obscured in both. Photos are obscured on the fly, by the
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -16,13 +18,13 @@ import numpy as np
 
 from facevalue.data import dpac as folders
 from facevalue.data.dpac import Dpac
-from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.errors import PhotoError, SchemaError, UnknownName
 from facevalue.data.manifest import Hidden, Manifest, read_manifest, write_manifest
 from facevalue.data.photos import decode
-from facevalue.image.boxes import inside
 from facevalue.image.obscure import obscure
 from facevalue.image.regions import REGIONS, Cover, body_outlines
-from facevalue.models.chapnet import squeezed
+from facevalue.models.chapnet import squeezed, windows
+from facevalue.models.yolox_nano import holders
 from facevalue.train.chapnet_augment import Augmentation, View, augmented
 from facevalue.train.tables import MAX_PIXELS
 
@@ -31,6 +33,7 @@ INTACT = "intact"
 MANIFEST = "manifest.json"
 Find = Callable[[Sequence[Path]], Manifest]
 ROOM = 2 << 30  # bytes of decoded photos that are kept
+THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def conditions(text: str) -> list[Condition]:
         return every
     known = {one.name: one for one in every}
     words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
+    for word in words or [text]:
         if word not in known:
             raise UnknownName(word, known, what="condition")
     return [known[word] for word in dict.fromkeys(words)]
@@ -163,20 +166,29 @@ class Pictures:
         """Return what is to be hidden in a photo: every face and, of each target without one, the upper part of the body."""
         assert self.faces is not None
         faces = [face for face in self.faces[name] if not face.kept]
-        boxes = self.data.box[self.faceless & (self.data.photo == name)]
+        boxes = self.data.box[[i for i in self.people.get(name, ()) if self.faceless[i]]]
         found = [Cover(face.outlines[region], face.size) for face in faces]
         return found + [Cover(body_outlines(box)[region], float(np.sqrt((box[2:] - box[:2]).prod()))) for box in boxes]
 
     @cached_property
-    def faceless(self) -> np.ndarray:
-        """Which targets have no face in their box, (n,) bool: theirs is hidden by the body alone."""
-        without = np.zeros(len(self.data), bool)
-        if self.faces is None:
-            return without
+    def people(self) -> Mapping[str, Sequence[int]]:
+        """The targets of each photo that can be used."""
+        found: dict[str, list[int]] = {}
         for i in map(int, np.flatnonzero(self.data.why == "")):
-            faces = [face for face in self.faces[str(self.data.photo[i])] if not face.kept]
-            box = self.data.box[i : i + 1]
-            without[i] = not any(inside((face.box[:2] + face.box[2:]) / 2, box)[0] for face in faces)
+            found.setdefault(str(self.data.photo[i]), []).append(i)
+        return found
+
+    @cached_property
+    def faceless(self) -> np.ndarray:
+        """Which targets have no face of their own, (n,) bool: theirs is hidden by the body alone.
+
+        A face is one target's, as `holders` tells: where two boxes hold one face, one of the two is without.
+        """
+        without = np.zeros(len(self.data), bool)
+        for name, rows in self.people.items() if self.faces is not None else ():
+            boxes = [face.box for face in (self.faces or {})[name] if not face.kept]
+            held = holders(np.array(boxes, float).reshape(-1, 4), self.data.box[rows].astype(float))
+            without[rows] = ~np.isin(np.arange(len(rows)), held)
         return without
 
 
@@ -198,24 +210,53 @@ def faces_of(manifest: Manifest, data: Dpac) -> dict[str, Sequence[Hidden]]:
     return found
 
 
-def usable(data: Dpac, wanted: Sequence[Condition], *, ready: bool) -> np.ndarray:
-    """Return which targets can be seen in all conditions, (n,) bool.
+def unusable(shown: Pictures, wanted: Sequence[Condition]) -> np.ndarray:
+    """Return why each target cannot be seen intact and in all conditions, (n,) str: a word of `dpac.REASONS`, "" where it can.
+
+    Every photo is read to its end, so that one that is cut short is no surprise in the midst of training.
 
     Parameters
     ----------
-    data
-        n targets.
+    shown
+        The photos of n targets.
     wanted
         Conditions.
-    ready
-        Whether photos come obscured, and must be there.
     """
-    sides = data.box[:, 2:] - data.box[:, :2]
-    fine = (data.why == "") & (sides >= 1).all(1)
-    regions = {one.region for one in wanted if one.region} if ready else set()
-    for region in sorted(regions):
-        fine &= folders.missing(data, region) != "image_missing"
-    return np.asarray(fine)
+    data = shown.data
+    why, sides = data.why.copy(), data.box[:, 2:] - data.box[:, :2]
+    why[(why == "") & (sides < 1).any(1)] = "box_outside"
+    ready = {one.region for one in wanted if one.region} if shown.faces is None else set()
+    for region in sorted(ready):
+        why[(why == "") & (folders.missing(data, region) == "image_missing")] = "image_missing"
+    seen = np.flatnonzero(why == "")
+    first = seen[np.unique(data.photo[seen].astype(str), return_index=True)[1]]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for region in ("", *sorted(ready)):
+            fine = list(pool.map(lambda i, region=region: _can_be_read(shown, int(i), region), first))
+            broken = set(data.photo[first[~np.array(fine, bool)]])
+            why[[i for i in seen if data.photo[i] in broken]] = "image_unreadable"
+    return why
+
+
+def _can_be_read(shown: Pictures, i: int, region: str) -> bool:
+    try:
+        shown.photo(i, region)
+    except (PhotoError, OSError):
+        return False
+    return True
+
+
+def left_out(why: np.ndarray) -> str:
+    """Return how many targets are left out, and why, to be said after how many are not.
+
+    Examples
+    --------
+    >>> left_out(np.array(["", "pose_missing", "image_missing", "pose_missing"])), left_out(np.array([""]))
+    (', left out 3 (2 pose_missing, 1 image_missing)', '')
+    """
+    found = Counter(str(word) for word in why if word)
+    reasons = ", ".join(f"{count} {word}" for word, count in found.most_common())
+    return f", left out {found.total()} ({reasons})" if found else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,7 +281,7 @@ class Views:
         """Return what is seen of target i, changed by chance where it is said how."""
         data, region = self.pictures.data, self.condition.region
         hidden = self.pictures.photo(i, region)
-        x1, y1, x2, y2 = window(data.box[i], hidden.shape[:2])
+        x1, y1, x2, y2 = windows(data.box[i : i + 1], hidden.shape[:2])[0]
         whole = hidden
         if self.condition.people == "TO":
             whole = self.pictures.photo(i).copy()
@@ -255,22 +296,6 @@ class Views:
         """Return whose joints are read: those found in the obscured photo, where they are there."""
         region = self.condition.region
         return region if region and self.pictures.data.pose_path(i, region).is_file() else INTACT
-
-
-def window(box: np.ndarray, shape: Sequence[int]) -> tuple[int, int, int, int]:
-    """Return the whole pixels of a photo that a box touches, one or more: x1, y1, x2, y2.
-
-    Examples
-    --------
-    >>> window(np.array([-3.0, 2.5, 4.2, 99]), (20, 10))
-    (0, 2, 5, 20)
-    """
-    height, width = shape
-    x1, y1 = (int(min(max(np.floor(low), 0), side - 1)) for low, side in zip(box[:2], (width, height), strict=True))
-    x2, y2 = (
-        int(np.ceil(high).clip(low + 1, side)) for high, low, side in zip(box[2:], (x1, y1), (width, height), strict=True)
-    )
-    return x1, y1, x2, y2
 
 
 def pictures(data: Dpac, wanted: Sequence[Condition], hiding: Hiding, find: Find | None) -> tuple[Pictures, str]:
@@ -305,8 +330,9 @@ def pictures(data: Dpac, wanted: Sequence[Condition], hiding: Hiding, find: Find
             raise SchemaError(f"{data.folder}: expected manifest.json or privacy/{regions[0]}/images to hide faces; found none")
         write_manifest(find([data.photo_path(i) for i in _photos(data)]), path)
     shown = Pictures(data, faces_of(read_manifest(path), data), hiding)
-    bare = int(shown.faceless.sum())
-    return shown, f"faces of {MANIFEST}; of {bare} of {int((data.why == '').sum())} targets none, so the upper body is hidden"
+    bare, kept = int(shown.faceless.sum()), sum(bool(face.kept) for faces in (shown.faces or {}).values() for face in faces)
+    told = f"faces of {MANIFEST}; of {bare} of {int((data.why == '').sum())} targets none, so the upper body is hidden"
+    return shown, f"{told}; {kept} of its faces left visible" if kept else told
 
 
 def _photos(data: Dpac) -> list[int]:

@@ -8,7 +8,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from facevalue.data.dpac import LABELS, UNKNOWN
 from facevalue.data.errors import RunError
-from facevalue.data.files import replacing
+from facevalue.data.files import replacing, write_json
 from facevalue.train.chapnet_augment import Augmentation, View
 from facevalue.train.chapnet_data import Condition, Hiding, Views
 from facevalue.train.chapnet_nets import Backbone, Chapnet
@@ -28,7 +28,7 @@ Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 Progress = Callable[[int, int], None]
 THREADS = 4
 LARGEST_GRADIENT = 5.0
-RESUME = "resume.pth"
+RESUME, BESIDE = "resume.pth", "net.json"
 TEMPERATURES = tuple(np.geomspace(0.25, 16, 25).tolist())
 
 
@@ -74,6 +74,10 @@ class Config:
     augmentation: Augmentation = field(default_factory=Augmentation)
     paper_exact: bool = False
 
+    def told(self) -> dict[str, Any]:
+        """Return the same in plain values, and the condition's name as "trained"."""
+        return asdict(self) | {"trained": self.condition.name}
+
 
 def device_of(name: str | None) -> torch.device:
     """Return a device by its name, "cpu", "cuda" or "cuda:1"; None takes a GPU where there is one.
@@ -111,7 +115,7 @@ def fit(
         See there.
     folder
         Of the run. `resume.pth` is written there after each epoch, and a run goes on from one that is there; the best epoch's
-        weights are `<condition's folder>/<epoch>.pth`, a state dict.
+        weights are `<condition's folder>/<epoch>.pth`, a state dict, with the config beside it as `net.json`.
     progress
         Called with epochs done and epochs in all.
 
@@ -126,6 +130,7 @@ def fit(
     state: dict[str, Any] = {"net": net, "best": copy.deepcopy(net), "optimizer": optimizer, "schedule": schedule}
     key = _key(config, views, rows)
     losses = _resumed(state, folder / RESUME, where, key)
+    write_json(config.told(), folder / config.condition.folder / BESIDE)
     for epoch in range(len(losses), config.epochs):
         _epoch(net, optimizer, views, rows[0], config, epoch)
         schedule.step()
@@ -230,8 +235,7 @@ def evaluate(net: Chapnet, views: Views, rows: np.ndarray, *, batch: int) -> flo
 
 def outputs(net: Chapnet, views: Views, rows: np.ndarray, *, batch: int) -> dict[str, np.ndarray]:
     """Return the logits of targets as they are, (n, k) float32 by head."""
-    found = features(net, views, rows, batch=batch)
-    return logits_of(net, found)
+    return logits_of(net, features(net, views, rows, batch=batch))
 
 
 @torch.no_grad()
@@ -246,9 +250,12 @@ def features(net: Chapnet, views: Views, rows: np.ndarray, *, batch: int) -> dic
 @torch.no_grad()
 def logits_of(net: Chapnet, found: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """Return the logits that the heads make of the numbers of the branches."""
-    net.eval()
-    scene = functional.relu(torch.cat([found[name] for name in ("objects", "relationship", "event")], dim=1))
-    return {name: head(found["target"], scene).float().cpu().numpy() for name, head in net.heads.items()}
+    return {name: logits.cpu().numpy() for name, logits in net.eval().logits(found).items()}
+
+
+def likeliest(logits: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the place of the likeliest label of targets, (n,) int by head."""
+    return {name: values.argmax(1) for name, values in logits.items()}
 
 
 def _write_best(net: Chapnet, folder: Path, epoch: int) -> None:

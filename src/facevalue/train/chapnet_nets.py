@@ -296,9 +296,7 @@ class Chapnet(nn.Module):
 
     def forward(self, context: Tensor, target: Tensor, maps: Tensor, valid: Tensor) -> dict[str, Tensor]:
         """Return logits by head for photos and targets, (n, 3, s, s) RGB 0..255, and joints, (n, 18, 25, 25) and (n, 18)."""
-        found = self.features(context, target, maps, valid)
-        scene = functional.relu(torch.cat([found["objects"], found["relationship"], found["event"]], dim=1))
-        return {name: head(found["target"], scene).float() for name, head in self.heads.items()}
+        return self.logits(self.features(context, target, maps, valid))
 
     def features(self, context: Tensor, target: Tensor, maps: Tensor, valid: Tensor) -> dict[str, Tensor]:
         """Return the numbers of each branch, (n, 256), (n, 512), (n, 256) and (n, 128); zeros for one left out."""
@@ -309,6 +307,11 @@ class Chapnet(nn.Module):
         found = {name: self.get_submodule(name)(*given[name]) for name in BRANCHES if name not in self.without}
         empty = {name: context.new_zeros(len(context), WIDTHS[name]) for name in self.without if name in BRANCHES}
         return found | empty
+
+    def logits(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return logits by head, (n, k) float32, for the numbers of each branch."""
+        scene = functional.relu(torch.cat([found["objects"], found["relationship"], found["event"]], dim=1))
+        return {name: head(found["target"], scene).float() for name, head in self.heads.items()}
 
     def start_from(self, weights: Mapping[str, Path]) -> None:
         """Take over published weights by branch: "objects", "event" and "target"; only a net of ResNets can.

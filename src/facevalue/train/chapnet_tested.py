@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from facevalue.data.dpac import LABELS, Dpac, read_dpac
+from facevalue.data.dpac import LABELS, Dpac, bare, read_dpac
 from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import read_json
 from facevalue.data.findings import Findings
 from facevalue.models._convert.checkpoint import read_checkpoint
 from facevalue.studies.train_test import PEOPLE, Told, train_test
-from facevalue.train.chapnet import BESIDE, LEVEL, Around, targets
-from facevalue.train.chapnet_data import Condition, Hiding, Pictures, Views, condition, pictures, usable
-from facevalue.train.chapnet_loop import features, logits_of
+from facevalue.train.chapnet import LEVEL, Around, targets
+from facevalue.train.chapnet_data import Condition, Hiding, Pictures, Views, condition, left_out, pictures, unusable
+from facevalue.train.chapnet_loop import BESIDE, features, likeliest, logits_of
 from facevalue.train.chapnet_nets import BRANCHES, Chapnet
 
 # What is left out in turn: each branch, and all that sees the photo.
@@ -104,10 +103,11 @@ def under_conditions(
     hiding = hiding or Hiding(**nets[0].known["hiding"])
     data = read_dpac(folder)
     shown, whence = pictures(data, wanted, hiding, around.find)
-    rows = np.flatnonzero(data.test & usable(data, wanted, ready=shown.faces is None))
+    why = unusable(shown, wanted)
+    rows = np.flatnonzero(data.test & (why == ""))
     if not len(rows):
         raise RunError(f"{folder}: expected targets of the test part that can be seen in every condition, got none")
-    around.say(f"{len(rows)} targets of the test part; {whence}")
+    around.say(f"{len(rows)} targets of the test part{left_out(why[data.test])}; {whence}{_hidden_by(nets, wanted, hiding)}")
     cells, names = list[Told](), _names(nets)
     for number, (one, name) in enumerate(zip(nets, names, strict=True)):
         seen = _as_trained(shown, one)
@@ -116,7 +116,10 @@ def under_conditions(
             cells += cells_of(one.net, views, rows, name)
             around.progress(number * len(wanted) + which + 1, len(nets) * len(wanted))
     if ratings is not None:
-        cells += read_ratings(ratings, data, rows)
+        rated, others = read_ratings(ratings, data, rows)
+        answers = sum(len(one.row) for one in rated if one.row is not None)
+        around.say(f"answers of people: {answers} used, {others} about targets that are not tested")
+        cells += rated
     run = ", ".join(f"{name} {one.path.parent.name}/{one.path.name}" for one, name in zip(nets, names, strict=True))
     groups = {name: _words(name, getattr(data, name)[rows]) for name in ("age", "gender")}
     return train_test(cells, targets(data, rows, groups), level=level, seed=seed, run=f"{run}; {hiding.method}; seed {seed}")
@@ -127,24 +130,28 @@ def _as_trained(shown: Pictures, one: Trained) -> Pictures:
     return replace(shown, data=replace(shown.data, paper_exact=True)) if one.known["paper_exact"] else shown
 
 
+def _hidden_by(nets: Sequence[Trained], wanted: Sequence[Condition], hiding: Hiding) -> str:
+    """Return how faces are hidden, and which nets saw them hidden otherwise in training."""
+    if not any(one.region for one in wanted):
+        return ""
+    ways = {one.known["hiding"]["method"] for one in nets if one.condition.region} - {hiding.method}
+    return f"; hidden by {hiding.method}" + (f", in training of some nets by {', '.join(sorted(ways))}" if ways else "")
+
+
 def cells_of(net: Chapnet, views: Views, rows: np.ndarray, trained: str) -> Iterator[Told]:
     """Yield what a net tells of targets in a condition, whole and without each of its branches."""
     found = features(net, views, rows, batch=BATCH)
-    yield Told(trained, views.condition.name, _likeliest(net, found))
+    yield Told(trained, views.condition.name, likeliest(logits_of(net, found)))
     for name, branches in LEFT_OUT.items():
         mean = {branch: found[branch].mean(0).expand_as(found[branch]) for branch in branches}
-        yield Told(trained, views.condition.name, _likeliest(net, {**found, **mean}), without=name)
-
-
-def _likeliest(net: Chapnet, found: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    return {name: logits.argmax(1) for name, logits in logits_of(net, found).items()}
+        yield Told(trained, views.condition.name, likeliest(logits_of(net, {**found, **mean})), without=name)
 
 
 def _names(nets: Sequence[Trained]) -> list[str]:
     """Return what each net was trained on, with its run's folder where two were trained alike."""
     names = [one.condition.name for one in nets]
     told = [
-        name if names.count(name) == 1 else f"{name} ({one.path.parent.parent.name})"
+        name if names.count(name) == 1 else f"{name} ({one.path.resolve().parent.parent.name})"
         for name, one in zip(names, nets, strict=True)
     ]
     if len(set(told)) < len(told):
@@ -157,8 +164,8 @@ def _words(task: str, places: np.ndarray) -> np.ndarray:
     return names
 
 
-def read_ratings(path: Path, data: Dpac, rows: np.ndarray) -> list[Told]:
-    """Return what people said of targets, a cell a condition; ratings of other targets are left out.
+def read_ratings(path: Path, data: Dpac, rows: np.ndarray) -> tuple[list[Told], int]:
+    """Return what people said of targets, a cell a condition, and how many answers are about targets that are not tested.
 
     Parameters
     ----------
@@ -172,10 +179,11 @@ def read_ratings(path: Path, data: Dpac, rows: np.ndarray) -> list[Told]:
     Raises
     ------
     SchemaError
-        A column is missing, or a label or condition unknown.
+        A column is missing, or a label, a condition or a target unknown.
     """
     where = {name: (task, place) for task, names in LABELS.items() for place, name in enumerate(names)}
-    number = {str(name): at for at, name in enumerate(data.id[rows])}
+    number = dict.fromkeys(map(str, data.id)) | {str(name): at for at, name in enumerate(data.id[rows])}
+    others = 0
     found = dict[str, list[tuple[int, str, int]]]()
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -186,10 +194,14 @@ def read_ratings(path: Path, data: Dpac, rows: np.ndarray) -> list[Told]:
                 raise SchemaError(f"{path}, line {line}: expected a label such as {next(iter(where))}, got {row['label']!r}")
             region, _, people = row["condition"].partition(":")
             hidden = condition(region if region != "intact" else None, people or None).name
-            name = f"{Path(row['image']).stem}_{row['person']}"
-            if name in number:
-                found.setdefault(hidden, []).append((number[name], *where[row["label"]]))
-    return [_rated(hidden, told) for hidden, told in found.items()]
+            name = f"{bare(row['image'])}_{row['person']}"
+            if name not in number:
+                raise SchemaError(f"{path}, line {line}: expected a target of {data.folder / 'data.json'}, got {name!r}")
+            if (at := number[name]) is None:
+                others += 1
+            else:
+                found.setdefault(hidden, []).append((at, *where[row["label"]]))
+    return [_rated(hidden, told) for hidden, told in found.items()], others
 
 
 def _rated(hidden: str, told: Sequence[tuple[int, str, int]]) -> Told:
