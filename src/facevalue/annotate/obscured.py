@@ -22,7 +22,7 @@ from facevalue.data.faces import Faces
 from facevalue.data.manifest import Hidden
 from facevalue.image.boxes import inside, overlap
 from facevalue.image.obscure import METHODS, obscure
-from facevalue.image.regions import REGIONS, Cover, body_outlines, box_outlines, filled, mesh_outlines
+from facevalue.image.regions import REGIONS, Cover, body_outlines, box_outlines, filled, inscribed, mesh_outlines
 from facevalue.models.mesh import PRESENCE
 
 DETECTORS = ("centerface", "blazeface")
@@ -221,6 +221,8 @@ def sure_mesh(faces: Faces) -> np.ndarray:
 def outlined(boxes: np.ndarray, mesh: np.ndarray | None, *, sure: bool) -> Hidden:
     """Return a face with its outlines: by its mesh where that can be believed, else by its boxes too.
 
+    Of face and head, what lies in the ellipse of any box is in the outline in either case.
+
     Parameters
     ----------
     boxes : (b, 4) float
@@ -234,7 +236,8 @@ def outlined(boxes: np.ndarray, mesh: np.ndarray | None, *, sure: bool) -> Hidde
     size, nobody = max(map(_size, boxes)), float("nan")
     outlines = {} if mesh is None else mesh_outlines(mesh)
     if outlines and sure and min(_held(outlines["face"], box) for box in boxes) >= HELD:
-        return Hidden(boxes[0], nobody, "", "mesh", size, outlines)
+        wider = {name: _hull([outlines[name], *map(inscribed, boxes)]) for name in ("face", "head")}
+        return Hidden(boxes[0], nobody, "", "mesh", size, outlines | wider)
     parts = [*by_boxes, *([outlines] if outlines else [])]
     return Hidden(boxes[0], nobody, "", "box", size, {name: _hull([one[name] for one in parts]) for name in REGIONS})
 

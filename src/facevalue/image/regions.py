@@ -281,6 +281,18 @@ def _ellipse(middle: np.ndarray, half: np.ndarray, down: np.ndarray | None = Non
     return np.asarray(middle + _circle() * half @ np.array([[y, -x], [x, y]]))
 
 
+def inscribed(box: np.ndarray) -> np.ndarray:
+    """Return the outline of the ellipse that touches the four sides of a box, (p, 2) px.
+
+    Examples
+    --------
+    >>> np.ptp(inscribed(np.array([10, 20, 50, 80.0])), axis=0).round().tolist()
+    [40.0, 60.0]
+    """
+    middle, sides = _checked(box)
+    return _ellipse(middle, sides / 2)
+
+
 def _cut(outline: np.ndarray, height: float, *, above: bool) -> np.ndarray:
     """Return the part of a convex polygon above or below a height."""
     after = np.roll(outline, -1, axis=0)
