@@ -17,15 +17,9 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-def pytest_collection() -> None:
-    """Search for no garbage while tests are imported and collected: there is next to none."""
-    gc.disable()
-
-
 def pytest_collection_finish() -> None:
     """Take what is imported and collected by now out of every later search for garbage, which it would slow a hundredfold."""
     gc.freeze()
-    gc.enable()
 
 
 @pytest.fixture(scope="session")

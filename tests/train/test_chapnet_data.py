@@ -129,6 +129,22 @@ def test_a_photo_that_the_manifest_does_not_name_is_refused(folder, data):
         faces_of(Manifest(told.settings, told.entries[1:]), data)
 
 
+def test_a_photo_whose_faces_nobody_could_look_for_is_not_shown(folder, data):
+    told = read_manifest(folder / MANIFEST)
+    failed = Manifest(told.settings, (replace(told.entries[0], status="failed", faces=()), *told.entries[1:]))
+    assert unusable(Pictures(data, faces_of(failed, data)), [Condition("face", "AO")]).tolist() == ["faces_unknown"] + [""] * 15
+
+
+def test_a_face_without_the_outline_that_is_wanted_is_refused(folder, data):
+    told = read_manifest(folder / MANIFEST)
+    entry = told.entries[0]
+    faces = tuple(replace(face, outlines={"face": face.outlines["face"]}) for face in entry.faces)
+    bare = Manifest(told.settings, (replace(entry, faces=faces), *told.entries[1:]))
+    assert len(faces_of(bare, data, ["face"])) == 16
+    with pytest.raises(SchemaError, match="expected the outlines of 'eye' of every face: delete it"):
+        faces_of(bare, data, ["eye", "face"])
+
+
 def test_faces_are_those_of_the_manifest_then_of_the_tree_then_found_once(folder, tmp_path):
     wanted, called = [Condition("lower", "AO")], []
     shutil.copytree(folder, tmp_path / "x")
@@ -136,7 +152,8 @@ def test_faces_are_those_of_the_manifest_then_of_the_tree_then_found_once(folder
 
     def find(paths):
         called.append([path.stem for path in paths])
-        return Manifest({}, tuple(Entry(path.name, faces=one.faces) for path, one in zip(paths, told.entries, strict=True)))
+        pairs = zip(paths, told.entries, strict=True)
+        return Manifest({}, tuple(Entry(path.name, "refused", faces=one.faces) for path, one in pairs))
 
     data = read_dpac(tmp_path / "x")
     first, whence = pictures(data, wanted, Hiding(), find)

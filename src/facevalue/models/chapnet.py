@@ -50,6 +50,8 @@ CARDS = (
             "no accuracy of the published net is known; that of yours stands in your chapnet.json",
             "what people who look at the scene would say, not what someone feels, nor how old or what they are: a cake makes "
             "everybody beside it happy",
+            "probabilities and sets are calibrated on photos like those of training: a net trained on hidden faces promises "
+            "nothing of intact ones",
             "a face that no person's box holds has no measure (no_body); two people in one box have the same",
             "with the face in view it looks at the face too: hide it to learn what the rest tells",
         ),

@@ -186,22 +186,28 @@ class Pictures:
         """
         without = np.zeros(len(self.data), bool)
         for name, rows in self.people.items() if self.faces is not None else ():
-            boxes = [face.box for face in (self.faces or {})[name] if not face.kept]
+            boxes = [face.box for face in (self.faces or {}).get(name, ()) if not face.kept]
             held = holders(np.array(boxes, float).reshape(-1, 4), self.data.box[rows].astype(float))
             without[rows] = ~np.isin(np.arange(len(rows)), held)
         return without
 
 
-def faces_of(manifest: Manifest, data: Dpac) -> dict[str, Sequence[Hidden]]:
-    """Return the faces of each usable photo of DPaC, out of a manifest.
+def faces_of(manifest: Manifest, data: Dpac, regions: Sequence[str] = ()) -> dict[str, Sequence[Hidden]]:
+    """Return the faces of each usable photo of DPaC, out of a manifest; of a photo that failed there nothing is known.
 
     Raises
     ------
     SchemaError
-        A photo that the manifest does not name, which would be shown as it is.
+        A photo that the manifest does not name, which would be shown as it is, or a face without the outline of a region.
     """
-    found: dict[str, Sequence[Hidden]] = {PurePath(entry.path).stem: entry.faces for entry in manifest.entries}
-    lacking = sorted({str(name) for name in data.photo[data.why == ""]} - set(found))
+    entries = {PurePath(entry.path).stem: entry for entry in manifest.entries}
+    found: dict[str, Sequence[Hidden]] = {name: one.faces for name, one in entries.items() if one.status != "failed"}
+    faces = [face for those in found.values() for face in those if not face.kept]
+    if bare := [region for region in regions if any(region not in face.outlines for face in faces)]:
+        raise SchemaError(
+            f"manifest.json: expected the outlines of {bare[0]!r} of every face: delete it to have them found anew"
+        )
+    lacking = sorted({str(name) for name in data.photo[data.why == ""]} - set(entries))
     if lacking:
         raise SchemaError(
             f"manifest.json: expected the faces of every photo; {len(lacking)} are not named in it, {lacking[0]!r} the first: "
@@ -211,8 +217,9 @@ def faces_of(manifest: Manifest, data: Dpac) -> dict[str, Sequence[Hidden]]:
 
 
 def unusable(shown: Pictures, wanted: Sequence[Condition]) -> np.ndarray:
-    """Return why each target cannot be seen intact and in all conditions, (n,) str: a word of `dpac.REASONS`, "" where it can.
+    """Return why each target cannot be seen intact and in all conditions, (n,) str: "" where it can.
 
+    Words are those of `facevalue.data.dpac.REASONS`, and "faces_unknown", where the manifest says that the photo failed.
     Every photo is read to its end, so that one that is cut short is no surprise in the midst of training.
 
     Parameters
@@ -235,6 +242,8 @@ def unusable(shown: Pictures, wanted: Sequence[Condition]) -> np.ndarray:
             fine = list(pool.map(lambda i, region=region: _can_be_read(shown, int(i), region), first))
             broken = set(data.photo[first[~np.array(fine, bool)]])
             why[[i for i in seen if data.photo[i] in broken]] = "image_unreadable"
+    if shown.faces is not None:
+        why[[i for i in seen if why[i] == "" and data.photo[i] not in shown.faces]] = "faces_unknown"
     return why
 
 
@@ -329,7 +338,7 @@ def pictures(data: Dpac, wanted: Sequence[Condition], hiding: Hiding, find: Find
         if find is None:
             raise SchemaError(f"{data.folder}: expected manifest.json or privacy/{regions[0]}/images to hide faces; found none")
         write_manifest(find([data.photo_path(i) for i in _photos(data)]), path)
-    shown = Pictures(data, faces_of(read_manifest(path), data), hiding)
+    shown = Pictures(data, faces_of(read_manifest(path), data, regions), hiding)
     bare, kept = int(shown.faceless.sum()), sum(bool(face.kept) for faces in (shown.faces or {}).values() for face in faces)
     told = f"faces of {MANIFEST}; of {bare} of {int((data.why == '').sum())} targets none, so the upper body is hidden"
     return shown, f"{told}; {kept} of its faces left visible" if kept else told
