@@ -13,7 +13,7 @@ from facevalue.data.sets.astronaut import fetch_astronaut
 from facevalue.data.ties import link, read_ties
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("disparity", "geometry", "homophily", "perception", "power", "robustness", "similarity")
+PAGES = ("disparity", "frontier", "geometry", "homophily", "perception", "power", "robustness", "similarity")
 
 
 @pytest.mark.index

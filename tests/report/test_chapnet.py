@@ -7,7 +7,7 @@ import pytest
 
 from facevalue.data.files import read_findings
 from facevalue.report.chapnet import Result, branches, digest, html, matrix, write_chapnet
-from facevalue.studies.train_test import Targets, Told, train_test
+from facevalue.studies.transfer import Targets, Told, transfer
 
 LABELS = {"emotion": ("Happiness", "Anger"), "gender": ("Male", "Female")}
 TESTED = ("intact", "face:AO")
@@ -25,7 +25,7 @@ def result() -> Result:
                 cells.append(Told(trained, tested, told, without=without))
     cells.append(Told("people", "face:AO", {"emotion": truth["emotion"][:5], "gender": np.full(5, -1)}, row=np.arange(5)))
     groups = {"gender": np.array(["Male", "Female"], object)[truth["gender"]]}
-    found = train_test(cells, Targets(truth, np.arange(n), LABELS, groups), level=0.9, seed=0, resamples=100)
+    found = transfer(cells, Targets(truth, np.arange(n), LABELS, groups), level=0.9, seed=0, resamples=100)
     return Result(found, TESTED, 0.9, 0, ["60 targets of the test part."])
 
 

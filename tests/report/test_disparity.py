@@ -8,16 +8,7 @@ from facevalue.report.disparity import Result, digest, forest, html, label, writ
 from facevalue.studies.disparity import Sample, Terms, disparity
 from facevalue.studies.grouping import Grouping
 
-CARD = {
-    "name": "m",
-    "source": "m@1",
-    "about": "embeds <b>",
-    "licence": "MIT",
-    "commercial": False,
-    "trained_on": "nothing",
-    "paper": "A, B",
-    "limits": ("none",),
-}
+from .cards import CARD
 
 
 def result(people=60, *, every=4, balance=True, fmr=0.1):

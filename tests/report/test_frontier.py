@@ -11,16 +11,8 @@ from facevalue.data.people import People
 from facevalue.image.obscure import METHODS
 from facevalue.report.frontier import CLEAN, Result, by_group, digest, html, scatter, sentences, shown_name, write_frontier
 
-CARD = {
-    "name": "m",
-    "source": "m@1",
-    "about": "embeds <b>",
-    "licence": "MIT",
-    "commercial": False,
-    "trained_on": "nothing",
-    "paper": "A, B",
-    "limits": ("none",),
-}
+from .cards import CARD
+
 WAYS = {
     "solid face 0": ("solid", "face", 0.0),
     "blur face 0.1": ("blur", "face", 0.1),

@@ -10,17 +10,7 @@ from facevalue.report.homophily import Reliability, Waves, digest, html, termina
 from facevalue.studies.dimensions import tabled
 
 from . import homophily as made
-
-CARD = {
-    "name": "m",
-    "source": "m@1",
-    "about": "embeds <b>",
-    "licence": "MIT",
-    "commercial": False,
-    "trained_on": "nothing",
-    "paper": "A, B",
-    "limits": ("none",),
-}
+from .cards import CARD
 
 
 def test_nobody_and_no_row_is_left_out():

@@ -10,16 +10,8 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.report.robustness import Part, Result, breaks, curve, errors, failing, figures, html, numbers, write_robustness
 from facevalue.studies.breaking import breaking_points, mean_corruption_errors
 
-CARD = {
-    "name": "m",
-    "source": "m@1",
-    "about": "embeds <b>",
-    "licence": "MIT",
-    "commercial": False,
-    "trained_on": "nothing",
-    "paper": "A, B",
-    "limits": ("none",),
-}
+from .cards import CARD
+
 FOG = {"fog 1": ("fog", 1), "fog 2": ("fog", 2), "red_eye 1": ("red_eye", 1), "red_eye 2": ("red_eye", 2)}
 
 

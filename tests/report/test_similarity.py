@@ -9,18 +9,8 @@ from facevalue.data.files import read_findings
 from facevalue.report.similarity import Result, digest, html, write_similarity
 from facevalue.studies.similarity import similarity
 
+from .cards import CARD
 from .people import people, simulated
-
-CARD = {
-    "name": "m",
-    "source": "m@1",
-    "about": "embeds <b>",
-    "licence": "MIT",
-    "commercial": False,
-    "trained_on": "nothing",
-    "paper": "A, B",
-    "limits": ("none",),
-}
 
 
 def result(given, metric="cosine", **options):

@@ -20,7 +20,7 @@ from facevalue.data.photos import decode
 from facevalue.image.drawn_scenes import draw_scene
 from facevalue.models._registry import known_card
 from facevalue.stats.calibration import softmax
-from facevalue.studies.train_test import PEOPLE
+from facevalue.studies.transfer import PEOPLE
 from facevalue.train import chapnet, chapnet_loop
 from facevalue.train.chapnet_augment import Augmentation, published
 from facevalue.train.chapnet_data import Condition, Hiding, Pictures, Views, faces_of

@@ -53,7 +53,7 @@ def _along(image: np.ndarray) -> float:
     peaks = {a: _peaks(image, a) for a in np.unique(apart).tolist()}
     if not peaks[1][1].any():
         return float("nan")
-    return max(_excess(*peaks[a], period) for a, period in zip(apart.tolist(), periods.tolist(), strict=True))
+    return max(_excess(*peaks[a], periods[apart == a]) for a in peaks)
 
 
 def _peaks(image: np.ndarray, apart: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +63,15 @@ def _peaks(image: np.ndarray, apart: int) -> tuple[np.ndarray, np.ndarray]:
     return (here > beside).sum(0), (here != beside).sum(0)
 
 
-def _excess(peak: np.ndarray, uneven: np.ndarray, period: float) -> float:
-    """Return the largest share of peaks in an eighth of a period, less the share in the rest of it."""
-    at = (np.arange(len(peak)) * (PHASES / period)).astype(int) % PHASES
-    peaks, count = (part + np.roll(part, -1) for part in (np.bincount(at, each, PHASES) for each in (peak, uneven)))
+def _excess(peak: np.ndarray, uneven: np.ndarray, periods: np.ndarray) -> float:
+    """Return the largest share of peaks in an eighth of any of the periods, less the share in the rest of it."""
+    at = (np.arange(len(peak)) * (PHASES / periods[:, None])).astype(int) % PHASES
+    at += PHASES * np.arange(len(periods))[:, None]
+    peaks, count = (
+        np.bincount(at.ravel(), np.tile(each, len(periods)), PHASES * len(periods)).reshape(-1, PHASES)
+        for each in (peak, uneven)
+    )
+    peaks, count = (part + np.roll(part, -1, axis=1) for part in (peaks, count))
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = peaks / count - (peak.sum() - peaks) / (uneven.sum() - count)
     return float(np.nanmax(excess, initial=0))

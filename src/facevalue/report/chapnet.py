@@ -40,7 +40,7 @@ class Result:
     Parameters
     ----------
     findings
-        Of `facevalue.studies.train_test`.
+        Of `facevalue.studies.transfer`.
     tested
         Names of the test conditions, in order.
     level, seed
@@ -115,7 +115,7 @@ def _matrix_rows(result: Result, rows: Rows, task: str) -> Iterator[dict[str, An
 def by_name(findings: Findings) -> dict[tuple[str, str, str, str], dict[str, Row]]:
     """Return the rows by what was trained, what was tested, the branch left out and the group of targets; then by measure.
 
-    >>> row = {"study": "train_test", "measure": "age_accuracy", "value": 0.5, "low": 0.4, "high": 0.6, "level": 0.9, "n": 9}
+    >>> row = {"study": "transfer", "measure": "age_accuracy", "value": 0.5, "low": 0.4, "high": 0.6, "level": 0.9, "n": 9}
     >>> found = Findings.from_rows([row | {"group": "intact > eye:AO / gender: Male", "method": "", "run": ""}])
     >>> list(by_name(found))
     [('intact', 'eye:AO', '', 'gender: Male')]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from facevalue.data.faces import Faces
+
+if TYPE_CHECKING:
+    import jinja2
 
 BINS = 24
 SMALL = 64
@@ -165,9 +169,14 @@ def render(template: str, **values: Any) -> str:
     """Return a page: a template with its values, escaped, and the version that made it."""
     from importlib.metadata import version
 
+    return _environment().get_template(template).render(version=version("facevalue"), **values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """Return the templates, of which each is parsed once."""
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template(template).render(version=version("facevalue"), **values)

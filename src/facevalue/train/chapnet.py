@@ -19,7 +19,7 @@ from facevalue.data.errors import RunError
 from facevalue.data.files import write_findings, write_json
 from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.calibration import softmax, temperature
-from facevalue.studies.train_test import Targets, Told, train_test
+from facevalue.studies.transfer import Targets, Told, transfer
 from facevalue.train.chapnet_data import Condition, Find, Pictures, Views, left_out, pictures, unusable
 from facevalue.train.chapnet_export import write_chapnet
 from facevalue.train.chapnet_loop import Config, Progress, fit, likeliest, outputs
@@ -177,7 +177,7 @@ def _judged(net: Chapnet, shown: Pictures, rows: np.ndarray, config: Config) -> 
         Told(config.condition.name, one.name, likeliest(outputs(net, Views(shown, one, config.size), rows, batch=config.batch)))
         for one in wanted
     ]
-    return train_test(cells, targets(shown.data, rows), level=LEVEL, seed=config.seed, run=f"seed {config.seed}")
+    return transfer(cells, targets(shown.data, rows), level=LEVEL, seed=config.seed, run=f"seed {config.seed}")
 
 
 def targets(data: Dpac, rows: np.ndarray, groups: Arrays | None = None) -> Targets:

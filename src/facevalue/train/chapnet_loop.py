@@ -23,6 +23,7 @@ from facevalue.data.files import replacing, write_json
 from facevalue.train.chapnet_augment import Augmentation, View
 from facevalue.train.chapnet_data import Condition, Hiding, Views
 from facevalue.train.chapnet_nets import Backbone, Chapnet
+from facevalue.train.loop import resumed
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 Progress = Callable[[int, int], None]
@@ -129,7 +130,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, config.step, config.gamma)
     state: dict[str, Any] = {"net": net, "best": copy.deepcopy(net), "optimizer": optimizer, "schedule": schedule}
     key = _key(config, views, rows)
-    losses = _resumed(state, folder / RESUME, where, key)
+    losses = resumed(state, folder / RESUME, where, key)
     write_json(config.told(), folder / config.condition.folder / BESIDE)
     for epoch in range(len(losses), config.epochs):
         _epoch(net, optimizer, views, rows[0], config, epoch)
@@ -276,16 +277,3 @@ def _key(config: Config, views: Views, rows: Sequence[np.ndarray]) -> str:
         for values in (data.box[part], *(getattr(data, name)[part] for name in LABELS)):
             digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _resumed(state: Mapping[str, Any], path: Path, where: torch.device, key: str) -> list[float]:
-    """Bring everything to where a run was left, and return its validation losses; none where there is no run."""
-    if not path.exists():
-        return []
-    kept = torch.load(path, map_location=where, weights_only=True)
-    if kept["key"] != key:
-        raise RunError(f"{path}: of a run with other options, or of other data; choose another --out")
-    for name, one in state.items():
-        one.load_state_dict(kept[name])
-    losses: list[float] = kept["losses"]
-    return losses

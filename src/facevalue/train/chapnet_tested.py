@@ -16,7 +16,7 @@ from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import read_json
 from facevalue.data.findings import Findings
 from facevalue.models._convert.checkpoint import read_checkpoint
-from facevalue.studies.train_test import PEOPLE, Told, train_test
+from facevalue.studies.transfer import PEOPLE, Told, transfer
 from facevalue.train.chapnet import LEVEL, Around, targets
 from facevalue.train.chapnet_data import Condition, Hiding, Pictures, Views, condition, left_out, pictures, unusable
 from facevalue.train.chapnet_loop import BESIDE, features, likeliest, logits_of
@@ -77,7 +77,7 @@ def under_conditions(
     level: float = LEVEL,
     seed: int,
 ) -> Findings:
-    """Return how well each checkpoint tells the labels of the test part in each condition; see `train_test`.
+    """Return how well each checkpoint tells the labels of the test part in each condition; see `transfer`.
 
     The same targets are used throughout: those that can be seen in every condition. A branch is left out by putting its mean
     over the test targets of that condition in its place; nothing is trained anew.
@@ -122,7 +122,7 @@ def under_conditions(
         cells += rated
     run = ", ".join(f"{name} {one.path.parent.name}/{one.path.name}" for one, name in zip(nets, names, strict=True))
     groups = {name: _words(name, getattr(data, name)[rows]) for name in ("age", "gender")}
-    return train_test(cells, targets(data, rows, groups), level=level, seed=seed, run=f"{run}; {hiding.method}; seed {seed}")
+    return transfer(cells, targets(data, rows, groups), level=level, seed=seed, run=f"{run}; {hiding.method}; seed {seed}")
 
 
 def _as_trained(shown: Pictures, one: Trained) -> Pictures:

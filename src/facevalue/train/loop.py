@@ -99,7 +99,7 @@ def fit(
     optimizer = torch.optim.AdamW(_groups(net, config), weight_decay=config.decay)
     schedule = _schedule(optimizer, config.epochs * math.ceil(len(fit_on.chips.wide) / config.batch))
     state: dict[str, Any] = {"net": net, "average": average, "best": best, "optimizer": optimizer, "schedule": schedule}
-    losses = _resumed(state, path, where, key)
+    losses = resumed(state, path, where, key)
     for epoch in range(len(losses), config.epochs):
         if _stalled(losses, config.patience):
             break
@@ -207,7 +207,7 @@ def _key(config: Config, *parts: Part) -> str:
     return digest.hexdigest()
 
 
-def _resumed(state: Mapping[str, Any], path: Path, where: torch.device, key: str) -> list[float]:
+def resumed(state: Mapping[str, Any], path: Path, where: torch.device, key: str) -> list[float]:
     """Bring everything to where a checkpoint left it, and return its stopping losses; none where there is none."""
     if not path.exists():
         return []

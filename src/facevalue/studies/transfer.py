@@ -17,7 +17,7 @@ from facevalue.stats.calibration import check_level
 from facevalue.stats.confusion import balanced_accuracy, confusions, macro_f1
 from facevalue.studies.resampled import Crowd, Labelled, Means
 
-STUDY = "train_test"
+STUDY = "transfer"
 INTACT, PEOPLE = "intact", "people"
 BETWEEN, WITHIN = " > ", " / "
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -75,7 +75,7 @@ class Targets:
     groups: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def train_test(
+def transfer(
     cells: Sequence[Told], targets: Targets, *, level: float, seed: int, resamples: int = 1000, run: str = ""
 ) -> Findings:
     """Return how well labels are told by what was trained under each condition and shown in each.
@@ -119,7 +119,7 @@ def train_test(
     --------
     >>> truth, told = {"gender": np.array([0, 0, 1, 1])}, {"gender": np.array([0, 0, 1, 0])}
     >>> who = Targets(truth, np.arange(4), {"gender": ("Male", "Female")})
-    >>> found = train_test([Told("intact", "intact", told)], who, level=0.9, seed=0, resamples=50)
+    >>> found = transfer([Told("intact", "intact", told)], who, level=0.9, seed=0, resamples=50)
     >>> [(row["measure"], round(row["value"], 3)) for row in found.to_rows()][:3]
     [('gender_accuracy', 0.75), ('gender_balanced_accuracy', 0.75), ('gender_macro_f1', 0.733)]
     """

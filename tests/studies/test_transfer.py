@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from facevalue.data.errors import SchemaError, WrongShape
-from facevalue.studies.train_test import Targets, Told, train_test
+from facevalue.studies.transfer import Targets, Told, transfer
 
 LABELS = {"emotion": ("Happiness", "Anger", "Fear"), "gender": ("Male", "Female")}
 
@@ -28,7 +28,7 @@ def table(findings) -> dict[tuple[str, str], dict]:
 
 def test_every_measure_is_scikit_learns():
     targets, told = made()
-    found = table(train_test([Told("intact", "face:AO", told)], targets, level=0.9, seed=0, resamples=20))
+    found = table(transfer([Told("intact", "face:AO", told)], targets, level=0.9, seed=0, resamples=20))
     for task, names in LABELS.items():
         known = targets.truth[task] >= 0
         true, guess = targets.truth[task][known], told[task][known]
@@ -53,7 +53,7 @@ def test_every_measure_is_scikit_learns():
 def test_a_label_that_is_told_but_never_true_costs_precision_alone_and_one_never_told_is_no_error():
     targets = Targets({"emotion": np.array([0, 0, 1, 1])}, np.arange(4), {"emotion": LABELS["emotion"]})
     told = {"emotion": np.array([0, 0, 0, 2])}
-    found = table(train_test([Told("intact", "intact", told)], targets, level=0.9, seed=0, resamples=20))
+    found = table(transfer([Told("intact", "intact", told)], targets, level=0.9, seed=0, resamples=20))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wanted = metrics.precision_score([0, 0, 1, 1], told["emotion"], average="weighted", zero_division=0)
@@ -67,9 +67,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     held = 0
     for seed in range(60):
         targets, told = made(300, seed=seed, right=0.55)
-        row = table(train_test([Told("a", "b", told)], targets, level=0.9, seed=seed, resamples=150))[
-            "a > b", "emotion_accuracy"
-        ]
+        row = table(transfer([Told("a", "b", told)], targets, level=0.9, seed=seed, resamples=150))["a > b", "emotion_accuracy"]
         held += row["low"] <= 0.55 + 0.45 / 3 <= row["high"]
     assert 48 <= held <= 60
 
@@ -77,7 +75,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 def test_where_all_are_told_the_interval_is_wilsons_of_all_photos_and_not_of_each_label():
     n = 60
     targets = Targets({"emotion": np.arange(n) % 3}, np.arange(n), {"emotion": LABELS["emotion"]})
-    found = table(train_test([Told("a", "b", {"emotion": np.arange(n) % 3})], targets, level=0.9, seed=0, resamples=50))
+    found = table(transfer([Told("a", "b", {"emotion": np.arange(n) % 3})], targets, level=0.9, seed=0, resamples=50))
     for name, trials in (("accuracy", n), ("weighted_f1", n), ("macro_f1", n / 3)):
         low, high = binomtest(int(trials), int(trials)).proportion_ci(0.9, method="wilson")
         row = found["a > b", f"emotion_{name}"]
@@ -91,7 +89,7 @@ def test_people_of_one_photo_stay_together():
     widths = []
     for photo in (np.arange(300) // 10, np.arange(300)):
         targets = Targets(truth, photo, {"gender": LABELS["gender"]})
-        row = table(train_test([Told("a", "b", told)], targets, level=0.9, seed=0))["a > b", "gender_accuracy"]
+        row = table(transfer([Told("a", "b", told)], targets, level=0.9, seed=0))["a > b", "gender_accuracy"]
         widths.append(row["high"] - row["low"])
     assert 2.4 < widths[0] / widths[1] < 4
 
@@ -100,7 +98,7 @@ def test_a_gain_is_paired_and_no_gain_is_nothing():
     targets, told = made()
     better = {task: np.where(np.arange(240) % 2, of, targets.truth[task].clip(0)) for task, of in told.items()}
     cells = [Told("intact", "face:AO", told), Told("face:AO", "face:AO", better), Told("eye:AO", "face:AO", told)]
-    found = table(train_test(cells, targets, level=0.9, seed=0, resamples=200))
+    found = table(transfer(cells, targets, level=0.9, seed=0, resamples=200))
     assert "emotion_accuracy_gain" not in {measure for group, measure in found if group == "intact > face:AO"}
     gain = found["face:AO > face:AO", "emotion_accuracy_gain"]
     wanted = np.mean(better["emotion"] == targets.truth["emotion"]) - np.mean(told["emotion"] == targets.truth["emotion"])
@@ -116,7 +114,7 @@ def test_what_is_lost_without_a_branch_is_what_the_whole_net_had_more():
     targets, told = made(right=0.9)
     none = {task: np.zeros_like(of) for task, of in told.items()}
     cells = [Told("intact", "intact", told), Told("intact", "intact", none, without="event")]
-    found = table(train_test(cells, targets, level=0.9, seed=0, resamples=50))
+    found = table(transfer(cells, targets, level=0.9, seed=0, resamples=50))
     lost = found["intact > intact > without event", "emotion_macro_f1_lost"]
     true = targets.truth["emotion"]
     wanted = metrics.f1_score(true, told["emotion"], average="macro") - metrics.f1_score(true, none["emotion"], average="macro")
@@ -131,7 +129,7 @@ def test_groups_are_told_of_their_own_targets():
     targets, told = made()
     word = np.where(np.arange(240) < 90, "a", "b").astype(object)
     targets = Targets(targets.truth, targets.photo, LABELS, {"who": word})
-    found = table(train_test([Told("x", "y", told)], targets, level=0.9, seed=0, resamples=20))
+    found = table(transfer([Told("x", "y", told)], targets, level=0.9, seed=0, resamples=20))
     for name in "ab":
         on = word == name
         wanted = metrics.accuracy_score(targets.truth["emotion"][on], told["emotion"][on])
@@ -146,7 +144,7 @@ def test_people_who_rated_are_counted_answer_by_answer():
         "emotion": np.array([*[targets.truth["emotion"][0]] * 2, -1, targets.truth["emotion"][5]]),
         "gender": np.full(4, -1),
     }
-    found = table(train_test([Told("people", "face:AO", told, row=row)], targets, level=0.9, seed=0, resamples=20))
+    found = table(transfer([Told("people", "face:AO", told, row=row)], targets, level=0.9, seed=0, resamples=20))
     assert found["people > face:AO", "emotion_accuracy"]["value"] == 1
     assert not any(measure.startswith("gender") or measure.endswith("gain") for _, measure in found)
 
@@ -154,12 +152,12 @@ def test_people_who_rated_are_counted_answer_by_answer():
 def test_what_does_not_fit_is_told():
     targets, told = made()
     with pytest.raises(SchemaError, match="'a > b' twice"):
-        train_test([Told("a", "b", told), Told("a", "b", told)], targets, level=0.9, seed=0)
+        transfer([Told("a", "b", told), Told("a", "b", told)], targets, level=0.9, seed=0)
     with pytest.raises(SchemaError, match="got none"):
-        train_test([], targets, level=0.9, seed=0)
+        transfer([], targets, level=0.9, seed=0)
     with pytest.raises(WrongShape, match="a > b: expected 2 answers about emotion, got shape \\(240,\\)"):
-        train_test([Told("a", "b", told, row=np.arange(2))], targets, level=0.9, seed=0)
+        transfer([Told("a", "b", told, row=np.arange(2))], targets, level=0.9, seed=0)
     with pytest.raises(WrongShape, match="who: expected 240 rows"):
-        train_test(
+        transfer(
             [Told("a", "b", told)], Targets(targets.truth, targets.photo, LABELS, {"who": np.array(["a"])}), level=0.9, seed=0
         )
