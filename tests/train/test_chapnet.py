@@ -112,7 +112,7 @@ def test_a_stopped_run_goes_on_to_where_it_would_have_come(shown, tmp_path):
     kept = torch.load(best, weights_only=True)
     assert all((kept[name] == values).all() for name, values in again.state_dict().items())
     told = (best.parent / BESIDE).read_text()
-    with pytest.raises(RunError, match=f"{RESUME}: of a run with other options"):
+    with pytest.raises(RunError, match=f"{RESUME}: made with another config"):
         fit(light(), views, rows, replace(how, condition=views.condition, rate=0.5), **settings)
     assert (best.parent / BESIDE).read_text() == told, "what is told of a checkpoint is no more of it"
 
