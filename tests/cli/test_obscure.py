@@ -118,6 +118,17 @@ def test_an_earlier_run_is_done_again_with_targets_more(folder: Path) -> None:
     assert not red(folder / "again/one.png")
 
 
+def test_what_is_done_again_is_done_as_then_but_for_what_is_asked(folder: Path) -> None:
+    first = ("--region", "eye,lower", "--method", "pixelate", "--strength", "0.3", *FAKE)
+    here("obscure", folder / "in/one.png", "-o", folder / "out", *first)
+    kept = {"regions": ["eye", "lower"], "method": "pixelate", "strength": 0.3}
+    for words, changed in (((), {}), (("--strength", "0.2"), {"strength": 0.2}), (("--method", "solid"), {"method": "solid"})):
+        run = here("obscure", folder / "in/one.png", "-o", folder / "again", "--redo", manifest(folder / "out"), *words, *FAKE)
+        told = read_manifest(manifest(folder / "again")).settings
+        expected = kept | changed | ({"strength": None} if words[:1] == ("--method",) else {})
+        assert (run.returncode, {name: told[name] for name in kept}) == (0, expected)
+
+
 @pytest.mark.parametrize("points", [[], [[1, 1], [2, 2]], [[1, 1], [2, 2], [float("nan"), 3]]], ids=["none", "two", "nan"])
 def test_a_manifest_with_a_face_that_it_does_not_outline_is_refused(folder: Path, points: list[list[float]]) -> None:
     here("obscure", folder / "in/one.png", "-o", folder / "out", *FAKE)

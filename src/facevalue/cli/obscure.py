@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 def obscure(
     paths: Annotated[list[str], typer.Argument(help="Photos, films, folders, globs, lists (.txt, .csv).")],
     out: Out,
-    region: Annotated[str, typer.Option(help="eye, lower, face, head; several with commas.")] = "face",
-    method: Annotated[str, typer.Option(help="solid, mean, pixelate, blur, noise, inpaint.")] = "solid",
+    region: Annotated[
+        str | None, typer.Option(help="eye, lower, face, head; several with commas.", show_default="face; with --redo as then")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="solid, mean, pixelate, blur, noise, inpaint.", show_default="solid; with --redo as then"),
+    ] = None,
     strength: Annotated[
         float | None, typer.Option(help="In shares of the face's size; higher hides more.", show_default="the method's own")
     ] = None,
@@ -67,11 +72,14 @@ def obscure(
     from facevalue.annotate.obscured import Obscuring
     from facevalue.annotate.obscured_folder import obscure_folder
     from facevalue.cli import _people, _show
+    from facevalue.data.manifest import read_manifest
 
+    before = None if redo is None else read_manifest(redo)
+    told = {"regions": ("face",), "method": "solid", "strength": None, **({} if before is None else before.settings)}
     settings = Obscuring(
-        _people.listed(region, "--region"),
-        method,
-        strength,
+        _people.listed(region, "--region") if region is not None else tuple(told["regions"]),
+        method or told["method"],
+        told["strength"] if strength is None and method is None else strength,
         seed,
         who,
         if_unsure,
@@ -79,7 +87,7 @@ def obscure(
         least,
     )
     filming = Filming(read_spans(span) if span else (), read_spans(clear) if clear else (), linger, audio)
-    given = replace(_given(settings, targets, keep, redo, quiet=quiet), filming=filming, rename=rename)
+    given = replace(_given(settings, targets, keep, before, quiet=quiet), filming=filming, rename=rename)
     given = replace(given, workers=workers or engine.cores())
     with _show.progress("obscuring", "photos and frames", quiet=quiet) as progress:
         manifest = obscure_folder(paths, out, settings, given=given, progress=progress)
@@ -89,12 +97,11 @@ def obscure(
         raise typer.Exit(3)
 
 
-def _given(settings: Obscuring, targets: Path | None, keep: Path | None, redo: Path | None, *, quiet: bool) -> Given:
+def _given(settings: Obscuring, targets: Path | None, keep: Path | None, redo: Manifest | None, *, quiet: bool) -> Given:
     """Read what the run is given, and fetch its models."""
     from facevalue.annotate.allow_list import MODEL, read_allow_list
     from facevalue.annotate.obscured_folder import Given, read_targets
     from facevalue.cli import _show
-    from facevalue.data.manifest import read_manifest
 
     if settings.who == "targets" and targets is None:
         raise typer.BadParameter("--who targets needs --targets FILE")
@@ -106,7 +113,7 @@ def _given(settings: Obscuring, targets: Path | None, keep: Path | None, redo: P
     return Given(
         None if targets is None else read_targets(targets),
         None if keep is None else read_allow_list(keep),
-        None if redo is None else read_manifest(redo),
+        redo,
     )
 
 
