@@ -19,9 +19,9 @@ def test_a_run_is_sealed_opened_and_goes_on(tmp_path):
     assert "snapshots and backups may keep copies" in done.stdout
     assert {path.suffix for path in out.rglob("*") if path.is_file() and path.name != ".lock"} == {".sealed"}
     again = here("seal", out, "--key-file", key)
-    assert "0 files sealed, 7 were sealed already" in again.stdout
+    assert "0 files sealed, 8 were sealed already" in again.stdout
     new = tmp_path / "new"
-    assert "7 files sealed" in here("seal", out, "--key-file", new, "--new-key", "--from-key", key).stdout
+    assert "8 files sealed" in here("seal", out, "--key-file", new, "--new-key", "--from-key", key).stdout
     wrong = here("unseal", out, "--key-file", key)
     assert wrong.returncode == 1
     assert "give its key" in wrong.stderr

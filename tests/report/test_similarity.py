@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from facevalue.data.files import read_findings
-from facevalue.report.similarity import Result, digest, html, write_similarity
+from facevalue.report.page import html, rebuild
+from facevalue.report.similarity import Result, digest, page, write_similarity
 from facevalue.studies.similarity import similarity
 
 from .cards import CARD
@@ -77,18 +78,27 @@ def test_files_hold_the_same_numbers_as_the_matrix(tmp_path):
 
 
 def test_the_page_stands_alone_says_what_was_done_and_escapes_names():
-    page = html(result(mixed(), notes=["A note."]))
-    assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert "b&lt;o&gt;" in page
-    assert "b<o>" not in page
-    assert "embeds &lt;b&gt;" in page
-    assert "not for commercial use" in page
-    assert "Seed 0, level 0.9. A note." in page
-    assert "It is no identity" in page
-    assert "1 photo with several faces: the largest was taken" in page
-    assert page.count("<th ") == page.count("<th scope=")
-    assert page.count("<img ") == page.count(" alt=")
+    text = html(page(result(mixed(), notes=["A note."])))
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert "<script" not in text
+    assert "b&lt;o&gt;" in text
+    assert "b<o>" not in text
+    assert "embeds &lt;b&gt;" in text
+    assert "not for commercial use" in text
+    assert "seed 0." in text
+    assert "A note." in text
+    assert "It is no identity" in text
+    assert "1 photo with several faces: the largest was taken" in text
+    assert text.count("<th ") == text.count("<th scope=")
+    assert text.count("<img ") == text.count(" alt=")
+
+
+def test_what_was_saved_draws_the_page_again(tmp_path):
+    write_similarity(result(mixed()), tmp_path)
+    first = (tmp_path / "similarity.html").read_bytes()
+    (tmp_path / "similarity.html").unlink()
+    assert rebuild(tmp_path) == [tmp_path / "similarity.html"]
+    assert (tmp_path / "similarity.html").read_bytes() == first
 
 
 def test_few_people_have_a_table_many_have_none():
@@ -102,11 +112,11 @@ def test_people_with_one_photo_each_have_a_page_too():
     found = digest(one)
     assert found["apart"] == []
     assert found["single"] == ["ann", "bo"]
-    assert "<b>none</b> one person, two photos" in html(one)
+    assert "<b>none</b> one person, two photos" in html(page(one))
 
 
 def test_long_lists_of_failures_are_cut_and_the_rest_is_counted():
     given = mixed()
     many = given[np.append(np.arange(5), np.full(600, 5))]
     assert len(digest(replace(result(given), people=many))["outcomes"].failures) == 500
-    assert "100 more stand in the table of photos" in html(replace(result(given), people=many))
+    assert "100 more stand in the table of photos" in html(page(replace(result(given), people=many)))

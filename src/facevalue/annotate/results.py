@@ -20,7 +20,9 @@ from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Faces, concatenate
 from facevalue.data.files import replacing
 from facevalue.image import align
-from facevalue.report import faceannotate, page
+from facevalue.report import annotate as report
+from facevalue.report import faceannotate
+from facevalue.report.page import Picture, write_page
 
 GROUP = 512
 GALLERY = 120
@@ -40,15 +42,15 @@ class Results:
 
     def __init__(self, out: Path, blank: Faces) -> None:
         self.rows: list[PhotoRow] = []
-        self.digest = page.Digest(GALLERY)
+        self.digest = report.Digest(GALLERY)
         self._out, self._blank, self._waiting = out, blank, [blank]
         self._files = ExitStack()
 
     def __enter__(self) -> Results:
         # left in the reverse of this order: the photos' file, without which faces do not count, is renamed last
-        self._photos, self._report, json_file, faces_file = (
+        self._photos, json_file, faces_file = (
             self._files.enter_context(replacing(self._out / name))
-            for name in ("photos.parquet", "report.html", "results.json", "faces.parquet")
+            for name in ("photos.parquet", "results.json", "faces.parquet")
         )
         self._entries = self._files.enter_context(json_file.open("w", encoding="utf-8"))
         schema = self._blank.to_arrow().schema
@@ -80,7 +82,7 @@ class Results:
         self._entries.write("\n}\n")
         write_photos(self.rows, self._photos)
         pictures = _gallery(found, self.digest.shown(), max_pixels) if gallery else []
-        self._report.write_text(page.html(self.digest, pictures, cards=cards), encoding="utf-8")
+        write_page(report.page(self.digest, pictures, cards=cards), self._out / "report.html")
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the photos by status and by the first word of their reason."""
@@ -93,9 +95,9 @@ class Results:
         self._waiting = [self._blank]
 
 
-def _gallery(found: Sequence[photos.Photo], shown: Sequence[tuple[str, Faces]], max_pixels: int) -> list[page.Picture]:
+def _gallery(found: Sequence[photos.Photo], shown: Sequence[tuple[str, Faces]], max_pixels: int) -> list[Picture]:
     """Return small pictures of faces, read from the photos once more; a photo that is gone by now is left out."""
-    by_path, pictures = {photo.path: photo for photo in found}, list[page.Picture]()
+    by_path, pictures = {photo.path: photo for photo in found}, list[Picture]()
     for path, faces in shown:
         try:
             pixels = photos.decode(photos.read_bytes(by_path[path]), max_pixels=max_pixels)
@@ -103,5 +105,5 @@ def _gallery(found: Sequence[photos.Photo], shown: Sequence[tuple[str, Faces]], 
             continue
         maps = align.transforms(THUMB, faces.box, faces.landmarks, shape=pixels.shape[:2])
         crops = align.cut(pixels, maps, THUMB.size)
-        pictures += [page.Picture(path, k, crop, float(faces.score[k])) for k, crop in enumerate(crops)]
+        pictures += [Picture(path, k, crop, float(faces.score[k])) for k, crop in enumerate(crops)]
     return pictures

@@ -199,8 +199,8 @@ class Search:
             text = path.read_bytes()
             if PAGE in text[:1000] and (self._near(path.parent) or self._mentioned(text)):
                 plots = [plot for plot in sorted(path.parent.glob("*.svg")) if b"matplotlib" in plot.read_bytes()[:2000]]
-                drawn = [plot.with_suffix(".png") for plot in plots]
-                found += [path, *plots, *(plot for plot in drawn if plot.exists())]
+                drawn = [plot.with_suffix(suffix) for plot in plots for suffix in (".png", ".pdf")]
+                found += [path, *plots, *(one for one in (path.with_suffix(".page.json"), *drawn) if one.exists())]
         return list(dict.fromkeys(found))
 
     def _mentioned(self, text: bytes) -> bool:

@@ -1,36 +1,55 @@
-"""One self-contained HTML page about an annotate run: counts, failures, distributions, faces, cards."""
+"""A page: a template, what it shows as plain JSON, its figures; what was saved of it draws it again."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import io
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.faces import Faces
+from facevalue.data.errors import RunError, SchemaError
+from facevalue.data.files import read_json, replacing, write_json
+from facevalue.data.findings import Findings
+from facevalue.report import plots
 
 if TYPE_CHECKING:
     import jinja2
+    from matplotlib.figure import Figure
 
-BINS = 24
-SMALL = 64
-FAILURES = 500
+SAVED = ".page.json"
+CARD = ("name", "source", "about", "licence", "commercial", "trained_on", "paper", "limits")
 
 
-class PhotoRow(Protocol):
-    """What the page reads of a photo's row."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page shows.
 
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def status(self) -> str: ...  # noqa: D102
-    @property
-    def why(self) -> str: ...  # noqa: D102
+    Parameters
+    ----------
+    template
+        Its name, which is the command's: "similarity".
+    values
+        What the template shows: numbers, words, lists, mappings, dataclasses and `Findings` (a mapping a row); NaN
+        becomes None, for the templates see only what JSON can hold.
+    figures
+        By the name of their files without suffix; a template finds them as data URIs under `figures`.
+    cards
+        Of the models that were used.
+    references
+        What the methods paragraph cites; the papers of the cards are added.
+    """
+
+    template: str
+    values: Mapping[str, Any]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    cards: Sequence[Any] = ()
+    references: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,124 +71,125 @@ class Picture:
         return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-class Digest:
-    """What the page needs of each photo, gathered row by row: a few numbers a face, no pixels and no embeddings.
+def html(page: Page) -> str:
+    """Return the page as HTML; it stands alone."""
+    return _drawn(_saved(page), {name: plots.svg(figure) for name, figure in page.figures.items()})
+
+
+def write_page(page: Page, path: Path) -> list[str]:
+    """Write `path`, what draws it again beside it, and each figure as SVG, PNG and PDF; return the files' names.
 
     Parameters
     ----------
-    limit
-        Most faces in the gallery.
+    page
+        To write.
+    path
+        `*.html`; what is saved of the page is `*.page.json`.
     """
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._every, self._with_faces = limit, 1, 0
-        self.status: Counter[str] = Counter()
-        self.why: Counter[str] = Counter()
-        self.failures: list[PhotoRow] = []
-        self.faces = 0
-        self._shown: list[tuple[str, Faces]] = []
-        self._scalars: dict[str, list[np.ndarray]] = defaultdict(list)
-        self._labels: dict[str, Counter[str]] = defaultdict(Counter)
-        self._sizes: dict[str, Counter[int]] = defaultdict(Counter)
-        self._levels: dict[str, float | None] = {}
-        self._missing: dict[str, Counter[str]] = defaultdict(Counter)
-        self._units: dict[str, tuple[str, str]] = {}
-
-    def add(self, row: PhotoRow, faces: Faces | None) -> None:
-        """Add a photo and its faces."""
-        self.status[row.status] += 1
-        if row.why:
-            self.why[row.why.split(":")[0]] += 1
-            self.failures += [row] if len(self.failures) < FAILURES else []
-        if faces is None:
-            return
-        self.faces += len(faces)
-        if self._with_faces % self._every == 0:
-            self._shown.append((row.path, Faces(faces.photo, faces.box, faces.landmarks, faces.score)))
-        self._with_faces += 1
-        if len(self._shown) > 2 * self._limit:
-            self._shown, self._every = self._shown[::2], 2 * self._every
-        for name, column in faces.columns.items():
-            self._units[name] = (column.unit, column.source)
-            if name.endswith("_set"):
-                self._sizes[name.removesuffix("_set")].update(column.values.sum(1)[~np.isnan(column.values).any(1)].astype(int))
-                self._levels[name.removesuffix("_set")] = column.level
-            elif column.labels:
-                measured = column.values[~np.isnan(column.values).any(1)]
-                self._labels[name].update(dict.fromkeys(column.labels, 0))
-                self._labels[name].update(column.labels[i] for i in measured.argmax(1))
-                self._missing[name].update(() if column.why is None else filter(None, column.why))
-            elif column.values.ndim == 1:
-                self._scalars[name].append(column.values)
-                self._missing[name].update(() if column.why is None else filter(None, column.why))
-
-    def shown(self) -> list[tuple[str, Faces]]:
-        """Return photos spread evenly over the run that have about `limit` faces together, and not more."""
-        step = max(1, -(-sum(len(faces) for _, faces in self._shown) // self._limit))
-        chosen, room = [], self._limit
-        for path, faces in self._shown[::step]:
-            if len(faces) <= room:
-                chosen.append((path, faces))
-                room -= len(faces)
-        return chosen
-
-    def histograms(self) -> list[dict[str, Any]]:
-        """Return one histogram a scalar column: bars as heights in [0, 1] with their edges and counts."""
-        return [self._histogram(name, np.concatenate(parts)) for name, parts in self._scalars.items()]
-
-    def _histogram(self, name: str, values: np.ndarray) -> dict[str, Any]:
-        measured = values[np.isfinite(values)]
-        out: dict[str, Any] = {"name": name, "unit": self._units[name][0], "source": self._units[name][1]}
-        out |= {"n": len(measured), "missing": dict(self._missing[name]), "bars": []}
-        if not len(measured):
-            return out
-        low, high = float(measured.min()), float(measured.max())
-        bins, room = (BINS, 0.0) if high - low > 1e-6 * max(1.0, abs(low)) else (1, 0.5)
-        counts, edges = np.histogram(measured.astype(np.float64), bins=bins, range=(low - room, high + room))
-        bars = [
-            {"height": n / counts.max(), "n": int(n), "low": f"{low:.4g}", "high": f"{high:.4g}"}
-            for n, low, high in zip(counts, edges, edges[1:], strict=False)
-        ]
-        quantiles = np.quantile(measured, (0, 0.05, 0.5, 0.95, 1))
-        return out | {"bars": bars, "quantiles": [f"{q:.4g}" for q in quantiles]}
-
-    def shares(self) -> list[dict[str, Any]]:
-        """Return one table a distribution: how many faces have each label as their most likely one, and the sizes of sets."""
-        return [
-            {
-                "name": name,
-                "source": self._units[name][1],
-                "rows": list(rows.items()),
-                "n": sum(rows.values()),
-                "missing": dict(self._missing[name]),
-                "level": self._levels.get(name),
-                "sizes": sorted(self._sizes[name].items()),
-            }
-            for name, rows in self._labels.items()
-        ]
+    saved, names = _saved(page), list[str]()
+    svgs = dict[str, str]()
+    for name, figure in page.figures.items():
+        svgs[name] = plots.svg(figure)
+        names += plots.write_plot(figure, path.with_name(f"{name}.svg"), drawn=svgs[name])
+    write_json(saved, path.with_suffix(SAVED))
+    with replacing(path) as part:
+        part.write_text(_drawn(saved, svgs), encoding="utf-8")
+    return [path.name, path.with_suffix(SAVED).name, *names]
 
 
-def html(digest: Digest, pictures: Sequence[Picture], *, cards: Sequence[dict[str, Any]]) -> str:
-    """Return the page.
+def rebuild(folder: Path) -> list[Path]:
+    """Write every page of a folder again from what was saved of it: nothing is measured, no photo is read.
 
-    Parameters
-    ----------
-    digest
-        Of the run.
-    pictures
-        Faces to show; none leaves the gallery out.
-    cards
-        Name, source, licence, paper, training data and limits of every model used.
+    Raises
+    ------
+    RunError
+        The folder holds no saved page.
+    SchemaError
+        What was saved is damaged, or a figure of it is gone.
     """
-    hidden = sum(digest.status.values()) - digest.status["measured"] - len(digest.failures)
-    return render("annotate.html", digest=digest, pictures=pictures, cards=cards, hidden=hidden)
+    pages = sorted(folder.glob(f"*{SAVED}"))
+    if not pages:
+        raise RunError(f"{folder}: expected a folder of results with a *{SAVED}, which each report leaves; found none")
+    return [_rebuilt(page) for page in pages]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: a dataclass as a mapping, findings as rows, NaN as None.
+
+    Examples
+    --------
+    >>> plain({"n": np.int64(3), "values": np.array([0.5, np.nan]), "path": Path("a/b")})
+    {'n': 3, 'values': [0.5, None], 'path': 'a/b'}
+    """
+    if isinstance(value, Findings):
+        return value.to_rows()
+    if isinstance(value, Picture):
+        return {"path": value.path, "face": value.face, "score": plain(value.score), "uri": value.uri}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"expected what a page can show, got {type(value).__name__}")
+
+
+def _saved(page: Page) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    cards = [{name: card[name] if isinstance(card, Mapping) else getattr(card, name) for name in CARD} for card in page.cards]
+    papers = [card["paper"] for card in cards if card["paper"]]
+    saved: dict[str, Any] = plain(
+        {
+            "facevalue": version("facevalue"),
+            "template": page.template,
+            "values": page.values,
+            "figures": list(page.figures),
+            "cards": cards,
+            "references": list(dict.fromkeys([*page.references, *papers])),
+        }
+    )
+    return saved
+
+
+def _drawn(saved: Mapping[str, Any], svgs: Mapping[str, str]) -> str:
+    shown = {name: saved[name] for name in ("cards", "references")}
+    figures = {name: plots.uri(svg) for name, svg in svgs.items()}
+    template = _environment().get_template(f"{saved['template']}.html")
+    return template.render(**saved["values"], **shown, figures=figures, version=saved["facevalue"])
+
+
+def _rebuilt(page: Path) -> Path:
+    import jinja2
+
+    saved = read_json(page, expected="what a report saved of its page")
+    path = page.with_name(page.name.removesuffix(SAVED) + ".html")
+    try:
+        known = {name.removesuffix(".html") for name in _environment().list_templates() if not name.startswith("_")}
+        if saved["template"] not in known or any(Path(name).name != name for name in saved["figures"]):
+            raise SchemaError(f"{page}: expected a page of {', '.join(sorted(known))}, got {saved['template']!r}")
+        svgs = {name: page.with_name(f"{name}.svg").read_text(encoding="utf-8") for name in saved["figures"]}
+        text = _drawn(saved, svgs)
+    except (KeyError, TypeError, ValueError, OSError, jinja2.UndefinedError) as error:
+        raise SchemaError(f"{page}: expected what a report saved of its page, and its figures beside it; {error}") from error
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page: a template with its values, escaped, and the version that made it."""
+    """Return a page that is not yet a `Page`."""
     from importlib.metadata import version
 
-    return _environment().get_template(template).render(version=version("facevalue"), **values)
+    return _environment().get_template(template).render(version=version("facevalue"), references=(), **values)
 
 
 @functools.cache
@@ -177,6 +197,9 @@ def _environment() -> jinja2.Environment:
     """Return the templates, of which each is parsed once."""
     import jinja2
 
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    class Environment(jinja2.Environment):
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            """Return an entry of a mapping before a method of it: `pairs.values` is what was saved, not `dict.values`."""
+            return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
+
+    return Environment(loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined)

@@ -79,6 +79,7 @@ def house_style() -> Iterator[None]:
         "figure.facecolor": "white",
         "font.family": ["DejaVu Sans"],
         "font.size": 9,
+        "pdf.fonttype": 42,
         "svg.fonttype": "none",
         "svg.hashsalt": "facevalue",
         "text.parse_math": False,
@@ -283,27 +284,39 @@ def legend(figure: Figure) -> None:
     figure.legend(loc="outside lower left", frameon=False, fontsize=8, handlelength=3.5)
 
 
-@house_style()
-def write_plot(figure: Figure, path: Path) -> None:
-    """Write a figure as `path` with .svg and as `path` with .png.
+def write_plot(figure: Figure, path: Path, *, drawn: str = "") -> list[str]:
+    """Write a figure as `path` with .svg, .png and .pdf, and return the files' names.
 
-    A name in a script that matplotlib's font lacks shows boxes in the PNG; the SVG keeps its text.
+    A name in a script that matplotlib's font lacks shows boxes in the PNG and the PDF; the SVG keeps its text.
     """
-    for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 150})):
+    with replacing(path.with_suffix(".svg")) as part:
+        part.write_text(drawn or svg(figure), encoding="utf-8")
+    for suffix, options in ((".png", {"dpi": 150}), (".pdf", {"metadata": {"CreationDate": None}})):
         with replacing(path.with_suffix(suffix)) as part:
-            figure.savefig(part, format=suffix[1:], **options)
+            _save(figure, part, format=suffix[1:], **options)
+    return [path.with_suffix(suffix).name for suffix in (".svg", ".png", ".pdf")]
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG, on white."""
+    buffer = io.BytesIO()
+    _save(figure, buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue().decode()
 
 
 @house_style()
-def uri(figure: Figure) -> str:
-    """Return a figure as a data URI of SVG, in which ink turns light where the reader's screen is dark."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    svg = buffer.getvalue().decode()
+def _save(figure: Figure, to: Any, **options: Any) -> None:
+    figure.savefig(to, **options)
+
+
+def uri(drawn: str | Figure) -> str:
+    """Return an SVG of ours as a data URI, without ground, its ink light where the reader's screen is dark."""
+    svg_text = drawn if isinstance(drawn, str) else svg(drawn)
+    svg_text = svg_text.replace('style="fill: #ffffff"', 'style="fill: none"', 1)
     names = {colour: f"--c{number}" for number, colour in enumerate(DARK)}
     light, dark = ("".join(f"{names[old]}:{new};" for old, new in shades.items()) for shades in ({c: c for c in DARK}, DARK))
     for colour, name in names.items():
-        svg = svg.replace(colour, f"var({name})")
+        svg_text = svg_text.replace(colour, f"var({name})")
     style = f"<style>:root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
-    opening, rest = svg.split("<defs>", 1)
+    opening, rest = svg_text.split("<defs>", 1)
     return "data:image/svg+xml;base64," + base64.b64encode(f"{opening}{style}<defs>{rest}".encode()).decode()

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.pairs import Pairs
 from facevalue.data.people import People
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import interval, measures, outcome_table, outcomes, sentences, write_table
+from facevalue.report.references import BOOTSTRAP
 
 SHOWN = 20
 TOP = 10
@@ -63,17 +64,20 @@ def write_similarity(result: Result, out: Path) -> list[str]:
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
     write_table(outcome_table(result.people, [result.model]), out / "people.csv")
-    plots.write_plot(_heatmap(result), out / "heatmap.svg")
-    with replacing(out / "similarity.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    names = ("similarity.html", "similarity.csv", "similarity.parquet", "heatmap.svg", "heatmap.png")
-    return [*names, "findings.csv", "findings.parquet", "people.csv"]
+    names = write_page(page(result), out / "similarity.html")
+    return [*names, "similarity.csv", "similarity.parquet", "findings.csv", "findings.parquet", "people.csv"]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    heat = {"heatmap": plots.uri(_heatmap(result)), "wide": len(result.pairs.rows) > SHOWN}
-    return render("similarity.html", result=result, cards=result.cards, **heat, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    values = {
+        "people": len(result.pairs.rows),
+        "metric": result.pairs.metric,
+        "level": result.pairs.level,
+        **{name: getattr(result, name) for name in ("model", "detector", "most", "seed", "notes")},
+        **digest(result),
+    }
+    return Page("similarity", values, {"heatmap": _heatmap(result)}, result.cards, [BOOTSTRAP])
 
 
 def digest(result: Result) -> dict[str, Any]:

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from facevalue.data.faces import Column, Faces
-from facevalue.report.page import Digest, Picture, html
+from facevalue.report.annotate import Digest, page
+from facevalue.report.page import Picture, html
 
 
 def faces(n: int) -> Faces:
@@ -40,15 +41,15 @@ def test_counts_missing_values_and_labels():
         0.9,
         [(1, 2)],
     )
-    assert "2 of 1 label" in html(made, [], cards=[])
+    assert "2 of 1 label" in html(page(made, [], cards=[]))
     assert dict(made.why) == {"truncated": 1}
 
 
 def test_the_page_stands_alone_and_escapes_names():
-    page = html(digest(), [Picture("<b>", 0, np.zeros((8, 8, 3), np.uint8), 0.5)], cards=[])
-    assert "http" not in page
-    assert "&lt;b&gt;" in page
-    assert "b &amp; c.jpg" in page
+    text = html(page(digest(), [Picture("<b>", 0, np.zeros((8, 8, 3), np.uint8), 0.5)], cards=[]))
+    assert "http" not in text
+    assert "&lt;b&gt;" in text
+    assert "b &amp; c.jpg" in text
 
 
 def test_the_gallery_is_spread_over_the_run_and_bounded():
@@ -63,4 +64,4 @@ def test_the_gallery_is_spread_over_the_run_and_bounded():
 def test_a_run_without_a_face_has_a_page():
     made = Digest(20)
     made.add(row("x", "no_face", "no_face"), None)
-    assert "without a face" in html(made, [], cards=[])
+    assert "without a face" in html(page(made, [], cards=[]))
