@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing.connection
 import os
 import signal
@@ -42,7 +43,7 @@ def batches(tasks: Iterable[Task], *, size: int) -> Iterator[Batch]:
         yield number, part
 
 
-def run(settings: Settings, work: Iterable[Batch], *, workers: int, photos: int) -> Iterator[tuple[int, Measured]]:
+def run(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:
     """Yield the results of batches as they end: from processes where there is work for several, or from this one.
 
     Parameters
@@ -50,11 +51,9 @@ def run(settings: Settings, work: Iterable[Batch], *, workers: int, photos: int)
     settings
         What to do with each photo.
     work
-        Numbered batches.
+        Numbered batches; they are drawn as they are needed, by the thread that asks for results.
     workers
         At most so many processes.
-    photos
-        How many photos there are in all.
 
     Raises
     ------
@@ -62,14 +61,15 @@ def run(settings: Settings, work: Iterable[Batch], *, workers: int, photos: int)
         The detector is none.
     """
     instruments.detector(settings.detector)
-    if not photos:
-        return iter(())
-    workers = min(workers, -(-photos // BATCH))
-    if workers == 1:
-        return here(settings, work, workers=1)
+    work = iter(work)
+    first = list(itertools.islice(work, workers))
+    work = itertools.chain(first, work)
+    if len(first) < 2:
+        yield from here(settings, work, workers=1) if first else ()
+        return
     for name in settings.models:
         models.prepare(name)
-    return processes(settings, work, workers=workers)
+    yield from processes(settings, work, workers=len(first))
 
 
 def here(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:

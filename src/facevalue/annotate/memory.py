@@ -187,7 +187,7 @@ def stream(
     waiting: dict[int, Measured] = {}
     due, done = 0, 0
     work = engine.batches((Task(photo) for photo in found), size=engine.BATCH)
-    for number, measured in engine.run(settings, work, workers=workers, photos=len(found)):
+    for number, measured in engine.run(settings, work, workers=workers):
         waiting[number] = measured
         while due in waiting:
             batch = waiting.pop(due)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facevalue.annotate.measure import PhotoRow
-from facevalue.annotate.record import write_photos
+from facevalue.annotate.record import PHOTO_SCHEMA
 from facevalue.data import photos
 from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Faces, concatenate
@@ -24,7 +25,7 @@ from facevalue.report import annotate as report
 from facevalue.report import faceannotate
 from facevalue.report.page import Picture, write_page
 
-GROUP = 512
+GROUP, PHOTO_GROUP = 512, 8192
 GALLERY = 120
 THUMB = align.Crop("upright", 96, scale=1.4)
 
@@ -38,72 +39,87 @@ class Results:
         Folder of the run.
     blank
         No faces, with the columns to come.
+    chips
+        Path of a photo's chips without `_face<k>.jpg`, by its path.
     """
 
-    def __init__(self, out: Path, blank: Faces) -> None:
-        self.rows: list[PhotoRow] = []
+    def __init__(self, out: Path, blank: Faces, *, chips: Mapping[str, str]) -> None:
         self.digest = report.Digest(GALLERY)
-        self._out, self._blank, self._waiting = out, blank, [blank]
+        self._out, self._blank, self._chips = out, blank, chips
+        self._faces, self._rows = [blank], list[PhotoRow]()
         self._files = ExitStack()
 
     def __enter__(self) -> Results:
         # left in the reverse of this order: the photos' file, without which faces do not count, is renamed last
-        self._photos, json_file, faces_file = (
+        photos_file, json_file, self._faces_file = (
             self._files.enter_context(replacing(self._out / name))
             for name in ("photos.parquet", "results.json", "faces.parquet")
         )
         self._entries = self._files.enter_context(json_file.open("w", encoding="utf-8"))
-        schema = self._blank.to_arrow().schema
-        self._faces = self._files.enter_context(pq.ParquetWriter(faces_file, schema, compression="zstd"))
+        schemas = {photos_file: PHOTO_SCHEMA, self._faces_file: self._blank.to_arrow().schema}
+        self._photo_table, self._face_table = (
+            self._files.enter_context(pq.ParquetWriter(file, schema, compression="zstd")) for file, schema in schemas.items()
+        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._files.__exit__(kind, error, trace)
 
-    def add(self, row: PhotoRow, faces: Faces | None, *, chip: str) -> None:
-        """Add a photo's row and its faces; `chip` is the path of its chips without `_face<k>.jpg`."""
+    def add(self, photo: photos.Photo, row: PhotoRow, faces: Faces | None) -> None:
+        """Add a photo's row and its faces."""
         if faces is not None:
             if list(faces.columns) != list(self._blank.columns):
                 faces = replace(faces, columns={name: faces.columns[name] for name in self._blank.columns})
-            self._waiting.append(faces)
-        entry = faceannotate.entry(faces, chip=chip, why=row.why)
-        comma = ",\n" if self.rows else "{\n"
-        self._entries.write(
-            f"{comma}{json.dumps(row.path, ensure_ascii=False)}: {json.dumps(entry, ensure_ascii=False, allow_nan=False)}"
-        )
-        self.digest.add(row, faces)
-        self.rows.append(row)
-        if len(self._waiting) > GROUP:
-            self._flush()
+            self._faces.append(faces)
+        entry = faceannotate.entry(faces, chip=self._chips.get(row.path, ""), why=row.why)
+        comma = ",\n" if self.digest.photos else "{\n"
+        self._entries.write(f"{comma}{_json(row.path)}: {_json(entry)}")
+        self.digest.add(photo, row, faces)
+        self._rows.append(row)
+        if len(self._faces) > GROUP:
+            self._flush_faces()
+        if len(self._rows) >= PHOTO_GROUP:
+            self._flush_photos()
 
-    def finish(self, found: Sequence[photos.Photo], *, max_pixels: int, cards: Sequence[dict[str, Any]], gallery: bool) -> None:
+    def finish(self, *, max_pixels: int, cards: Sequence[dict[str, Any]], gallery: bool) -> None:
         """Write what can only be written at the end: the last faces, the photos' rows and the report."""
-        self._flush()
+        self._flush_faces()
+        self._flush_photos()
         self._entries.write("\n}\n")
-        write_photos(self.rows, self._photos)
-        pictures = _gallery(found, self.digest.shown(), max_pixels) if gallery else []
-        write_page(report.page(self.digest, pictures, cards=cards), self._out / "report.html")
+        self._face_table.close()
+        pictures = _gallery(self.digest.shown(), max_pixels) if gallery else []
+        write_page(report.page(self.digest, self._column, pictures, cards=cards), self._out / "report.html")
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return the photos by status and by the first word of their reason."""
-        why = Counter(row.why.split(":")[0] for row in self.rows if row.why)
-        return {"status": dict(Counter(row.status for row in self.rows)), "why": dict(why.most_common())}
+    def _column(self, name: str) -> np.ndarray:
+        """Return one column of all faces, (n,) float32."""
+        return np.asarray(pq.read_table(self._faces_file, columns=[name])[name], np.float32)
 
-    def _flush(self) -> None:
-        if len(self._waiting) > 1:
-            self._faces.write_table(concatenate(self._waiting).to_arrow())
-        self._waiting = [self._blank]
+    def _flush_faces(self) -> None:
+        if len(self._faces) > 1:
+            faces = concatenate(self._faces)
+            self._face_table.write_table(faces.to_arrow())
+            self.digest.add_faces(faces)
+        self._faces = [self._blank]
+
+    def _flush_photos(self) -> None:
+        rows = [{name: getattr(row, name) for name in PHOTO_SCHEMA.names} for row in self._rows]
+        self._photo_table.write_table(pa.Table.from_pylist(rows, schema=PHOTO_SCHEMA))
+        self._rows = []
 
 
-def _gallery(found: Sequence[photos.Photo], shown: Sequence[tuple[str, Faces]], max_pixels: int) -> list[Picture]:
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _gallery(shown: Sequence[tuple[photos.Photo, Faces]], max_pixels: int) -> list[Picture]:
     """Return small pictures of faces, read from the photos once more; a photo that is gone by now is left out."""
-    by_path, pictures = {photo.path: photo for photo in found}, list[Picture]()
-    for path, faces in shown:
+    pictures = list[Picture]()
+    for photo, faces in shown:
         try:
-            pixels = photos.decode(photos.read_bytes(by_path[path]), max_pixels=max_pixels)
+            pixels = photos.decode(photos.read_bytes(photo), max_pixels=max_pixels)
         except PhotoError:
             continue
         maps = align.transforms(THUMB, faces.box, faces.landmarks, shape=pixels.shape[:2])
         crops = align.cut(pixels, maps, THUMB.size)
-        pictures += [Picture(path, k, crop, float(faces.score[k])) for k, crop in enumerate(crops)]
+        pictures += [Picture(photo.path, k, crop, float(faces.score[k])) for k, crop in enumerate(crops)]
     return pictures

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import glob
-import hashlib
 import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -20,19 +19,17 @@ from filelock import FileLock, Timeout
 
 from facevalue import models
 from facevalue.annotate import engine, instruments
-from facevalue.annotate.measure import Measured, PhotoRow, Settings, Task
+from facevalue.annotate.measure import Settings
+from facevalue.annotate.queue import Progress as Progress
+from facevalue.annotate.queue import Queue
 from facevalue.annotate.record import Record
 from facevalue.annotate.results import Results
 from facevalue.data import photos
-from facevalue.data.errors import PhotoError, RunError
-from facevalue.data.faces import Faces, rows_by_path
+from facevalue.data.errors import RunError
 from facevalue.data.files import write_json
 from facevalue.data.sealed import SUFFIX as SEALED
 
 CHIPS = "detected_faces"
-# A photo refused for these is read again: the reason lies in the run's settings or in what is installed.
-SETTING_REASONS = ("too_many_pixels", "needs_heic")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,32 +94,29 @@ def run(
     RunError
         The folder is in use by another run, is full or cannot be written; the inputs hold no photo.
     """
-    started = time.time()
+    started = time.monotonic()
     listed = inputs if isinstance(inputs, photos.Found) else photos.find_photos(inputs)
     given = [f"{len(listed)} photos that were listed"] if listed is inputs else list(map(str, inputs))
     found = _outside(listed, out)
-    if not found:
+    if not len(found):
         raise RunError(f"expected photos in {', '.join(given)}, found none among {listed.others} files")
     blank = instruments.blank(settings.detector, settings.instruments, level=settings.level)
-    with _locked(out), _writable(out):
-        record = Record(out)
-        dropped = _gone(record, found, out)
+    with _locked(out), _writable(out), closing(Record(out)) as record:
+        _refuse_others(record, found, out)
         chips = chip_names([photo.path for photo in found]) if settings.chips else {}
-        due = {photo.path: reuse for photo, reuse in _due(found, record, settings, chips)}
-        with Results(out, blank) as results:
-            work = engine.batches(_tasks(found, due, record, chips), size=engine.BATCH)
-            batches = engine.run(settings, work, workers=options.workers, photos=len(due))
-            for row, faces in _in_order(found, due, record, batches, progress):
-                results.add(row, faces, chip=chips.get(row.path, ""))
-            results.finish(found, max_pixels=settings.max_pixels, cards=_cards(settings), gallery=options.gallery)
+        with Results(out, blank, chips=chips) as results:
+            queue = Queue(found, record, settings, results.add, chips=chips, progress=progress)
+            _measure(queue, options)
+            results.finish(max_pixels=settings.max_pixels, cards=_cards(settings), gallery=options.gallery)
         summary = Summary(
-            photos=len(results.rows),
-            faces=sum(row.faces for row in results.rows),
-            **results.counts(),
-            measured_now=len(due),
-            dropped=dropped,
+            photos=queue.drawn,
+            faces=results.digest.faces,
+            status=dict(results.digest.status),
+            why=dict(results.digest.why.most_common()),
+            measured_now=queue.due,
+            dropped=len(record) - queue.known,
             skipped=listed.others,
-            seconds=round(time.time() - started, 3),
+            seconds=round(time.monotonic() - started, 3),
         )
         write_json(_manifest(given, settings, options, summary), out / "run.json")
         record.drop_parts()
@@ -130,40 +124,24 @@ def run(
         return summary
 
 
-def _tasks(found: Sequence[photos.Photo], due: dict[str, bool], record: Record, chips: dict[str, str]) -> Iterator[Task]:
-    for photo in found:
-        if photo.path in due:
-            yield Task(photo, record.faces(photo.path) if due[photo.path] else None, chips.get(photo.path, ""))
+def _measure(queue: Queue, options: Options) -> None:
+    """Measure what is due; what has been measured when a run is stopped is kept."""
+    work = engine.batches(queue.tasks(), size=engine.BATCH)
+    try:
+        for _, measured in engine.run(queue.settings, work, workers=options.workers):
+            queue.add(measured)
+    except BaseException:
+        with suppress(OSError):
+            queue.record.flush()
+        raise
+    queue.check()
 
 
-def _in_order(
-    found: Sequence[photos.Photo],
-    due: dict[str, bool],
-    record: Record,
-    batches: Iterator[tuple[int, Measured]],
-    progress: Progress,
-) -> Iterator[tuple[PhotoRow, Faces | None]]:
-    """Yield every photo's row and faces in the order of the inputs, those that are due out of the batches.
-
-    Each batch is kept as a part as soon as it is fetched; while its rows are written, the next ones are measured.
-    """
-    fresh: dict[str, tuple[PhotoRow, Faces | None]] = {}
-    done = len(found) - len(due)
-    progress(done, len(found))
-    for photo in found:
-        while photo.path in due and photo.path not in fresh:
-            _, measured = next(batches)
-            record.add_part(measured)
-            rows = rows_by_path(measured.faces)
-            fresh.update({row.path: (row, measured.faces[rows[row.path]] if row.faces else None) for row in measured.photos})
-            done += len(measured.photos)
-            progress(done, len(found))
-        yield fresh.pop(photo.path) if photo.path in due else (record.photos[photo.path], record.faces(photo.path))
-
-
-def _outside(found: Sequence[photos.Photo], out: Path) -> list[photos.Photo]:
+def _outside(found: photos.Found, out: Path) -> Sequence[photos.Photo]:
     """Return the photos that do not lie in the folder of the results, such as chips of an earlier run."""
     inside = tuple(os.path.join(place, "") for place in (os.path.abspath(out), os.path.realpath(out)))
+    if not any(photo.where.startswith(inside) for photo in found):
+        return found
     return [photo for photo in found if not photo.where.startswith(inside)]
 
 
@@ -182,45 +160,21 @@ def chip_names(paths: Sequence[str]) -> dict[str, str]:
 
 def _drop_chips(found: Sequence[photos.Photo], out: Path) -> None:
     """Remove the chips of an earlier run that show photos which must no longer be read."""
+    if not any(photo.why for photo in found):
+        return
     names = chip_names([photo.path for photo in found])
     for name in (names[photo.path] for photo in found if photo.why):
         for picture in (out / name).parent.glob(f"{glob.escape(PurePosixPath(name).name)}_face*.jpg"):
             picture.unlink()
 
 
-def _due(
-    found: Sequence[photos.Photo], record: Record, settings: Settings, chips: dict[str, str]
-) -> Iterator[tuple[photos.Photo, bool]]:
-    """Yield the photos whose rows are not what these settings would give, and whether their faces can be used again."""
-    detector = models.card(settings.detector).source
-    for photo in found:
-        row, chip = record.photos.get(photo.path), chips.get(photo.path, "")
-        if row is None or row.detector != detector or row.why.startswith(SETTING_REASONS) or not _same(photo, row):
-            yield photo, False
-        elif row.faces:
-            pictures = [Path(settings.chips or "", f"{chip}_face{k}.jpg") for k in range(row.faces)] if chip else []
-            if record.stale(photo.path, settings.instruments, settings.level) or not all(
-                picture.exists() for picture in pictures
-            ):
-                yield photo, True
-
-
-def _same(photo: photos.Photo, row: PhotoRow) -> bool:
-    try:
-        return hashlib.sha256(photos.read_bytes(photo)).hexdigest() == row.sha256
-    except PhotoError:
-        return False
-
-
-def _gone(record: Record, found: Sequence[photos.Photo], out: Path) -> int:
-    """Return how many photos of an earlier run are not among the inputs; refuse where that is all of them."""
-    gone = set(record.photos) - {photo.path for photo in found}
-    if gone and len(gone) == len(record.photos):
+def _refuse_others(record: Record, found: Sequence[photos.Photo], out: Path) -> None:
+    """Refuse a folder that holds a run over other photos, and none of those given."""
+    if len(record) and not any(record.row(photo.path) for photo in found):
         raise RunError(
-            f"{out} holds a run over {len(gone)} other photos ({min(gone)} ...), and none of those given; "
+            f"{out} holds a run over {len(record)} other photos ({record.first()} ...), and none of those given; "
             "choose another --out, or remove the folder"
         )
-    return len(gone)
 
 
 def _cards(settings: Settings) -> list[dict[str, Any]]:

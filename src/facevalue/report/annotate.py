@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from facevalue.report.page import Page, Picture
 BINS = 24
 SMALL = 64
 FAILURES = 500
+ColumnOf = Callable[[str], np.ndarray]
 
 
 class PhotoRow(Protocol):
@@ -41,17 +42,18 @@ class Digest:
         self.status: Counter[str] = Counter()
         self.why: Counter[str] = Counter()
         self.failures: list[PhotoRow] = []
-        self.faces = 0
-        self._shown: list[tuple[str, Faces]] = []
-        self._scalars: dict[str, list[np.ndarray]] = defaultdict(list)
+        self.photos = self.faces = 0
+        self._shown: list[tuple[Any, Faces]] = []
+        self._scalars: list[str] = []
         self._labels: dict[str, Counter[str]] = defaultdict(Counter)
         self._sizes: dict[str, Counter[int]] = defaultdict(Counter)
         self._levels: dict[str, float | None] = {}
         self._missing: dict[str, Counter[str]] = defaultdict(Counter)
         self._units: dict[str, tuple[str, str]] = {}
 
-    def add(self, row: PhotoRow, faces: Faces | None) -> None:
-        """Add a photo and its faces."""
+    def add(self, photo: Any, row: PhotoRow, faces: Faces | None) -> None:
+        """Add a photo, its row and its faces."""
+        self.photos += 1
         self.status[row.status] += 1
         if row.why:
             self.why[row.why.split(":")[0]] += 1
@@ -60,10 +62,13 @@ class Digest:
             return
         self.faces += len(faces)
         if self._with_faces % self._every == 0:
-            self._shown.append((row.path, Faces(faces.photo, faces.box, faces.landmarks, faces.score)))
+            self._shown.append((photo, Faces(faces.photo, faces.box, faces.landmarks, faces.score)))
         self._with_faces += 1
         if len(self._shown) > 2 * self._limit:
             self._shown, self._every = self._shown[::2], 2 * self._every
+
+    def add_faces(self, faces: Faces) -> None:
+        """Add the columns of the faces of some photos."""
         for name, column in faces.columns.items():
             self._units[name] = (column.unit, column.source)
             if name.endswith("_set"):
@@ -71,26 +76,26 @@ class Digest:
                 self._levels[name.removesuffix("_set")] = column.level
             elif column.labels:
                 measured = column.values[~np.isnan(column.values).any(1)]
-                self._labels[name].update(dict.fromkeys(column.labels, 0))
-                self._labels[name].update(column.labels[i] for i in measured.argmax(1))
+                counts = np.bincount(measured.argmax(1), minlength=len(column.labels)).tolist()
+                self._labels[name].update(dict(zip(column.labels, counts, strict=True)))
                 self._missing[name].update(() if column.why is None else filter(None, column.why))
             elif column.values.ndim == 1:
-                self._scalars[name].append(column.values)
+                self._scalars += [] if name in self._scalars else [name]
                 self._missing[name].update(() if column.why is None else filter(None, column.why))
 
-    def shown(self) -> list[tuple[str, Faces]]:
+    def shown(self) -> list[tuple[Any, Faces]]:
         """Return photos spread evenly over the run that have about `limit` faces together, and not more."""
         step = max(1, -(-sum(len(faces) for _, faces in self._shown) // self._limit))
         chosen, room = [], self._limit
-        for path, faces in self._shown[::step]:
+        for photo, faces in self._shown[::step]:
             if len(faces) <= room:
-                chosen.append((path, faces))
+                chosen.append((photo, faces))
                 room -= len(faces)
         return chosen
 
-    def histograms(self) -> list[dict[str, Any]]:
+    def histograms(self, column: ColumnOf) -> list[dict[str, Any]]:
         """Return one histogram a scalar column: bars as heights in [0, 1] with their edges and counts."""
-        return [self._histogram(name, np.concatenate(parts)) for name, parts in self._scalars.items()]
+        return [self._histogram(name, column(name)) for name in self._scalars]
 
     def _histogram(self, name: str, values: np.ndarray) -> dict[str, Any]:
         measured = values[np.isfinite(values)]
@@ -124,13 +129,15 @@ class Digest:
         ]
 
 
-def page(digest: Digest, pictures: Sequence[Picture], *, cards: Sequence[Any]) -> Page:
+def page(digest: Digest, column: ColumnOf, pictures: Sequence[Picture], *, cards: Sequence[Any]) -> Page:
     """Return the page.
 
     Parameters
     ----------
     digest
         Of the run.
+    column
+        Returns a scalar column of all faces by its name, (n,) float.
     pictures
         Faces to show; none leaves the gallery out.
     cards
@@ -139,13 +146,13 @@ def page(digest: Digest, pictures: Sequence[Picture], *, cards: Sequence[Any]) -
     names = ("path", "status", "why")
     values = {
         "status": {"measured": 0, "no_face": 0, "failed": 0} | dict(digest.status),
-        "photos": digest.status.total(),
+        "photos": digest.photos,
         "faces": digest.faces,
         "why": digest.why.most_common(),
         "failures": [{name: getattr(row, name) for name in names} for row in digest.failures],
-        "hidden": sum(digest.status.values()) - digest.status["measured"] - len(digest.failures),
+        "hidden": digest.photos - digest.status["measured"] - len(digest.failures),
         "shares": digest.shares(),
-        "histograms": digest.histograms(),
+        "histograms": digest.histograms(column),
         "pictures": pictures,
     }
     return Page("annotate", values, cards=cards)
