@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 
 import cv2
 
@@ -23,6 +24,22 @@ BATCH = 8
 Batch = tuple[int, list[Task]]
 _measurer: Measurer | None = None
 _failure = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """A Ray cluster to measure on.
+
+    Parameters
+    ----------
+    address
+        Of a running cluster; None starts one on this machine.
+    gpus
+        Share of a GPU, in [0, 1], that each worker reserves.
+    """
+
+    address: str | None = None
+    gpus: float = 0.0
 
 
 def cores() -> int:
@@ -43,8 +60,8 @@ def batches(tasks: Iterable[Task], *, size: int) -> Iterator[Batch]:
         yield number, part
 
 
-def run(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:
-    """Yield the results of batches as they end: from processes where there is work for several, or from this one.
+def run(settings: Settings, work: Iterable[Batch], *, workers: int, ray: Ray | None = None) -> Iterator[tuple[int, Measured]]:
+    """Yield the results of batches as they end: from processes where there is work for several, from this one, or from Ray.
 
     Parameters
     ----------
@@ -53,23 +70,32 @@ def run(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[
     work
         Numbered batches; they are drawn as they are needed, by the thread that asks for results.
     workers
-        At most so many processes.
+        At most so many processes; 0 takes one a core, of this machine or of the cluster.
+    ray
+        The cluster; None measures on this machine.
 
     Raises
     ------
     UnknownName
         The detector is none.
+    RunError
+        There is no such cluster.
     """
     instruments.detector(settings.detector)
     work = iter(work)
-    first = list(itertools.islice(work, workers))
+    first = list(itertools.islice(work, workers or cores()))
     work = itertools.chain(first, work)
-    if len(first) < 2:
+    if not first or len(first) == 1 and ray is None:
         yield from here(settings, work, workers=1) if first else ()
         return
     for name in settings.models:
         models.prepare(name)
-    yield from processes(settings, work, workers=len(first))
+    if ray is None:
+        yield from processes(settings, work, workers=len(first))
+    else:
+        from facevalue.annotate._ray import ray_engine
+
+        yield from ray_engine(settings, work, workers=workers, address=ray.address, gpus=ray.gpus)
 
 
 def here(settings: Settings, work: Iterable[Batch], *, workers: int) -> Iterator[tuple[int, Measured]]:

@@ -177,7 +177,12 @@ def _check(photos: Sequence[np.ndarray], faces: Sequence[Faces] | None) -> None:
 
 
 def stream(
-    inputs: Sequence[str | Path] | photos.Found, settings: Settings, *, workers: int, progress: Callable[[int, int], None]
+    inputs: Sequence[str | Path] | photos.Found,
+    settings: Settings,
+    *,
+    workers: int,
+    ray: engine.Ray | None = None,
+    progress: Callable[[int, int], None],
 ) -> Counter[str]:
     """Print one JSON object a photo on stdout, in the order of the inputs, and return the photos by status."""
     found, status = photos.find_photos(inputs), Counter[str]()
@@ -187,7 +192,7 @@ def stream(
     waiting: dict[int, Measured] = {}
     due, done = 0, 0
     work = engine.batches((Task(photo) for photo in found), size=engine.BATCH)
-    for number, measured in engine.run(settings, work, workers=workers):
+    for number, measured in engine.run(settings, work, workers=workers, ray=ray):
         waiting[number] = measured
         while due in waiting:
             batch = waiting.pop(due)

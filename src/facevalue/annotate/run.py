@@ -39,19 +39,22 @@ class Options:
     Parameters
     ----------
     workers
-        Processes.
+        Processes; 0 takes one a core.
     gallery
         Put small pictures of the faces into the report.
     command
         The command line, for `run.json`.
     consent
         Which register and purpose the photos were chosen by, for `run.json`.
+    ray
+        The cluster to measure on; None measures on this machine.
     """
 
     workers: int = 1
     gallery: bool = True
     command: tuple[str, ...] = ()
     consent: Mapping[str, str] = field(default_factory=dict)
+    ray: engine.Ray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def _measure(queue: Queue, options: Options) -> None:
     """Measure what is due; what has been measured when a run is stopped is kept."""
     work = engine.batches(queue.tasks(), size=engine.BATCH)
     try:
-        for _, measured in engine.run(queue.settings, work, workers=options.workers):
+        for _, measured in engine.run(queue.settings, work, workers=options.workers, ray=options.ray):
             queue.add(measured)
     except BaseException:
         with suppress(OSError):
@@ -202,6 +205,7 @@ def _manifest(inputs: Sequence[str], settings: Settings, options: Options, summa
         "inputs": list(inputs),
         "settings": asdict(settings),
         "workers": options.workers,
+        "engine": "local" if options.ray is None else "ray",
         **({"consent": dict(options.consent)} if options.consent else {}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "cards": _cards(settings),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from facevalue.cli._options import Consent, Permissive, Purpose, Quiet, Workers
+
+Engine = Literal["local", "ray"]
 
 
 def annotate(
@@ -20,6 +22,13 @@ def annotate(
     level: Annotated[float, typer.Option(help="Nominal coverage of sets, intervals and bands.", min=0.01, max=0.999)] = 0.9,
     workers: Workers = 0,
     max_pixels: Annotated[int, typer.Option(help="Refuse photos with more pixels.", min=1)] = 100_000_000,
+    engine: Annotated[
+        Engine, typer.Option(help="Measure in processes here, or on a Ray cluster: pip install 'facevalue[ray]'.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of a running Ray cluster, host:6379 or auto; one is started without.")
+    ] = None,
+    gpus: Annotated[float, typer.Option(help="Share of a GPU that each worker on Ray reserves.", min=0, max=1)] = 0,
     chips: Annotated[bool, typer.Option("--chips", help="Also save aligned faces to detected_faces/.")] = False,
     gallery: Annotated[bool, typer.Option(help="Show faces in the report.")] = True,
     only_permissive: Permissive = False,
@@ -33,13 +42,17 @@ def annotate(
     Examples: `facevalue annotate photos/ --out results`, `facevalue annotate 'trip/**/*.jpg' -o - -q | jq .faces`.
     """
     from facevalue import models
-    from facevalue.annotate import engine, memory, run
+    from facevalue.annotate import memory, run
+    from facevalue.annotate.engine import Ray
     from facevalue.annotate.instruments import named, ordered
     from facevalue.annotate.measure import Settings
     from facevalue.cli import _consent, _show
 
     if chips and out == "-":
         raise typer.BadParameter("--chips needs a folder: --out DIR")
+    if engine == "local" and (address or gpus):
+        raise typer.BadParameter("--address and --gpus are of a cluster: --engine ray")
+    ray = Ray(address, gpus) if engine == "ray" else None
     names = ordered(named(instruments.split(",")))
     if only_permissive:
         models.permissive([detector, *names])
@@ -48,11 +61,11 @@ def annotate(
     _show.prepare([detector, *names], quiet=quiet)
     given = _consent.covered(photos, allowed, quiet=quiet)
     about = {} if allowed is None else allowed.about()
-    options = run.Options(workers or engine.cores(), gallery, tuple(sys.argv), about)
+    options = run.Options(workers, gallery, tuple(sys.argv), about, ray)
     status: Mapping[str, int]
     with _show.progress("measuring", "photos", quiet=quiet) as progress:
         if out == "-":
-            status = memory.stream(given, settings, workers=options.workers, progress=progress)
+            status = memory.stream(given, settings, workers=workers, ray=ray, progress=progress)
         else:
             summary = run.run(given, Path(out), settings, options=options, progress=progress)
             status = summary.status
