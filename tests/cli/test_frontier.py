@@ -41,7 +41,8 @@ def test_it_tells_what_each_way_gives_away_and_goes_on_where_it_was(people, tmp_
     assert "12 photos in: 12 attacked, 0 not." in first.stdout
     assert "The parrot attack is lacking for 2 of 2 ways" in first.stdout
     assert "Required detected<=0 and tar<=1: met by solid face." in first.stdout
-    names = ["frontier.html", "frontier.svg", "frontier.png", "findings.csv", "findings.parquet", "photos.csv"]
+    names = [f"frontier.{suffix}" for suffix in ("html", "page.json", "svg", "png", "pdf")]
+    names += ["findings.csv", "findings.parquet", "photos.csv"]
     assert first.stdout.splitlines()[-1] == f"{', '.join(names)}: in {out}"
     assert all((out / name).stat().st_size for name in names)
     rows = {(row["group"], row["measure"]): row for row in read_findings(out / "findings.csv").to_rows()}

@@ -17,6 +17,8 @@ from facevalue.data.errors import FacevalueError
 from facevalue.data.files import read_findings
 from facevalue.data.leaks import KINDS
 
+from ..report.saved import draws_again
+
 RED = (255, 0, 0)
 
 
@@ -79,6 +81,7 @@ def test_the_page_tells_no_face_unasked_and_no_text(folder, tmp_path):
     assert "data:image" not in plain
     assert shown.count("data:image/jpeg") == 1
     assert "Ann" not in plain + shown
+    assert draws_again(tmp_path / "b/leaks.html")
     assert "not anonymity" in plain
     assert "fake_detector" in plain
 

@@ -424,7 +424,7 @@ def test_a_table_shows_its_judged_faces_and_their_masks(world, tmp_path):
     done = perceive("explain", world / "table", "-o", tmp_path / "a")
     found = read_findings(tmp_path / "a/findings.csv")
     assert len(found)
-    assert "dimensions.html, findings.csv, findings.parquet" in done.stdout
+    assert "dimensions.html, dimensions.page.json, findings.csv, findings.parquet" in done.stdout
     perceive(
         "explain", world / "table", "--photos", world / "photos", "--instruments", "fake", *DETECTOR, "-o", tmp_path / "b", "-q"
     )

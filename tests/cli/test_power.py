@@ -3,6 +3,7 @@ import csv
 import pyarrow.parquet as pq
 import pytest
 
+from ..report.saved import draws_again
 from .coloured import here
 
 DESIGN = ("--people", 14, "--villages", 1, "--ties", 4, "--effect", "0.8")
@@ -17,7 +18,9 @@ def test_a_grid_is_printed_written_and_drawn(tmp_path):
     assert "60 studies: about" in done.stderr
     assert "in 1 process." in done.stderr
     files = {file.name for file in (tmp_path / "out").iterdir()}
-    assert files == {"power.html", "power.csv", "power.svg", "power.png", "findings.csv", "findings.parquet"}
+    drawn = {f"power.{suffix}" for suffix in ("html", "page.json", "csv", "svg", "png", "pdf")}
+    assert files == {*drawn, "findings.csv", "findings.parquet"}
+    assert draws_again(tmp_path / "out/power.html")
     with (tmp_path / "out/power.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["design"] for row in rows[::3]] == ["as planned", "villages 1", "villages 2"]

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from facevalue.data.files import read_findings
-from facevalue.report.chapnet import Result, branches, digest, html, matrix, write_chapnet
+from facevalue.report.chapnet import Result, branches, digest, matrix, page, write_chapnet
+from facevalue.report.page import html
 from facevalue.studies.transfer import Targets, Told, transfer
+
+from .cited import uncited
+from .saved import draws_again
 
 LABELS = {"emotion": ("Happiness", "Anger"), "gender": ("Male", "Female")}
 TESTED = ("intact", "face:AO")
@@ -72,18 +76,17 @@ def test_the_page_stands_alone_and_every_table_has_its_rows(result, tmp_path):
     names = write_chapnet(result, tmp_path)
     assert names == [
         "chapnet.html",
+        "chapnet.page.json",
+        *(f"{figure}.{suffix}" for figure in ("matrix", "branches") for suffix in ("svg", "png", "pdf")),
         "findings.csv",
         "findings.parquet",
-        "matrix.svg",
-        "matrix.png",
-        "branches.svg",
-        "branches.png",
     ]
     assert all((tmp_path / name).stat().st_size for name in names)
     assert len(read_findings(tmp_path / "findings.csv")) == len(result.findings)
+    assert draws_again(tmp_path / "chapnet.html")
     page = (tmp_path / "chapnet.html").read_text()
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert page.count("<h2>emotion</h2>") == page.count("<h2>gender</h2>") == 1
+    assert page.count(">emotion</h2>") == page.count(">gender</h2>") == 1
     assert "60 targets of the test part." in page
     assert "gender: Female" in page
     assert page.count('<th scope="row">context</th>') == 8
@@ -91,6 +94,7 @@ def test_the_page_stands_alone_and_every_table_has_its_rows(result, tmp_path):
 
 def test_without_branches_left_out_there_is_no_figure_of_them(result, tmp_path):
     whole = np.array(["without" not in group for group in result.findings.group])
-    names = write_chapnet(Result(result.findings[whole], TESTED, 0.9, 0), tmp_path)
-    assert "branches.svg" not in names
-    assert "What each branch gives" not in html(Result(result.findings[whole], TESTED, 0.9, 0), {"matrix": matrix(result)})
+    bare = Result(result.findings[whole], TESTED, 0.9, 0)
+    assert "branches.svg" not in write_chapnet(bare, tmp_path)
+    assert "What each branch gives" not in html(page(bare))
+    assert uncited(page(result)) == uncited(page(bare)) == []

@@ -10,19 +10,13 @@ from facevalue.data.errors import SchemaError, WrongShape
 from facevalue.data.files import read_findings
 from facevalue.data.findings import concatenate
 from facevalue.data.perception import Perception
-from facevalue.report.dimensions import Explanation, digest, html, write_dimensions
+from facevalue.report.dimensions import Explanation, digest, page, write_dimensions
+from facevalue.report.page import html
 from facevalue.studies.dimensions import correlations, ratings, weights, words
 
-CARD = {
-    "name": "fairface",
-    "source": "fairface@1",
-    "about": "race as perceived",
-    "licence": "MIT",
-    "commercial": True,
-    "trained_on": "nothing",
-    "paper": "A, B",
-    "limits": ("none",),
-}
+from .alone import outside
+from .cards import CARD
+from .saved import draws_again
 
 
 def made(n=60, d=3, a=30, *, size=112, **options):
@@ -69,8 +63,8 @@ def test_pictures_are_small_jpegs_and_a_face_without_one_says_so():
     shown = next(face["uri"] for face in faces if face["uri"])
     with Image.open(BytesIO(b64decode(shown.split(",")[1]))) as picture:
         assert (picture.format, picture.size) == ("JPEG", (64, 64))
-    page = html(one)
-    assert page.count(">no picture<") == sum(not face["uri"] for face in faces) > 0
+    text = html(page(one))
+    assert text.count(">no picture<") == sum(not face["uri"] for face in faces) > 0
 
 
 def test_what_goes_most_with_a_dimension_comes_first_and_mirrored_labels_once():
@@ -90,23 +84,22 @@ def test_what_goes_most_with_a_dimension_comes_first_and_mirrored_labels_once():
 
 
 def test_the_page_stands_alone_and_says_whose_view_it_is():
-    page = html(made(cards=[CARD], notes=["A note."]))
-    assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert "face&lt;1&gt;" in page
-    assert "face<1>" not in page
-    assert "as perceived" in page
-    assert "as instruments perceive" in page
-    assert "A note." in page
-    assert "evidence 41" in page
-    assert "smile" in page
-    assert "100 % of 2" in page
-    assert "rank correlation with the place of the face 1.00" in page
-    assert "not told from chance" in page
-    assert page.count("<th ") == page.count("<th scope=")
-    assert page.count("<img ") == page.count(" alt=")
-    assert page.count("<svg ") == page.count("aria-label=")
-    assert len(re.findall(r'<section class="dimension" id="d\d"', page)) == 3
+    text = html(page(made(cards=[CARD], notes=["A note."])))
+    assert not outside(text)
+    assert "face&lt;1&gt;" in text
+    assert "face<1>" not in text
+    assert "as perceived" in text
+    assert "as instruments perceive" in text
+    assert "A note." in text
+    assert "evidence 41" in text
+    assert "smile" in text
+    assert "100 % of 2" in text
+    assert "rank correlation with the place of the face 1.00" in text
+    assert "not told from chance" in text
+    assert text.count("<th ") == text.count("<th scope=")
+    assert text.count("<img ") == text.count(" alt=")
+    assert text.count("<svg ") == text.count('role="img" aria-label=')
+    assert len(re.findall(r'<section class="dimension" id="d\d"', text)) == 3
 
 
 def test_weights_are_a_histogram_of_all_annotators_and_few_groups_are_named():
@@ -114,6 +107,7 @@ def test_weights_are_a_histogram_of_all_annotators_and_few_groups_are_named():
     assert sum(bar["n"] for bar in many["bars"]) == 30
     assert max(bar["height"] for bar in many["bars"]) == 1
     assert many["listed"] == []
+    assert (many["bars"][0]["ends"], len(many["bars"])) == (f"0.00 to {many['top'] / 24:.2f}", 24)
     values = [value for _, value in few["listed"]]
     assert values == sorted(values, reverse=True)
     assert {label for label, _ in few["listed"]} == {f"r{i}" for i in range(5)}
@@ -123,11 +117,11 @@ def test_a_model_of_which_nothing_is_known_has_a_page_too():
     draw = np.random.default_rng(1)
     x, names = draw.random((3, 2)), np.array(["a", "b", "c"], object)
     bare = Perception("bare", names, x, np.empty(0, object), np.empty((0, 2)))
-    page = html(Explanation(bare, names, x, concatenate([]), {}))
-    assert page.count(">no picture<") == 6
-    assert "What the 2 dimensions of bare are about" in page
-    assert "How much annotators weigh it" not in page
-    assert "Words that people gave" not in page
+    text = html(page(Explanation(bare, names, x, concatenate([]), {})))
+    assert text.count(">no picture<") == 6
+    assert "What the 2 dimensions of bare are about" in text
+    assert "How much annotators weigh it" not in text
+    assert "Words that people gave" not in text
 
 
 def test_a_page_of_128_dimensions_is_a_few_megabytes():
@@ -135,9 +129,9 @@ def test_a_page_of_128_dimensions_is_a_few_megabytes():
     x, names = draw.random((200, 128)), np.array([str(i) for i in range(200)], object)
     model = Perception("big", names, x, np.empty(0, object), np.empty((0, 128)))
     smooth = np.linspace(0, 255, 64)[:, None, None] + np.zeros((64, 64, 3))
-    page = html(Explanation(model, names, x, concatenate([]), dict.fromkeys(names, smooth.astype(np.uint8))))
-    assert page.count("<img ") == 128 * 20
-    assert len(page) < 8e6
+    text = html(page(Explanation(model, names, x, concatenate([]), dict.fromkeys(names, smooth.astype(np.uint8)))))
+    assert text.count("<img ") == 128 * 20
+    assert len(text) < 8e6
 
 
 def test_files_are_written(tmp_path):
@@ -145,6 +139,7 @@ def test_files_are_written(tmp_path):
     names = write_dimensions(one, tmp_path)
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
     assert len(read_findings(tmp_path / "findings.parquet")) == len(one.findings)
+    assert draws_again(tmp_path / "dimensions.html")
 
 
 def test_faces_that_do_not_fit_the_model_are_refused():

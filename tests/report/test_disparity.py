@@ -4,11 +4,14 @@ import pytest
 from facevalue.data.files import read_findings
 from facevalue.data.pairs import compare_all
 from facevalue.data.scored import Scored
-from facevalue.report.disparity import Result, digest, forest, html, label, write_disparity
+from facevalue.report.disparity import Result, digest, forest, label, page, write_disparity
+from facevalue.report.page import html
 from facevalue.studies.disparity import Sample, Terms, disparity
 from facevalue.studies.grouping import Grouping
 
+from .alone import outside
 from .cards import CARD
+from .saved import draws_again
 
 
 def result(people=60, *, every=4, balance=True, fmr=0.1):
@@ -41,17 +44,20 @@ def test_what_is_refused_is_shown_with_what_is_needed(refused):
     assert "<m> (14) have fewer than 20 people" in found["demonstration"]
     cell = part["cells"]["fnmr", "<m>"]
     assert (cell["told"], cell["refused"]) == ("refused", True)
-    page = html(refused)
-    assert "too few: 14 people, 20 needed: 6 more people" in page
-    assert "A demonstration only" in page
-    assert "as perceived by net@1" in page
-    assert "neither identity nor ancestry" in page
-    assert "of 1 people the group is unknown" in page
-    assert "&lt;m&gt;" in page
-    assert "<m>" not in page
-    assert "A note." in page
-    assert ">nan<" not in page
-    assert "None" not in page
+    text = html(page(refused))
+    assert "too few: 14 people, 20 needed: 6 more people" in text
+    assert "A demonstration only" in text
+    assert "as perceived by net@1" in text
+    assert "neither identity nor ancestry" in text
+    assert "of 1 people the group is unknown" in text
+    assert "&lt;m&gt;" in text
+    assert "<m>" not in text
+    assert "A note." in text
+    assert ">nan<" not in text
+    assert "None" not in text
+    assert "race, as perceived by net@1 (f: 45 people, &lt;m&gt;: 14 people)." in text
+    assert "by overlap weights (Li et al., 2018)" in text
+    assert not outside(text)
 
 
 def test_a_whole_set_is_no_demonstration_and_shows_raw_beside_balanced():
@@ -71,9 +77,11 @@ def test_a_whole_set_is_no_demonstration_and_shows_raw_beside_balanced():
 
 def test_files_are_written_and_findings_come_back(refused, tmp_path):
     names = write_disparity(refused, tmp_path)
-    assert names == ["disparity.html", "forest_0.svg", "forest_0.png", "findings.csv", "findings.parquet"]
+    drawn = [f"forest_0.{suffix}" for suffix in ("svg", "png", "pdf")]
+    assert names == ["disparity.html", "disparity.page.json", *drawn, "findings.csv", "findings.parquet"]
     assert all((tmp_path / name).stat().st_size for name in names)
     assert len(read_findings(tmp_path / "findings.csv")) == len(refused.findings)
+    assert draws_again(tmp_path / "disparity.html")
 
 
 def test_the_plot_draws_what_is_told_and_says_what_is_not(refused):
@@ -91,7 +99,7 @@ def test_no_threshold_is_told():
     found = digest(result(fmr=0.001))
     assert found["sentences"][0].startswith("No threshold: too few: 1,770 pairs of people, 30,000 needed")
     assert found["demonstration"]
-    assert "No threshold" in html(result(fmr=0.001))
+    assert "No threshold" in html(page(result(fmr=0.001)))
 
 
 def test_measures_are_called_by_words():

@@ -9,9 +9,12 @@ from facevalue.data.files import read_findings
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.image.obscure import METHODS
-from facevalue.report.frontier import CLEAN, Result, by_group, digest, html, scatter, sentences, shown_name, write_frontier
+from facevalue.report.frontier import CLEAN, Result, by_group, digest, page, scatter, sentences, shown_name, write_frontier
 
+from .alone import outside
 from .cards import CARD
+from .cited import paragraph, uncited, unfigured
+from .saved import draws_again
 
 WAYS = {
     "solid face 0": ("solid", "face", 0.0),
@@ -87,7 +90,7 @@ def test_groups_have_their_own_numbers_and_their_gap(result):
     ]
     without = replace(result, findings=result.findings[[" / " not in group for group in result.findings.group]])
     assert digest(without)["groupings"] == []
-    assert "was not looked at" in html(without, None)
+    assert "was not looked at" in unfigured(page(without))
 
 
 def test_sentences_say_what_stands_out(result):
@@ -130,10 +133,10 @@ def test_no_photo_is_lost_in_silence_and_no_attack(result):
 
 
 def test_the_page_says_what_it_does_not_show(result):
-    page = html(result, None)
+    told = unfigured(page(result))
     other = {name: ("mean", *way[1:]) if way[0] == "solid" else way for name, way in WAYS.items()}
     assert not any("blacked out" in sentence for sentence in sentences(replace(result, ways=other)))
-    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", told))
     for words in (
         "Hiding the face is not anonymity.",
         "The numbers hold for the attackers below and no others",
@@ -142,11 +145,19 @@ def test_the_page_says_what_it_does_not_show(result):
         "hardly changes recognition by body and clothes (arXiv 2010.06307)",
     ):
         assert words in plain
-    assert "sex: <f>" not in page
-    assert "&lt;f&gt;" in page
-    assert "A &lt;note&gt;." in page
-    assert "http-equiv" not in page
-    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert "sex: <f>" not in told
+    assert "&lt;f&gt;" in told
+    assert "A &lt;note&gt;." in told
+    assert not outside(told)
+
+
+def test_the_methods_cite_what_was_done_and_nothing_else(result):
+    whole = page(result)
+    for one in (whole, page(replace(result, fronts={}))):
+        assert uncited(one) == []
+    assert "obscuring had been reversed" not in paragraph(whole)
+    tried = Findings.from_rows([*result.findings.to_rows(), row("blur face 0.1", "reversal_tar", 0.4)])
+    assert "obscuring had been reversed" in paragraph(page(replace(result, findings=tried)))
 
 
 def test_points_lie_where_the_numbers_are_and_look_as_their_way(result):
@@ -167,10 +178,12 @@ def test_points_lie_where_the_numbers_are_and_look_as_their_way(result):
 
 def test_the_files_hold_what_was_found(result, tmp_path):
     names = write_frontier(result, tmp_path)
-    assert names == ["frontier.html", "frontier.svg", "frontier.png", "findings.csv", "findings.parquet"]
+    page_files = [f"frontier.{suffix}" for suffix in ("html", "page.json", "svg", "png", "pdf")]
+    assert names == [*page_files, "findings.csv", "findings.parquet"]
     assert all((tmp_path / name).stat().st_size for name in names)
     assert by_group(read_findings(tmp_path / "findings.csv")) == by_group(result.findings)
-    assert write_frontier(replace(result, fronts={}), tmp_path / "none")[1] == "findings.csv"
+    assert draws_again(tmp_path / "frontier.html")
+    assert write_frontier(replace(result, fronts={}), tmp_path / "none")[2] == "findings.csv"
 
 
 def test_a_method_without_strengths_is_shown_without(result):

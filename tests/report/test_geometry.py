@@ -6,12 +6,15 @@ import pytest
 
 from facevalue.data.files import read_findings
 from facevalue.image.landmarks import scheme
-from facevalue.report.geometry import Result, digest, face_table, html, worded, write_geometry
+from facevalue.report.geometry import Result, digest, face_table, page, worded, write_geometry
 from facevalue.report.shapes import components, forest, mean_face, scatter
 from facevalue.studies.geometry import geometry
 from facevalue.studies.shapes import About, measure
 
 from ..studies.made_shapes import made, rated
+from .alone import outside
+from .cited import uncited, unfigured
+from .saved import draws_again
 
 LABELS = ("to the right", "up")
 
@@ -37,6 +40,7 @@ def result(n=16, *, noise=None, yaw=None, ratings=False, departures=None, **opti
         measured.reference,
         "made <points>",
         findings,
+        0,
         measured.max_yaw,
         **options,
     )
@@ -60,23 +64,38 @@ def test_files_hold_a_row_a_face_and_the_findings(whole, tmp_path):
     assert float(rows[3]["asymmetry_noise_free.low"]) <= float(rows[3]["asymmetry_noise_free"])
     assert float(rows[3]["asymmetry"]) == pytest.approx(whole.columns["asymmetry"].values[3])
     assert len(read_findings(tmp_path / "findings.parquet")) == len(whole.findings)
+    assert draws_again(tmp_path / "geometry.html")
 
 
 def test_the_page_stands_alone_says_what_it_refers_to_and_escapes_names(whole):
-    page = html(whole)
-    assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert "&lt;b&gt;" in page
-    assert "<b>0" not in page
-    assert "made &lt;points&gt;" in page
-    assert "the 15 faces themselves; another set of faces changes every value" in page
-    assert "16 faces in: 15 measured, 1 not (1 turned_away)" in page
-    assert "not measured" in page
-    assert "A note." in page
-    assert "Cronbach&#39;s alpha" in page or "Cronbach's alpha" in page
-    assert "ICC(2,1) of one rater" in page
-    assert page.count("<th ") == page.count("<th scope=")
-    assert page.count("<img ") == page.count(" alt=")
+    told = unfigured(page(whole))
+    assert not outside(told)
+    assert "&lt;b&gt;" in told
+    assert "<b>0" not in told
+    assert "made &lt;points&gt;" in told
+    assert "the 15 faces themselves; another set of faces changes every value" in told
+    assert "16 faces in: 15 measured, 1 not (1 turned_away)" in told
+    assert "not measured" in told
+    assert "A note." in told
+    assert "Cronbach&#39;s alpha" in told or "Cronbach's alpha" in told
+    assert "ICC(2,1) of one rater" in told
+    assert told.count("<th ") == told.count("<th scope=")
+    assert told.count("<img ") == told.count(" alt=")
+
+
+def test_the_numbers_of_the_plots_stand_below_them(whole):
+    found = page(whole)
+    assert uncited(found) == []
+    points, marks = found.values["points"], found.values["marks"]
+    drawn = found.figures["mean_face"].axes[0].get_lines()[0].get_xydata()[::3]
+    pairs = [i for i, row in enumerate(points["rows"]) if row["mirror"] > i]
+    told = [[float(points["rows"][i]["cells"][0]), -float(points["rows"][i]["cells"][1])] for i in pairs]
+    np.testing.assert_allclose(told, drawn, atol=6e-5)
+    assert points["heads"][3:5] == ["component 1, - 2 sd", "component 1, + 2 sd"]
+    seen = np.concatenate([line.get_xydata() for line in found.figures["scatter"].axes[0].get_lines()])
+    values = [[cell["value"] for cell in row["cells"]] for row in marks["rows"]]
+    np.testing.assert_allclose(sorted(values), sorted(seen.tolist()), rtol=1e-6)
+    assert (len(values), marks["hidden"]) == (15, 0)
 
 
 def test_what_became_of_the_faces_is_told_and_needs_are_no_reasons(whole):
@@ -114,12 +133,13 @@ def test_the_extremes_are_those_of_the_measure(whole):
 
 def test_without_noise_yaw_and_ratings_the_page_says_what_is_not_known():
     plain = result()
-    page = html(plain)
-    assert "the turn of the heads is not known" in page
-    assert "not known" in page
-    assert "<h2>Ratings</h2>" not in page
+    told = unfigured(page(plain))
+    assert "the turn of the heads is not known" in told
+    assert "not known" in told
+    assert "<h2>Ratings</h2>" not in told
     assert digest(plain)["untold"] is None
-    assert "bars are" not in page
+    assert "bars are" not in told
+    assert uncited(page(plain)) == []
     assert "asymmetry_noise_free" not in face_table(plain).column_names
 
 
@@ -130,17 +150,18 @@ def test_ratings_by_nobody_in_particular_say_that_their_reliability_cannot_be_to
     measured = measure(replace(shapes, names=measured_names), replace(About.unknown(16), sex=sex), level=0.9, seed=0)
     ratings = rated(measured_names, np.arange(16.0), seed=0, raters=1)
     found = geometry(measured, replace(ratings, rater=np.full(16, "", object)), level=0.9, seed=0, resamples=30)
-    page = html(replace(one, findings=found))
-    assert "How reliable these ratings are cannot be told" in page
-    assert "who rated is not known" in page
+    told = unfigured(page(replace(one, findings=found)))
+    assert "How reliable these ratings are cannot be told" in told
+    assert "who rated is not known" in told
 
 
-def test_too_few_faces_have_a_page_too_without_a_forest(tmp_path):
+def test_too_few_faces_have_a_page_too_without_a_forest():
     few = result(6, ratings=True)
-    assert "too few faces" in html(few)
-    assert "correlations.svg" not in write_geometry(few, tmp_path)
+    assert "too few faces" in unfigured(page(few))
+    assert "correlations" not in page(few).figures
     alone = replace(few, components=None, mirror=None)
-    assert "components.svg" not in write_geometry(alone, tmp_path / "alone")
+    assert "components" not in page(alone).figures
+    assert "component 1" not in unfigured(page(alone))
 
 
 def test_the_mean_face_is_level_and_drawn_once_a_sex(whole):
@@ -179,8 +200,8 @@ def test_foretold_points_are_shown_as_by_hand_with_their_bands():
     found = result(
         departures={"asymmetry": np.linspace(-0.1, 0.01, 30), "distinctiveness": np.linspace(0, 0.02, 30)}, ratings=True
     )
-    page = html(found)
-    assert "bars are 90 % bands, from how far faces that frl132 had not learned from" in page
+    told = unfigured(page(found))
+    assert "bars are 90 % bands, from how far faces that frl132 had not learned from" in told
     names = [row["name"] for row in digest(found)["means"]]
     assert names[:2] == ["asymmetry", "asymmetry, as by hand"]
     assert "averageness, as by hand with attractive" in " ".join(

@@ -6,11 +6,14 @@ import pytest
 
 from facevalue.data.files import read_findings
 from facevalue.data.findings import concatenate
-from facevalue.report.homophily import Reliability, Waves, digest, html, terminal, write_homophily
+from facevalue.report.homophily import Reliability, Waves, digest, page, terminal, write_homophily
 from facevalue.studies.dimensions import tabled
 
 from . import homophily as made
+from .alone import outside
 from .cards import CARD
+from .cited import paragraph, uncited, unfigured
+from .saved import draws_again
 
 
 def test_nobody_and_no_row_is_left_out():
@@ -64,17 +67,17 @@ def test_large_counts_have_commas_with_and_without_intervals():
 
 
 def test_the_page_stands_alone_and_says_what_it_must():
-    page = html(made.result(cards=[CARD]))
-    assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert "<smile>" not in page
-    assert "b&lt;c&gt;" in page
-    assert "signif" not in page
-    assert "***" not in page
-    assert page.count("<img ") == page.count(" alt=") == 5
-    assert page.count("<th ") == page.count("<th scope=")
-    assert page.count(">b, weighted<") == 1
-    assert page.count("the error of the photos does not bias b here.") == page.count("by regression calibration") == 1
+    told = unfigured(page(made.result(cards=[CARD])))
+    assert not outside(told)
+    assert "<smile>" not in told
+    assert "b&lt;c&gt;" in told
+    assert "signif" not in told
+    assert "***" not in told
+    assert told.count("<img ") == told.count(" alt=") == 5
+    assert told.count("<th ") == told.count("<th scope=")
+    assert told.count(">b, weighted<") == 1
+    assert told.count("the error of the photos does not bias b here.") == 1
+    assert told.count("Corrected: without the error of the photos, by regression calibration") == 1
     for words in (
         "Friends look more alike than people without a tie",
         "with the error of the photos taken off",
@@ -87,7 +90,42 @@ def test_the_page_stands_alone_and_says_what_it_must():
         "Do not use these numbers to decide about a person",
         "A note.",
     ):
-        assert words in page
+        assert words in told
+
+
+def test_the_methods_cite_what_was_done_and_nothing_else():
+    whole = page(made.result())
+    assert uncited(whole) == []
+    assert "In regressions over pairs (similarity: linear; friend: logistic; enemy: logistic; " in paragraph(whole)
+    assert "double semi-partialling (Dekker et al., 2007)." in paragraph(whole)
+    outcome = page(made.result(models=[replace(model, method="y") for model in made.models()], waves=None))
+    assert uncited(outcome) == []
+    assert "Dekker" not in paragraph(outcome)
+    bare = page(made.result(models=[], waves=None, dimensions=None, balance=None))
+    assert bare.references == []
+    assert "regressions" not in paragraph(bare)
+
+
+def test_the_numbers_of_the_plots_stand_beside_them():
+    given = made.result()
+    found = page(given)
+    values, titles = (
+        found.values,
+        [axes.get_title().split("\n")[0] for axes in found.figures["null"].axes if axes.get_visible()],
+    )
+    assert [row["name"] for row in values["chances"]] == titles
+    friend = given.models[0].null["friend"]
+    assert values["chances"][0]["cells"][2] == f"{sorted(friend)[499]:.3f}"
+    assert [(row["name"], row["n"]) for row in values["spreads"]] == [("friends", 80), ("no tie", 500), ("enemies", 80)]
+    edge, first = given.network.edges[0], values["lines"]["rows"][0]
+    assert first["people"] == given.network.ids[edge].tolist()
+    assert first["kind"] == ("friends" if given.network.sign[0] > 0 else "enemies")
+    assert (len(values["lines"]["rows"]), values["lines"]["hidden"]) == (len(given.network.edges), 0)
+    assert values["lines"]["rows"][8]["similarity"] == "none"
+    many = page(made.result(network=made.network(301, 20), villages=made.villages())).values
+    assert many["lines"] is None
+    assert [row["value"] for row in many["villages"]][:1] == ["none"]
+    assert len(many["villages"]) == 40
 
 
 def test_files_are_written(tmp_path):
@@ -96,6 +134,7 @@ def test_files_are_written(tmp_path):
     one = made.result(models=[similarity], **few)
     names = write_homophily(one, tmp_path)
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
+    assert draws_again(tmp_path / "homophily.html")
     found = read_findings(tmp_path / "findings.parquet")
     assert len(found) == len(one.relations) + len(one.dimensions) + len(one.balance)
     with open(tmp_path / "ties.csv") as file:
@@ -133,11 +172,11 @@ def test_triads_stand_beside_what_each_way_of_drawing_signs_expects():
 @pytest.mark.parametrize("drawn", [True, False])
 def test_many_people_are_drawn_by_village_or_not(drawn):
     given = {"models": [], "waves": None, "samples": {}, "villages": made.villages() if drawn else None}
-    page = html(made.result(network=made.network(301, 20), **given))
-    assert "No model here asks this." in page
-    assert ("a mark a village" in page) == drawn
-    assert ("too many to draw, and there are no villages" in page) == (not drawn)
-    assert "Red ties join" not in page
+    told = unfigured(page(made.result(network=made.network(301, 20), **given)))
+    assert "No model here asks this." in told
+    assert ("a mark a village" in told) == drawn
+    assert ("too many to draw, and there are no villages" in told) == (not drawn)
+    assert "Red ties join" not in told
 
 
 def test_of_little_there_is_a_page_too():
@@ -146,8 +185,8 @@ def test_of_little_there_is_a_page_too():
     ]
     given = {"dimensions": None, "balance": None, "waves": None, "cannot": (), "notes": (), "people": {}}
     unknown = Reliability(np.nan, np.nan, np.nan, "nobody has two photos")
-    page = html(made.result(models=bare, reliability=unknown, **given))
-    assert "How reliable the similarity is cannot be told: nobody has two photos. Nothing is corrected for it." in page
+    told = unfigured(page(made.result(models=bare, reliability=unknown, **given)))
+    assert "How reliable the similarity is cannot be told: nobody has two photos. Nothing is corrected for it." in told
     for words in (
         "Triads",
         "Over two waves",
@@ -156,4 +195,4 @@ def test_of_little_there_is_a_page_too():
         "What chance makes",
         "b, corrected",
     ):
-        assert words not in page
+        assert words not in told

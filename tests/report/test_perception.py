@@ -5,8 +5,12 @@ from facevalue.data.files import read_findings
 from facevalue.data.findings import Findings, concatenate
 from facevalue.data.perception import Perception
 from facevalue.data.triplets import Triplets
-from facevalue.report.perception import Result, digest, figures, html, sentences, write_perception_report
+from facevalue.report.page import html
+from facevalue.report.perception import Result, digest, figures, page, sentences, write_perception_report
 from facevalue.studies.perception import evaluate
+
+from .alone import outside
+from .saved import draws_again
 
 
 def made(*, annotators=6, masks=True, train=False, t=500, repeat=True):
@@ -22,6 +26,10 @@ def made(*, annotators=6, masks=True, train=False, t=500, repeat=True):
     return evaluate(model, answers, level=0.9, seed=0, train=answers[: t // 4] if train else None)
 
 
+def result(findings, name="m", done=()):
+    return Result(findings, name, 0, "odd_one_out", done)
+
+
 FOUND = made(train=True)
 
 
@@ -30,15 +38,16 @@ def row(measure, group="all"):
 
 
 def test_the_page_stands_alone_and_escapes_names():
-    page = html(Result(FOUND, "m<1>", ["Done <so>."]))
-    assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert "m<1>" not in page
-    assert "m&lt;1&gt;" in page
-    assert "Done &lt;so&gt;." in page
-    assert "answers of these annotators about these faces" in page
-    assert page.count("<th ") == page.count("<th scope=")
-    assert page.count("<img ") == page.count(" alt=") == 4
+    text = html(page(result(FOUND, "m<1>", ["Done <so>."])))
+    assert not outside(text)
+    assert "m<1>" not in text
+    assert "m&lt;1&gt;" in text
+    assert "Done &lt;so&gt;." in text
+    assert "answers of these annotators about these faces" in text
+    assert "on 500 answers of 6 annotators about 10 faces, each to the question of the odd one out of three" in text
+    assert "(100 permutations; Andrews et al., 2023). Seed 0." in text
+    assert text.count("<th ") == text.count("<th scope=")
+    assert text.count("<img ") == text.count(" alt=") == 4
 
 
 def test_sentences_say_what_a_value_is_compared_with():
@@ -59,19 +68,20 @@ def test_random_answers_do_not_tell_whether_masks_help_or_people_agree():
 
 
 def test_the_table_holds_every_figure_of_all_answers_as_it_was_found():
-    parts = digest(Result(FOUND, "m"))["parts"]
-    lines = {line[0]: line for rows in parts.values() for line in rows}
+    parts = digest(result(FOUND, "m"))["parts"]
+    lines = {line["label"]: line for rows in parts.values() for line in rows}
     accuracy = row("accuracy")
-    assert lines["answers said right"][1:] == (
-        f"{accuracy['value']:.3f}",
-        f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
-        500,
-        "over annotators and faces",
-    )
-    assert lines["answers whose query stands in the training data"][1] == f"{row('train.query')['value']:.0f}"
+    assert lines["answers said right"] == {
+        "label": "answers said right",
+        "value": f"{accuracy['value']:.3f}",
+        "ends": f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
+        "n": 500,
+        "method": "over annotators and faces",
+    }
+    assert lines["answers whose query stands in the training data"]["value"] == f"{row('train.query')['value']:.0f}"
     assert list(parts)[0] == "The model"
     assert "What the model had seen before" in parts
-    bare = digest(Result(made(masks=False), "m"))["parts"]
+    bare = digest(result(made(masks=False), "m"))["parts"]
     assert "Annotators' own masks" not in bare
     assert "What the model had seen before" not in bare
 
@@ -95,11 +105,22 @@ def test_points_of_the_plots_are_the_findings():
 
 
 def test_files_hold_what_the_study_found(tmp_path):
-    names = write_perception_report(Result(FOUND, "m"), tmp_path)
+    names = write_perception_report(result(FOUND), tmp_path)
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
     assert read_findings(tmp_path / "findings.csv").value == pytest.approx(FOUND.value, nan_ok=True)
     assert {"ladder.svg", "reliability.png", "elimination.svg", "annotators.png"} < set(names)
-    assert (tmp_path / "perception.html").read_text(encoding="utf-8") == html(Result(FOUND, "m"))
+    assert (tmp_path / "perception.html").read_text(encoding="utf-8") == html(page(result(FOUND)))
+    assert draws_again(tmp_path / "perception.html")
+
+
+def test_the_tables_beside_the_plots_hold_their_points():
+    values = page(result(FOUND)).values
+    last = values["curve"][-1]
+    assert (len(values["curve"]), last["k"]) == (4, 4)
+    assert last["chief"]["value"] == last["by_face"]["value"] == f"{row('accuracy', '4 dimensions')['value']:.3f}"
+    bins = [r["value"] for r in FOUND.to_rows() if r["measure"] == "came_true"]
+    assert [point["value"] for point in values["bins"]] == [f"{value:.3f}" for value in bins]
+    assert {line["label"] for line in values["people"]} == {"b<o>", *(f"a{i}" for i in range(1, 6))}
 
 
 def test_without_masks_or_known_annotators_or_agreement_there_is_a_page_too():
@@ -107,9 +128,9 @@ def test_without_masks_or_known_annotators_or_agreement_there_is_a_page_too():
     assert "How well it could do is not known" in " ".join(sentences(bare))
     nobody = bare[np.array([not group.startswith("annotator") for group in bare.group])]
     assert set(figures(nobody)) == {"ladder", "reliability", "elimination"}
-    page = html(Result(nobody, "m"))
-    assert "Whom does it know best?" not in page
-    assert "The typical mask was used for 60 answers" in page
+    text = html(page(result(nobody)))
+    assert "Whom does it know best?" not in text
+    assert "The typical mask was used for 60 answers" in text
 
 
 def test_many_annotators_are_a_band_without_names():
@@ -117,10 +138,10 @@ def test_many_annotators_are_a_band_without_names():
     axes = figures(many)["annotators"].axes[0]
     assert len(axes.get_xticklabels()) == 0
     assert len(axes.get_lines()[0].get_ydata()) == 70
-    assert digest(Result(many, "m"))["spread"] == sorted(digest(Result(many, "m"))["spread"])
+    assert digest(result(many, "m"))["spread"] == sorted(digest(result(many, "m"))["spread"])
 
 
 def test_rows_of_other_studies_do_not_disturb_the_page():
     other = {"study": "perception", "measure": "auroc gender", "group": "all", "value": 0.6, "low": 0.5, "high": 0.7}
     more = Findings.from_rows([other | {"level": 0.9, "n": 6, "method": "bootstrap", "run": "m"}])
-    assert "gender, all" in html(Result(concatenate([FOUND, more]), "m"))
+    assert "gender, all" in html(page(result(concatenate([FOUND, more]))))

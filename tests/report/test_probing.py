@@ -5,12 +5,15 @@ import pyarrow.csv
 import pytest
 
 from facevalue.data.files import read_findings
-from facevalue.report.probing import Result, digest, dots, html, write_probing
+from facevalue.report.page import html
+from facevalue.report.probing import Result, digest, dots, page, write_probing
 from facevalue.studies import probing as study
 from facevalue.studies.increment import increment
 from facevalue.studies.probing import probing
 
+from .alone import outside
 from .people import people
+from .saved import draws_again
 
 
 @pytest.fixture(scope="module")
@@ -61,20 +64,21 @@ def test_it_says_whether_people_on_both_sides_fool(result, low, fooled):
     kept = result.findings.measure != "balanced_accuracy_control_leaky"
     changed = replace(result, findings=replace(known, value=value, low=np.minimum(ends["low"], value), high=ends["high"])[kept])
     assert digest(changed)["fooled"] == fooled
-    assert ("even targets that are random per person" in html(changed)) == fooled
+    assert ("even targets that are random per person" in html(page(changed))) == fooled
 
 
 def test_the_page_stands_alone_and_warns(result):
-    page = html(result)
-    assert "http" not in page.replace("http://www.w3.org", "")
-    assert "<script" not in page
-    assert "a<b>" not in page
-    assert "distance between the pupils in px is the same for all" in page
-    assert "Not probed, because they do not vary among these photos, or have one label only: flat." in page
-    assert "Does shape add anything for height?" in page
-    assert "A note." in page
-    assert page.count("<img ") == page.count(" alt=")
-    assert "Does" not in html(replace(result, increment=None))
+    text = html(page(result))
+    assert not outside(text)
+    assert "a<b>" not in text
+    assert "distance between the pupils in px is the same for all" in text
+    assert "Not probed, because they do not vary among these photos, or have one label only: flat." in text
+    assert "Does shape add anything for height?" in text
+    assert "A note." in text
+    assert "on 40 photos of 20 people" in text
+    assert "Whether shape added to the vectors for height was told by" in text
+    assert text.count("<img ") == text.count(" alt=")
+    assert "Does" not in html(page(replace(result, increment=None)))
 
 
 def test_files_hold_what_was_found(result, tmp_path):
@@ -85,6 +89,7 @@ def test_files_hold_what_was_found(result, tmp_path):
     table = pyarrow.csv.read_csv(tmp_path / "targets.csv")
     assert table.column_names == ["path", "person", "height", "kind", "flat"]
     assert table["height"].null_count == 2  # of the photo that failed, and of the one without a value
+    assert draws_again(tmp_path / "probing.html")
 
 
 def test_the_plot_has_a_line_a_target_and_leaves_out_what_there_is_not(result):

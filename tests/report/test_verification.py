@@ -5,10 +5,14 @@ import pytest
 
 from facevalue.data.files import read_findings
 from facevalue.data.pairs import compare_all
-from facevalue.report.verification import Result, differences, html, lines, photos, supported, write_verification
+from facevalue.report.page import html
+from facevalue.report.plots import Curve
+from facevalue.report.verification import Result, differences, lines, page, photos, points, supported, write_verification
 from facevalue.studies import verification as study
 
+from .alone import outside
 from .people import people, simulated
+from .saved import draws_again
 
 MODELS = ("m", "k")
 
@@ -21,7 +25,7 @@ def judged(given=None, *, metrics=("cosine",), thresholds=None, models=MODELS):
         [(system, given) for system in systems], pairs, level=0.95, seed=0, resamples=40, thresholds=thresholds
     )
     curves = {system.name: study.curve(system, pairs) for system in systems}
-    return Result(findings, curves, {"det": given}, models, ["What was done <here>."])
+    return Result(findings, curves, {"det": given}, models, 0.95, 0, "all of them", ["What was done <here>."])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def test_a_rate_without_data_enough_says_how_many_it_needs(result):
     line = found["TMR at FMR 0.001"]
     assert (line.value, line.interval) == ("", "")
     assert line.method == "insufficient: needs 30,000 pairs of different people, has 120"
-    assert line.method in html(result)
+    assert line.method in html(page(result))
 
 
 def test_deepface_thresholds_stand_beside_ours_where_they_were_given(result):
@@ -86,6 +90,7 @@ def test_files_hold_the_curves_and_the_findings(result, tmp_path):
     assert len(read_findings(tmp_path / "findings.parquet")) == len(result.findings)
     with (tmp_path / "people_det.csv").open() as file:
         assert [row["model"] for row in csv.DictReader(file)] == ["m"] * 48 + ["k"] * 48
+    assert draws_again(tmp_path / "accuracy.html")
 
 
 def test_the_area_under_the_written_curve_is_the_one_that_is_told(result):
@@ -96,15 +101,27 @@ def test_the_area_under_the_written_curve_is_the_one_that_is_told(result):
 
 
 def test_the_page_stands_alone_and_names_every_system(result):
-    page = html(result)
-    assert "http" not in page
-    assert "<script" not in page
+    text = html(page(result))
+    assert not outside(text)
     for name in result.curves:
-        assert f"<b>{name}</b>" in page
-    assert "What was done &lt;here&gt;." in page
-    assert "A match is not an identity" in page
-    assert page.count("<th ") == page.count("<th scope=")
-    assert page.count("<img ") == page.count(" alt=") == 2
+        assert f"<b>{name}</b>" in text
+    assert "What was done &lt;here&gt;." in text
+    assert "by facevalue" in text.split('<p class="methods">')[1]
+    assert "48 pairs of one person and 1,080 of two (all of them)" in text
+    assert "A match is not an identity" in text
+    assert text.count("<th ") == text.count("<th scope=")
+    assert text.count("<img ") == text.count(" alt=") == 2
+
+
+def test_the_table_of_the_curves_has_the_least_error_at_a_rate_and_says_where_data_are_few(result):
+    curve = result.curves["m / det / cosine"]
+    found = {point["fmr"]: point for point in points(supported(result))["m / det / cosine"]}
+    assert found[0.1]["fnmr"] == f"{min(curve['fnmr'][curve['fmr'] <= 0.1]):.4f}"
+    rates = {"threshold": np.arange(3.0), "fmr": np.array([1.0, 0.3, 0.04]), "fnmr": np.array([0.1, 0.2, 0.3])}
+    row = points([Curve("a", *rates.values(), fmr_limit=0.15, fnmr_limit=0.05)])["a"]
+    assert [point["fnmr"] for point in row] == ["", "", "", "0.3000", "0.3000", "0.3000", "0.2000"]
+    assert [point["faint"] for point in row] == [True, True, True, True, True, False, False]
+    assert points([Curve("a", *rates.values(), fnmr_limit=0.25)])["a"][-1]["faint"]
 
 
 def test_what_became_of_the_photos_is_told_once_for_models_that_fail_alike(result):
@@ -116,4 +133,4 @@ def test_what_became_of_the_photos_is_told_once_for_models_that_fail_alike(resul
     failed = people(given.person, broken, why=["no_face"] + [""] * 11)
     (told,) = photos(judged(failed, models=("m",)))
     assert told["sentences"][0] == "12 photos in: 11 compared, 1 not (1 no_face)"
-    assert "no_face" in html(judged(failed, models=("m",)))
+    assert "no_face" in html(page(judged(failed, models=("m",))))

@@ -13,31 +13,34 @@ batches of 10 ms that come from a generator (`python benchmarks/ray_engine.py --
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import pickle
 import shutil
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import cv2
 
 from facevalue import models
 from facevalue.annotate import instruments
-from facevalue.annotate.engine import Batch
+from facevalue.annotate.engine import Batch, _joined
 from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
 from facevalue.data.errors import RunError
-from facevalue.data.faces import concatenate
 
 AHEAD = 2
 BIRTHS = 3
+PATIENCE = 10
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 OURS = "FACEVALUE_"
+SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
 
 def ray_engine(
@@ -46,8 +49,8 @@ def ray_engine(
     """Yield the results of batches as they end, measured by actors of a Ray cluster.
 
     A batch is drawn when a worker has room for it; each has at most `AHEAD` of them. A worker that dies is replaced, and
-    the photos that it had are measured one at a time; a photo that ends its worker again becomes a row with the reason
-    "crashed". Every batch that was drawn comes out once.
+    the photos that it had are measured one at a time by a worker that has nothing else; a photo that ends its worker again
+    becomes a row with the reason "crashed". Every batch that was drawn comes out once.
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ def ray_engine(
         resources = ray.cluster_resources()
         if gpus > resources.get("GPU", 0):
             raise RunError(f"expected a cluster with {gpus:g} GPU a worker; it has {resources.get('GPU', 0):g}: ask for none")
-        crew = _Crew(ray, settings, workers or int(resources["CPU"]), gpus)
+        crew = _Crew(ray, settings, workers or int(resources.get("CPU", 1)), gpus)
         try:
             yield from crew.measured(iter(work))
         finally:
@@ -105,7 +108,7 @@ class Worker:
             return
         try:
             self.measurer: Measurer = settings.open()
-        except Exception as error:  # told by `opened`: an error raised here would look like a worker that died
+        except Exception as error:  # told by `opened`: an error raised here would look like a death
             self.failure = f"a worker cannot open its instruments: {type(error).__name__}: {error}"
 
     def opened(self) -> str:
@@ -121,27 +124,24 @@ class _Crew:
     """The actors, and what they have under way."""
 
     def __init__(self, ray: Any, settings: Settings, workers: int, gpus: float) -> None:
-        self._ray, self._settings, self._gpus = ray, settings, gpus
-        self._environment = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+        self._ray, self._settings = ray, settings
+        actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(Worker)
+        environment = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+        self._actor = functools.partial(actor.remote, settings, version("facevalue"), environment)
         self._opening: dict[Any, Any] = {}
         self._alive: list[Any] = []
-        self._room: deque[Any] = deque()
+        self._room: deque[Any] = deque()  # a worker stands here once for each batch that it can take
         self._under_way: dict[Any, tuple[Any, Batch]] = {}
+        self._suspects: deque[tuple[int, Task]] = deque()
+        self._parts: dict[int, list[Measured]] = {}
+        self._tester: Any = None
         self._stillborn = 0
         for _ in range(workers):
             self._hire()
 
     def measured(self, work: Iterator[Batch]) -> Iterator[tuple[int, Measured]]:
         """Yield every batch once; one is drawn when there is room for it."""
-        more = True
-        while True:
-            while more and self._room:
-                if batch := next(work, None):
-                    worker = self._room.popleft()
-                    self._under_way[worker.measure.remote(batch[1])] = worker, batch
-                more = batch is not None
-            if not more and not self._under_way:
-                return
+        while self._feed(work) or self._under_way:
             (done,), _ = self._ray.wait([*self._under_way, *self._opening], num_returns=1)
             if done in self._opening:
                 self._begin(done)
@@ -149,87 +149,95 @@ class _Crew:
                 yield measured
 
     def dismiss(self) -> None:
-        """End all actors, also those that still wait for room."""
+        """End all actors, also those that still wait for a core."""
         for worker in (*self._alive, *self._opening.values()):
             self._ray.kill(worker)
 
+    def _feed(self, work: Iterator[Batch]) -> bool:
+        """Give work to whoever has room, suspects first; return False once there is no more to draw."""
+        while self._room:
+            if self._suspects and self._tester is None:
+                idle = next((worker for worker in self._room if self._room.count(worker) == AHEAD), None)
+                if idle is None:
+                    return True
+                self._tester = idle
+                self._room = deque(worker for worker in self._room if worker is not idle)
+                self._test()
+            elif batch := next(work, None):
+                self._give(self._room.popleft(), batch)
+            else:
+                return False
+        return True
+
+    def _give(self, worker: Any, batch: Batch) -> None:
+        self._under_way[worker.measure.remote(batch[1])] = worker, batch
+
+    def _test(self) -> None:
+        """Give the next suspect to the tester, which has nothing else under way; with none left it works like the others."""
+        if self._suspects:
+            number, task = self._suspects.popleft()
+            self._give(self._tester, (number, [task]))
+        else:
+            self._room.extend([self._tester] * AHEAD)
+            self._tester = None
+
     def _hire(self) -> None:
-        worker = _actor(self._ray, self._settings, self._environment, num_cpus=1, num_gpus=self._gpus)
+        worker = self._actor()
         self._opening[worker.opened.remote()] = worker
 
     def _begin(self, done: Any) -> None:
         """Give a worker room for batches once its nets are open."""
         worker = self._opening.pop(done)
-        if _is_open(self._ray, done):
-            self._stillborn = 0
-            self._alive.append(worker)
-            self._room.extend([worker] * AHEAD)
+        try:
+            failure = self._ray.get(done)
+        except self._ray.exceptions.RayActorError as error:
+            self._stillborn += 1
+            if self._stillborn == BIRTHS:
+                reason = str(error).strip().rpartition("\n")[2]
+                raise RunError(f"{BIRTHS} workers in a row died before they had opened their instruments: {reason}") from error
+            self._hire()
             return
-        self._stillborn += 1
-        if self._stillborn == BIRTHS:
-            raise RunError(f"{BIRTHS} workers died one after another while they opened their instruments; is there memory?")
-        self._hire()
+        if failure:
+            raise RunError(failure)
+        self._stillborn = 0
+        self._alive.append(worker)
+        self._room.extend([worker] * AHEAD)
 
     def _finish(self, done: Any) -> tuple[int, Measured] | None:
-        """Return the result of a batch; if its worker died, send its photos off to be measured one at a time."""
-        worker, batch = self._under_way.pop(done)
-        measured = _result(self._ray, done)
-        if measured is not None:
-            self._room.extend([worker] if worker in self._alive else [])
-            return batch[0], measured
-        if worker is None:
-            raise RunError("machines of the cluster die again and again; what was measured is safe: give the command again")
-        if worker in self._alive:
-            self._alive.remove(worker)
-            self._room = deque(other for other in self._room if other is not worker)
-            self._ray.kill(worker)
-            self._hire()
-        alone = self._ray.remote(num_cpus=0)(_alone)
-        self._under_way[alone.remote(self._settings, self._environment, batch[1])] = None, batch
-        return None
-
-
-def _alone(settings: Settings, environment: Mapping[str, str], tasks: list[Task]) -> bytes:
-    """Measure photos whose worker died, one at a time: one that ends its worker again becomes a row that says so."""
-    import ray
-
-    parts, worker = list[Measured](), None
-    for task in tasks:
-        worker = worker or _opened(ray, settings, environment)
-        measured = _result(ray, worker.measure.remote([task]))
+        """Return what came of a batch, unless its worker died or some of its photos are still to be tested."""
+        worker, (number, tasks) = self._under_way.pop(done)
+        measured, tested = _result(self._ray, done), worker is self._tester
+        if measured is None and worker in self._alive:
+            self._bury(worker)
+        if tested:
+            return self._tested(number, measured or _crashed(self._settings, tasks[0]))
         if measured is None:
-            worker, row = None, PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
-            measured = Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
-        parts.append(measured)
-    if worker is not None:
-        ray.kill(worker)
-    rows = tuple(row for part in parts for row in part.photos)
-    return pickle.dumps(Measured(rows, concatenate([part.faces for part in parts])))
+            self._suspects.extend((number, task) for task in tasks)
+            return None
+        self._room.extend([worker] if worker in self._alive else [])
+        return number, measured
+
+    def _tested(self, number: int, measured: Measured) -> tuple[int, Measured] | None:
+        """Keep the result of a suspect, and return its batch if it was the last of it."""
+        self._parts.setdefault(number, []).append(measured)
+        whole = not (self._suspects and self._suspects[0][0] == number)
+        if self._tester is not None:
+            self._test()
+        return (number, _joined(self._parts.pop(number))) if whole else None
+
+    def _bury(self, worker: Any) -> None:
+        """Take a dead worker off the lists, one that only cannot be reached ended first, and hire another."""
+        self._ray.kill(worker)
+        self._alive.remove(worker)
+        self._room = deque(other for other in self._room if other is not worker)
+        if worker is self._tester:
+            self._tester = None
+        self._hire()
 
 
-def _opened(ray: Any, settings: Settings, environment: Mapping[str, str]) -> Any:
-    """Return a worker beside the others; it takes no core of the cluster's count, so that it never waits for one."""
-    for _ in range(BIRTHS):
-        worker = _actor(ray, settings, environment, num_cpus=0)
-        if _is_open(ray, worker.opened.remote()):
-            return worker
-    raise RunError(f"{BIRTHS} workers died one after another while they opened their instruments; is there memory?")
-
-
-def _actor(ray: Any, settings: Settings, environment: Mapping[str, str], **resources: float) -> Any:
-    made = ray.remote(max_restarts=0, max_task_retries=0, **resources)(Worker)
-    return made.remote(settings, version("facevalue"), environment)
-
-
-def _is_open(ray: Any, opened: Any) -> bool:
-    """Return False for a worker that died on the way; raise what it says of its instruments."""
-    try:
-        failure = ray.get(opened)
-    except ray.exceptions.RayActorError:
-        return False
-    if failure:
-        raise RunError(failure)
-    return True
+def _crashed(settings: Settings, task: Task) -> Measured:
+    row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
+    return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
 
 
 def _result(ray: Any, done: Any) -> Measured | None:
@@ -255,15 +263,44 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
         return
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    place = None if address else tempfile.mkdtemp(prefix="fv-", dir="/tmp" if Path("/tmp").is_dir() else None)
-    ours = {} if address else {"num_cpus": workers, "include_dashboard": False, "_temp_dir": place}
-    try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **ours)
+    with ExitStack() as stack:
+        stack.enter_context(_unprinted())
+        if address:
+            stack.callback(ray.shutdown)
+            _join(ray, address)
+        else:
+            # sockets lie in this folder, and their paths may have 107 characters at most
+            place = tempfile.mkdtemp(prefix="fv-", dir="/tmp" if os.path.isdir("/tmp") else None)
+            stack.callback(shutil.rmtree, place, ignore_errors=True)
+            stack.callback(ray.shutdown)
+            ray.init("local", num_cpus=workers, include_dashboard=False, _temp_dir=place, **SILENT)
         yield ray
-    except ConnectionError as error:
-        where = f"expected a Ray cluster at {address}; none answers"
-        raise RunError(f"{where}: start one (ray start --head), or leave --address out") from error
+
+
+@contextmanager
+def _unprinted() -> Iterator[None]:
+    """Log what a cluster reports, such as deaths: Ray would print it to stdout, where `--out -` writes, whatever it is told."""
+    from ray._private import worker
+
+    def log(data: Any, ignore_prefix: bool) -> None:
+        logging.getLogger(__name__).info("%s", " ".join(data["lines"]))
+
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = log
+    try:
+        yield
     finally:
-        ray.shutdown()
-        if place:
-            shutil.rmtree(place, ignore_errors=True)
+        worker.print_to_stdstream = before
+
+
+def _join(ray: Any, address: str) -> None:
+    """Connect to a running cluster; Ray itself would try for minutes where nothing listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdecimal():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+        ray.init(address, **SILENT)
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        where = f"expected a Ray cluster at {address}: {reason}"
+        raise RunError(f"{where}; start one (ray start --head), or leave --address out") from error

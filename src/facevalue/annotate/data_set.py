@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from facevalue import models
-from facevalue.annotate import instruments, run
+from facevalue.annotate import run
 from facevalue.annotate.measure import Settings
 from facevalue.data.errors import RunError, SchemaError
-from facevalue.data.faces import Faces, with_faceless
+from facevalue.data.faces import Column, Faces, with_faceless
 from facevalue.data.people import PERSON_COLUMNS, People, Roster, people, read_table
-from facevalue.data.photos import PATH_COLUMNS, Found, Photo, find_photos, resolved
+from facevalue.data.photos import PATH_COLUMNS, Found, find_photos, resolved
 
 FOLDERS = ("people", "groups", "nothing")
 FOLDER, NO_FACE = "folder", "no_face"
-# Columns of a size that no study of a data set needs: 468 points a face.
-LARGE = ("mesh.landmarks", "mesh.rigid")
+MESH = "mesh.landmarks"
+LARGE = (MESH, "mesh.rigid")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +59,54 @@ class DataSet:
         return bool((self.people.person != "").any())
 
     @property
-    def faces(self) -> Faces:
-        """The faces, n rows."""
-        return self.people.faces
+    def found(self) -> People:
+        """The faces that were found, without the rows of photos that have none."""
+        there = np.isfinite(self.people.faces.box).all(1)
+        return self.people if there.all() else self.people[there]
 
-    def sources(self) -> dict[str, str]:
-        """Return the instrument and weights of each measured column's instrument."""
-        found = ((name.partition(".")[0], column.source) for name, column in self.faces.columns.items())
-        return {name: source for name, source in found if not source.endswith("facevalue")}
+    @property
+    def keyed(self) -> People:
+        """The same rows, each with a path of its own: "group.jpg#1" of the second face of a photo with several.
+
+        Its bytes are told apart too: two faces on one photo are no copies of each other.
+        """
+        people, count = self.people, Counter(self.people.faces.path)
+        if max(count.values(), default=0) < 2:
+            return people
+        several = [count[path] > 1 for path in people.faces.path]
+        names = numbered(people.faces.path)
+        path, photo = (
+            np.array([f"{word}#{k}" if more else word for word, k, more in zip(part, names, several, strict=True)], object)
+            for part in (people.faces.path, people.faces.photo)
+        )
+        return replace(people, faces=replace(people.faces, path=path, photo=photo))
+
+    @property
+    def detector(self) -> str:
+        """The detector that found the faces, "unknown" where their columns do not say."""
+        known = models.names(kind="detect")
+        return next((name for name in known if f"{name}.score" in self.people.faces.columns), "unknown")
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """The detector and instruments whose columns are there and whose cards are known."""
+        names = dict.fromkeys(name.rpartition(".")[0] for name in self.people.faces.columns)
+        known = {*models.names(), *models.names(kind="spread"), *models.installed()}
+        return tuple(name for name in names if name in known)
+
+
+def numbered(paths: np.ndarray) -> np.ndarray:
+    """Return which face of its photo each row is, (n,) int, from 0.
+
+    >>> numbered(np.array(["a", "b", "a"]))
+    array([0, 0, 1])
+    """
+    seen = Counter[str]()
+    found = np.empty(len(paths), int)
+    for i, path in enumerate(paths):
+        found[i] = seen[path]
+        seen[path] += 1
+    return found
 
 
 def find_set(given: str | Path, *, folders: str = "people") -> Roster:
@@ -137,27 +178,8 @@ def measure_set(
     return _set_of(name, faces, roster, notes)
 
 
-def lacking(faces: Faces, wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return the instruments that did not measure faces, out of those wanted.
-
-    Examples
-    --------
-    >>> from facevalue.data.faces import Column
-    >>> faces = Faces(np.array(["a"]), np.zeros((1, 4)), np.zeros((1, 5, 2)), np.ones(1))
-    >>> lacking(faces.with_column("pose.yaw", Column(np.zeros(1), "deg", "pose@1")), ["pose", "quality"])
-    ('quality',)
-    """
-    there = {name.partition(".")[0] for name in faces.columns}
-    return tuple(name for name in wanted if name not in there)
-
-
-def detector_of(faces: Faces) -> str:
-    """Return the detector that found faces, "" where their columns do not say."""
-    return next((name for name in models.names(kind="detect") if f"{name}.score" in faces.columns), "")
-
-
 def read_slim(path: Path) -> Faces:
-    """Read faces as `facevalue.read_faces` does, without the columns that are large and that no study of sets needs.
+    """Read faces as `facevalue.read_faces` does, with no more than one copy of the mesh, by far the largest column.
 
     Raises
     ------
@@ -169,12 +191,44 @@ def read_slim(path: Path) -> Faces:
 
     file = path / "faces.parquet" if path.is_dir() else path
     try:
-        names = [name for name in pq.read_schema(file).names if not name.startswith(LARGE)]
-        faces = Faces.from_arrow(pq.read_table(file, columns=names))
+        schema = pq.read_schema(file)
+        faces = Faces.from_arrow(pq.read_table(file, columns=[name for name in schema.names if not name.startswith(LARGE)]))
         photos = pq.read_table(path / "photos.parquet").to_pylist() if path.is_dir() else None
+        mesh = _mesh(file) if MESH in schema.names else None
     except (OSError, pa.ArrowInvalid, SchemaError) as error:
         raise SchemaError(f"{file}: expected faces as annotate writes them; {str(error).splitlines()[0]}") from error
-    return faces if photos is None else with_faceless(faces, photos)
+    if photos is None:
+        return faces if mesh is None else faces.with_column(MESH, mesh)
+    place = {photo["path"]: i for i, photo in enumerate(photos)}
+    order = np.argsort([place[one] for one in faces.path], kind="stable")
+    if mesh is not None and (np.diff(order) < 0).any():
+        mesh = mesh[order]
+    every = with_faceless(faces, photos)
+    return every if mesh is None else every.with_column(MESH, _spread_out(mesh, np.isfinite(every.box).all(1)))
+
+
+def _mesh(file: Path) -> Column:
+    """Return the mesh of each face, (n, p, 3), read some rows at a time."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as opened:
+        at = opened.schema_arrow.field(MESH)
+        shape = json.loads(at.metadata[b"shape"])
+        values, start = np.empty((opened.metadata.num_rows, *shape), np.float32), 0
+        for batch in opened.iter_batches(8192, columns=[MESH]):
+            flat = batch.column(0).flatten().to_numpy(zero_copy_only=False)
+            values[start : start + len(batch)] = flat.reshape(len(batch), *shape)
+            start += len(batch)
+    return Column(values, at.metadata[b"unit"].decode(), at.metadata[b"source"].decode())
+
+
+def _spread_out(column: Column, there: np.ndarray) -> Column:
+    """Return a column with rows of NaN where no face is there."""
+    if there.all():
+        return column
+    values = np.full((len(there), *column.values.shape[1:]), np.nan, np.float32)
+    values[there] = column.values
+    return replace(column, values=values)
 
 
 def _holds_faces(path: Path) -> bool:
@@ -277,13 +331,3 @@ def _doubts(every: People, notes: Sequence[str]) -> tuple[str, ...]:
         what = f"{len(count)} folders of {min(count.values())} photos or more were taken for people"
         return (*notes, f"{what}: --folders groups, or nothing, where they are none.")
     return tuple(notes)
-
-
-def photo_at(photos: Found | None, path: str) -> Photo | None:
-    """Return the photo of a path, None where it is not at hand."""
-    return next((photo for photo in photos or () if photo.path == path), None)
-
-
-def settings_for(detector: str, wanted: Sequence[str], *, level: float) -> Settings:
-    """Return what measures a data set: a detector and instruments with those they need."""
-    return Settings(instruments.detector(detector), instruments.placed(wanted, detector), level=level)

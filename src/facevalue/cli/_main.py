@@ -11,6 +11,7 @@ import typer
 from facevalue.cli import (
     accuracy,
     annotate,
+    audit,
     calibrate,
     disparity,
     find,
@@ -27,6 +28,7 @@ from facevalue.cli import (
     probe,
     purge,
     quality,
+    report,
     robustness,
     seal,
     similarity,
@@ -50,6 +52,7 @@ app = typer.Typer(
 )
 app.command("accuracy")(accuracy.accuracy)
 app.command("annotate")(annotate.annotate)
+app.command("audit")(audit.audit)
 app.command("calibrate")(calibrate.calibrate)
 app.command("disparity")(disparity.disparity)
 app.command("find")(find.find)
@@ -63,6 +66,7 @@ app.command("power")(power.power)
 app.command("probe")(probe.probe)
 app.command("purge")(purge.purge)
 app.command("quality")(quality.quality)
+app.command("report")(report.report)
 app.command("robustness")(robustness.robustness)
 app.command("seal")(seal.seal)
 app.command("similarity")(similarity.similarity)

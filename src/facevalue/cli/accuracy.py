@@ -67,8 +67,9 @@ def accuracy(
     with _show.progress("judging", "systems", quiet=quiet) as progress:
         found = study.sweep(systems, compared, level=level, seed=seed, thresholds=known, progress=progress)
     cards = [models.card(name) for name in (*finders, *wanted) if name in models.names()]
+    drawn = _drawn(compared, given, most)
     done = [*_told(compared, given, most=most, folds=folds, seed=seed), *found.notes, *lacking, *_people.notes(roster)]
-    result = report.Result(found.findings, found.curves, seen, wanted, done, cards)
+    result = report.Result(found.findings, found.curves, seen, wanted, level, seed, drawn, done, cards)
     files = report.write_verification(result, out)
     if not quiet:
         _print(result, files, out)
@@ -127,6 +128,13 @@ def _deepface(systems: Sequence[System]) -> tuple[dict[str, float], list[str]]:
     if lacking:
         told.append(f"deepface has no threshold for {', '.join(lacking)}.")
     return known, told
+
+
+def _drawn(pairs: Comparisons, given: Sequence[Listed] | None, most: int) -> str:
+    """Return which pairs were compared, in words."""
+    same = int(pairs.same.sum())
+    few = max(same, len(pairs) - same) < most
+    return "as listed" if given is not None else "all of them" if few else f"at most {most:,} of a kind, drawn at random"
 
 
 def _told(pairs: Comparisons, given: Sequence[Listed] | None, *, most: int, folds: int, seed: int) -> list[str]:

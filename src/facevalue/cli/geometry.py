@@ -109,7 +109,7 @@ def geometry(
     elif not np.isfinite(about.noise).any():
         notes.append("How far the landmarks lie from where they belong is not known: --noise takes off what that adds.")
     notes.append(f"Seed {seed}, level {level:g}.")
-    result = _result(measured, findings, cards, notes)
+    result = _result(measured, findings, cards, notes, seed)
     files = report.write_geometry(result, out)
     if not quiet:
         _print(result, files, out)
@@ -187,7 +187,7 @@ def _about(shapes: Shapes, about: About, info: Path | None, sex: str | None, noi
     return about if noise is None else replace(about, noise=np.full(len(shapes), noise), covariance=None, departures=None)
 
 
-def _result(measured: Measured, findings: Findings, cards: Sequence[Any], notes: Sequence[str]) -> Result:
+def _result(measured: Measured, findings: Findings, cards: Sequence[Any], notes: Sequence[str], seed: int) -> Result:
     """Return what the report shows."""
     from facevalue.image import landmarks
     from facevalue.report.geometry import Result
@@ -205,6 +205,7 @@ def _result(measured: Measured, findings: Findings, cards: Sequence[Any], notes:
         reference=measured.reference,
         scheme=f"{points} landmarks of a set that is not known" if known is None else known.about,
         findings=findings,
+        seed=seed,
         max_yaw=measured.max_yaw,
         cards=cards,
         notes=notes,

@@ -139,22 +139,22 @@ def _audited(folder: Path, settings: Auditing, known: Known, *, workers: int, qu
 
 def _told(settings: Auditing, originals: Originals | None, files: Sequence[Audited]) -> list[str]:
     """Return what was done, in sentences."""
-    told = [f"Faces with a score of {settings.min_score:g} or more count." if settings.min_score else "Every face counts."]
+    told = [f"Faces with a score of {settings.min_score:g} or more counted." if settings.min_score else "Every face counted."]
     if settings.every > 1:
         told.append(f"Of films one frame in {settings.every} was looked at.")
     if originals is None:
         return [*told, "Without --originals nobody was recognized, and no hidden place was compared."]
     told.append(
-        f"A face is called that of an original from a cosine of {originals.threshold:.4f} of {originals.model} on: "
-        f"it is compared with {len(originals.embeddings)} faces on {len(originals.photos)} photos."
+        f"A face was called that of an original from a cosine of {originals.threshold:.4f} of {originals.model} on: "
+        f"it was compared with {len(originals.embeddings)} faces on {len(originals.photos)} photos."
     )
     seen = [file for file in files if file.sort == "photo" and file.frames]
     places, compared = sum(file.places for file in seen), sum(file.compared for file in seen)
     alone = sum(not file.original for file in seen)
     told.append(
         f"The originals of {len(seen) - alone} photos have {places} faces; at the places of {compared} what is seen now was "
-        f"compared too, and is the face that was there from {originals.own_threshold:.4f} on. No original was found of "
-        f"{alone} photos; of films only the faces that are found are compared."
+        f"compared too, and was called the face that was there from {originals.own_threshold:.4f} on. No original was found of "
+        f"{alone} photos; of films only the faces that are found were compared."
     )
     if originals.unread:
         reasons = ", ".join(f"{path} ({why})" for path, why in list(originals.unread.items())[:10])

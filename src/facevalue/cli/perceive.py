@@ -147,7 +147,7 @@ def evaluate(
         parts.append(explain_dimensions(found, found.items, found.embedding, facts=facts, level=level, seed=seed))
     findings = concatenate([findings, *parts])
     done = [f"{len(answers)} of {len(given)} {answers.kind} answers out of {', '.join(map(str, judgments))}."]
-    result = report.Result(findings, found.name, done)
+    result = report.Result(findings, found.name, seed, answers.kind, done)
     files = report.write_perception_report(result, out)
     if not quiet:
         for sentence in report.digest(result)["sentences"]:
@@ -224,7 +224,7 @@ def explain(
     findings = study.explain(
         found, shown.names, shown.dimensions, facts=facts, topics=words, rated=rated, level=level, seed=seed
     )
-    told = replace(shown, findings=findings, notes=_explain.notes(findings))
+    told = replace(shown, findings=findings, notes=_explain.notes(findings), seed=seed)
     files = report.write_dimensions(told, out)
     if not quiet:
         _print_dimensions(report.digest(told))

@@ -69,7 +69,9 @@ def quality(
     if not errors:
         notes.append("Nobody has two photos here: no errors can be counted.")
         dropped = to_drop(measured, share=drop)
-        result = report.Result(measured, rated, list(rated), dropped, model, found, cards=cards, notes=notes)
+        result = report.Result(
+            measured, rated, list(rated), dropped, model, found, level, seed, resamples, cards=cards, notes=notes
+        )
     else:
         pairs = study.matches(measured, model, seed=seed, fnmr=threshold_fnmr, fmr=fmr)
         with _show.progress("drawing", "resamples", quiet=quiet) as progress:
@@ -80,7 +82,8 @@ def quality(
         dropped = to_drop(measured, (model, order[0], rated[order[0]]), share=drop)
         curves = {name: (one.share, one.error) for name in order for one in (study.curve(pairs, rated[name]),)}
         notes += [f"Threshold by {pairs.method}; level {level:g}, {resamples} resamples, seed {seed}."]
-        result = report.Result(measured, rated, order, dropped, model, found, findings, curves, cards, notes)
+        terms = level, seed, resamples, pairs.method
+        result = report.Result(measured, rated, order, dropped, model, found, *terms, findings, curves, cards, notes)
     files = report.write_quality(result, out)
     if not quiet:
         _print(result, files, out)

@@ -83,7 +83,9 @@ def robustness(
         photos, found = _under_conditions(roster, seen, finder, names[0], asked, workers=workers)
         parts += [_judged(photos, found, name, finder, verifier, asked, fmr=fmr, level=level) for name in names]
     cards = [models.card(name) for name in (*finders, *asked.wanted) if name in models.names()]
-    result = report.Result(parts, _breaking(parts, level), level, cards, [*_told(asked), *_people.notes(roster)])
+    done = [*_told(asked), *_people.notes(roster)]
+    drawn, by = ("", factor) if factor else (_drawn(asked), "")
+    result = report.Result(parts, _breaking(parts, level), level, seed, drawn, by, cards, done)
     with _show.progress("drawing", "figures", quiet=quiet) as progress:
         files = report.write_robustness(result, out, progress=progress)
     if not quiet:
@@ -228,14 +230,19 @@ def _breaking(parts: Sequence[Part], level: float) -> Findings:
     return concatenate([*found, errors])
 
 
+def _drawn(asked: _Asked) -> str:
+    """Return which photos were corrupted, in words."""
+    return {0: "all photos", 1: "one photo of each person"}.get(asked.probes, f"at most {asked.probes} photos of each person")
+
+
 def _told(asked: _Asked) -> list[str]:
     """Return what was done, in sentences."""
     if asked.factor is not None:
         return [f"The photos are people's own, by {asked.factor}; they are held against the reference photos of each person."]
-    drawn = {0: "All photos", 1: "One photo of each person"}.get(asked.probes, f"At most {asked.probes} photos of each person")
+    drawn, were = _drawn(asked), "was" if asked.probes == 1 else "were"
     return [
-        f"{drawn}, of those that can be compared, {'was' if asked.probes == 1 else 'were'} corrupted and held against the "
-        "person's other photos as they are.",
+        f"{drawn[0].upper()}{drawn[1:]}, of those that can be compared, {were} corrupted and held against the person's other "
+        "photos as they are.",
         f"Severities are in units of the distance between the eyes. Seed {asked.seed}.",
     ]
 

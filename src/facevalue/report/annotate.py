@@ -10,6 +10,7 @@ import numpy as np
 
 from facevalue.data.faces import Faces
 from facevalue.report.page import Page, Picture
+from facevalue.report.references import CONDITIONAL_SETS, CONFORMAL_SETS
 
 BINS = 24
 SMALL = 64
@@ -143,7 +144,7 @@ def page(digest: Digest, column: ColumnOf, pictures: Sequence[Picture], *, cards
     cards
         Name, source, licence, paper, training data and limits of every model used.
     """
-    names = ("path", "status", "why")
+    names, shares = ("path", "status", "why"), digest.shares()
     values = {
         "status": {"measured": 0, "no_face": 0, "failed": 0} | dict(digest.status),
         "photos": digest.photos,
@@ -151,8 +152,9 @@ def page(digest: Digest, column: ColumnOf, pictures: Sequence[Picture], *, cards
         "why": digest.why.most_common(),
         "failures": [{name: getattr(row, name) for name in names} for row in digest.failures],
         "hidden": digest.photos - digest.status["measured"] - len(digest.failures),
-        "shares": digest.shares(),
+        "shares": shares,
         "histograms": digest.histograms(column),
         "pictures": pictures,
     }
-    return Page("annotate", values, cards=cards)
+    cited = [CONDITIONAL_SETS, CONFORMAL_SETS] if any(share["level"] for share in shares) else []
+    return Page("annotate", values, cards=cards, references=cited)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import interval
+from facevalue.report.references import CLUSTERS, HIDDEN_FACES, MACRO_F1
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,23 +58,18 @@ class Result:
 
 
 def write_chapnet(result: Result, out: Path) -> list[str]:
-    """Write the page, both plots as SVG and PNG, and the findings into a folder; return the files' names."""
-    names = ["chapnet.html", "findings.csv", "findings.parquet"]
-    for name in names[1:]:
+    """Write the page, both plots and the findings into a folder; return the files' names."""
+    names = ["findings.csv", "findings.parquet"]
+    for name in names:
         write_findings(result.findings, out / name)
-    drawn = figures(result)
-    for name, figure in drawn.items():
-        plots.write_plot(figure, out / f"{name}.svg")
-        names += [f"{name}.svg", f"{name}.png"]
-    with replacing(out / "chapnet.html") as part:
-        part.write_text(html(result, drawn), encoding="utf-8")
-    return names
+    return [*write_page(page(result), out / "chapnet.html"), *names]
 
 
-def html(result: Result, drawn: Mapping[str, Figure]) -> str:
-    """Return the page; it stands alone."""
-    pictures = {name: plots.uri(figure) for name, figure in drawn.items()}
-    return render("chapnet.html", result=result, cards=(), pictures=pictures, measures=MEASURES, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    own = {name: getattr(result, name) for name in ("level", "seed", "notes")}
+    values = digest(result) | own | {"measures": list(MEASURES.values())}
+    return Page("chapnet", values, figures(result), references=[HIDDEN_FACES, MACRO_F1, CLUSTERS])
 
 
 def figures(result: Result) -> dict[str, Figure]:
@@ -163,8 +159,7 @@ def _details(rows: Rows, task: str) -> Iterator[dict[str, Any]]:
 def _lost(rows: Rows, task: str) -> Iterator[dict[str, Any]]:
     for (name, tested, without, group), found in rows.items():
         if without and not group and f"{task}_macro_f1_lost" in found:
-            row = found[f"{task}_macro_f1_lost"]
-            yield {"name": name, "tested": tested, "without": without, "cell": cell(row), "row": row}
+            yield {"name": name, "tested": tested, "without": without, "cell": cell(found[f"{task}_macro_f1_lost"])}
 
 
 def _grouped(rows: Rows, task: str) -> Iterator[dict[str, Any]]:
@@ -242,8 +237,9 @@ def branches(result: Result) -> Figure:
         own = [one for one in _lost(rows, task) if one["tested"] == own_condition(one["name"], result.tested)]
         left = list(dict.fromkeys(one["without"] for one in own))
         for number, name in enumerate(names):
-            mine = {one["without"]: one["row"] for one in own if one["name"] == name}
-            _draw_bars(axes, [mine.get(one) for one in left], number, len(names), name)
+            seen = own_condition(name, result.tested)
+            mine = [rows.get((name, seen, one, ""), {}).get(f"{task}_macro_f1_lost") for one in left]
+            _draw_bars(axes, mine, number, len(names), name)
         axes.axhline(0, color=plots.LINE, linewidth=0.8)
         axes.set_xticks(range(len(left)), [f"without\n{one}" for one in left], fontsize=8)
         axes.set_ylabel(f"{task}:\nmacro-F1 lost")

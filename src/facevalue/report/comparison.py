@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import interval, measures
+from facevalue.report.references import AREA_UNDER_CURVE, BOOTSTRAP, FALSE_DISCOVERY, MEAN_DIFFERENCE, PERMUTATION_P
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,18 +59,20 @@ def write_comparison(comparison: Comparison, out: Path) -> list[str]:
     """Write the page, the plot and the findings into a folder; return the files' names."""
     write_findings(comparison.findings, out / "findings.csv")
     write_findings(comparison.findings, out / "findings.parquet")
-    plots.write_plot(forest(comparison.findings, comparison.sets), out / "comparison.svg")
-    with replacing(out / "comparison.html") as part:
-        part.write_text(html(comparison), encoding="utf-8")
-    return ["comparison.html", "comparison.svg", "comparison.png", "findings.csv", "findings.parquet"]
+    return [*write_page(page(comparison), out / "comparison.html"), "findings.csv", "findings.parquet"]
 
 
-def html(comparison: Comparison) -> str:
-    """Return the page; it stands alone."""
-    rows = digest(comparison.findings)
-    plot = plots.uri(forest(comparison.findings, comparison.sets))
-    overall = measures(comparison.findings, "all")
-    return render("comparison.html", c=comparison, cards=comparison.cards, rows=rows, all=overall, plot=plot, drawn=DRAWN)
+def page(comparison: Comparison) -> Page:
+    """Return the page."""
+    values = {
+        **{name: getattr(comparison, name) for name in ("model", "sets", "sizes", "seed", "notes")},
+        "rows": digest(comparison.findings),
+        "overall": measures(comparison.findings, "all"),
+        "drawn": DRAWN,
+    }
+    figures = {"comparison": forest(comparison.findings, comparison.sets)}
+    cited = [BOOTSTRAP, MEAN_DIFFERENCE, AREA_UNDER_CURVE, FALSE_DISCOVERY, PERMUTATION_P]
+    return Page("comparison", values, figures, comparison.cards, cited)
 
 
 def digest(findings: Findings) -> list[dict[str, Any]]:

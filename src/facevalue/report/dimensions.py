@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from facevalue.data.errors import SchemaError, WrongShape
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.perception import Perception
-from facevalue.report.page import Picture, render
+from facevalue.report.page import Page, Picture, write_page
+from facevalue.report.references import AREA_UNDER_CURVE, FALSE_DISCOVERY, RANK_CORRELATION, WILSON
 
 TOP, SPREAD, SIDE = 10, 10, 64
 WORDS, COLUMNS, BARS, LISTED = 8, 8, 24, 12
@@ -40,6 +41,8 @@ class Explanation:
         Of the instruments that measured columns.
     notes
         What else is to be said, in sentences.
+    seed
+        Of what was drawn.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class Explanation:
     pictures: Mapping[str, np.ndarray]
     cards: Sequence[Any] = ()
     notes: Sequence[str] = ()
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if np.isnan(self.dimensions).any():
@@ -70,14 +74,30 @@ def write_dimensions(explanation: Explanation, out: Path) -> list[str]:
     """Write the page and the findings into a folder; return the files' names."""
     write_findings(explanation.findings, out / "findings.csv")
     write_findings(explanation.findings, out / "findings.parquet")
-    with replacing(out / "dimensions.html") as part:
-        part.write_text(html(explanation), encoding="utf-8")
-    return ["dimensions.html", "findings.csv", "findings.parquet"]
+    return [*write_page(page(explanation), out / "dimensions.html"), "findings.csv", "findings.parquet"]
 
 
-def html(explanation: Explanation) -> str:
-    """Return the page; it stands alone."""
-    return render("dimensions.html", e=explanation, cards=explanation.cards, dimensions=digest(explanation), rate=RATE)
+def page(explanation: Explanation) -> Page:
+    """Return the page."""
+    model, rows = explanation.model, digest(explanation)
+    levels = explanation.findings.level[np.isfinite(explanation.findings.level)]
+    told = {kind: any(row[kind] for row in rows) for kind in ("words", "rating", "columns")}
+    values = {
+        "name": model.name,
+        "faces": len(explanation.names),
+        "annotators": len(model.labels),
+        "whose": "annotators" if model.grouping in ("", "annotator") else f"groups of annotators by {model.grouping}",
+        "measures": list(model.measures),
+        "dimensions": rows,
+        "level": float(levels[0]) if len(levels) else None,
+        "told": told,
+        "rate": RATE,
+        "notes": explanation.notes,
+        "seed": explanation.seed,
+    }
+    cited = [RANK_CORRELATION, AREA_UNDER_CURVE, FALSE_DISCOVERY] if told["columns"] else []
+    cited += [RANK_CORRELATION] * told["rating"] + [WILSON] * told["words"]
+    return Page("dimensions", values, {}, explanation.cards, cited)
 
 
 def digest(explanation: Explanation) -> list[dict[str, Any]]:
@@ -168,7 +188,11 @@ def _weights(found: Mapping[str, dict[str, Any]], own: Sequence[tuple[str, float
     """Return mean and spread of an annotator's weight, a histogram from 0 to the greatest, and few groups by name."""
     values = np.array([value for _, value in own])
     top = max(2.0, float(np.ceil(values.max(initial=0.0) * 10) / 10))
-    counts = np.histogram(values, bins=BARS, range=(0, top))[0]
-    bars = [{"height": n / max(counts.max(), 1), "n": int(n)} for n in counts] if len(values) else []
+    counts, edges = np.histogram(values, bins=BARS, range=(0, top))
+    bars = [
+        {"height": n / max(counts.max(), 1), "n": int(n), "ends": f"{low:.2f} to {high:.2f}"}
+        for n, low, high in zip(counts, edges, edges[1:], strict=False)
+        if len(values)
+    ]
     listed = sorted(own, key=lambda item: -item[1]) if len(own) <= LISTED else []
     return {"mean": found.get("mean_weight"), "sd": found.get("sd_weight"), "bars": bars, "top": top, "listed": listed}

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import counted
+from facevalue.report.references import (
+    CALIBRATION,
+    DISCREPANCY,
+    FALSE_DISCOVERY,
+    GARBE,
+    GROUP_ERRORS,
+    OVERLAP_WEIGHTS,
+    PEOPLE_BOOTSTRAP,
+    ROBUST_PERMUTATION,
+    RULE_OF_30,
+    SIMULTANEOUS,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,22 +94,40 @@ def write_disparity(result: Result, out: Path) -> list[str]:
     """Write the findings, a forest plot a grouping and the page into a folder; return the files' names."""
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
-    names = []
-    for i, part in enumerate(digest(result)["groupings"]):
-        if part["drawn"]:
-            plots.write_plot(forest(part), out / f"forest_{i}.svg")
-            names += [f"forest_{i}.svg", f"forest_{i}.png"]
-    with replacing(out / "disparity.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    return ["disparity.html", *names, "findings.csv", "findings.parquet"]
+    return [*write_page(page(result), out / "disparity.html"), "findings.csv", "findings.parquet"]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
+def page(result: Result) -> Page:
+    """Return the page."""
     found = digest(result)
-    for part in found["groupings"]:
-        part["plot"] = plots.uri(forest(part)) if part["drawn"] else ""
-    return render("disparity.html", result=result, cards=result.cards, **found)
+    drawn = {f"forest_{i}": forest(part) for i, part in enumerate(found["groupings"]) if part["drawn"]}
+    measures = [measure for part in found["groupings"] for measure in part["measures"]]
+    values = {
+        **{name: getattr(result, name) for name in ("level", "least", "seed", "adjust", "notes")},
+        **{name: found[name] for name in ("overall", "sentences", "demonstration")},
+        "groupings": [_shown(part) for part in found["groupings"]],
+        "verified": any(measure.startswith(("fmr", "fnmr")) for measure in measures),
+        "calibrated": "calibration_error" in measures,
+    }
+    return Page("disparity", values, drawn, result.cards, _cited(result, values["verified"], values["calibrated"]))
+
+
+def _cited(result: Result, verified: bool, calibrated: bool) -> list[str]:
+    cited = [PEOPLE_BOOTSTRAP, SIMULTANEOUS, ROBUST_PERMUTATION, FALSE_DISCOVERY]
+    cited += [RULE_OF_30, GROUP_ERRORS, DISCREPANCY, GARBE] if verified else []
+    return cited + [CALIBRATION] * calibrated + [OVERLAP_WEIGHTS] * bool(result.adjust)
+
+
+def _shown(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a grouping as the page shows it: its cells in rows, a row a measure."""
+    cells, names = part["cells"], [group["name"] for group in part["groups"]]
+    rows = [
+        {"label": part["labels"][measure], "cells": [cells.get((measure, name)) for name in names]}
+        for measure in part["measures"]
+    ]
+    refused = [{"label": part["labels"][row["measure"]], **row} for row in cells.values() if row["refused"]]
+    kept = ("name", "title", "view", "groups", "unknown", "spreads", "lost", "differences", "balance")
+    return {name: part[name] for name in kept} | {"rows": rows, "refusals": refused, "cells": len(cells)}
 
 
 def digest(result: Result) -> dict[str, Any]:

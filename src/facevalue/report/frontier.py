@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.image.obscure import METHODS
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import counted, interval, outcome_table, outcomes, write_table
+from facevalue.report.references import BOOTSTRAP, DOMINANCE, FALSE_DISCOVERY, NAIVE_ATTACK, TRAINED_ATTACK, WILSON
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,27 +90,24 @@ class Result:
 
 
 def write_frontier(result: Result, out: Path) -> list[str]:
-    """Write the page, the plot as SVG and PNG, and the findings into a folder; return the files' names."""
-    names = ["frontier.html", "findings.csv", "findings.parquet"]
-    for name in names[1:]:
+    """Write the page, the plot and the findings into a folder; return the files' names."""
+    names = ["findings.csv", "findings.parquet"]
+    for name in names:
         write_findings(result.findings, out / name)
     if result.people is not None:
         names.append("photos.csv")
         write_table(outcome_table(result.people, [result.model]), out / names[-1])
-    figure = scatter(result) if result.fronts else None
-    if figure is not None:
-        plots.write_plot(figure, out / "frontier.svg")
-        names[1:1] = ["frontier.svg", "frontier.png"]
-    with replacing(out / "frontier.html") as part:
-        part.write_text(html(result, figure), encoding="utf-8")
-    return names
+    return [*write_page(page(result), out / "frontier.html"), *names]
 
 
-def html(result: Result, figure: Figure | None) -> str:
-    """Return the page; it stands alone."""
-    picture = "" if figure is None else plots.uri(figure)
-    shown = {"picture": picture, "attacks": ATTACKS, "clean": CLEAN, "marks": MARKS}
-    return render("frontier.html", result=result, cards=result.cards, **shown, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page; without a frontier it has no plot."""
+    own = {name: getattr(result, name) for name in ("model", "detector", "second", "fmr", "level", "seed", "required", "notes")}
+    restored = result.findings.value[result.findings.measure == "reversal_tar"]
+    values = digest(result) | own | {"ways": len(result.ways), "attacks": ATTACKS, "restored": bool((restored >= 0).any())}
+    grouped = [FALSE_DISCOVERY] if values["groupings"] else []
+    cited = [NAIVE_ATTACK, TRAINED_ATTACK, BOOTSTRAP, WILSON, *([DOMINANCE] if result.fronts else []), *grouped]
+    return Page("frontier", values, {"frontier": scatter(result)} if result.fronts else {}, result.cards, cited)
 
 
 def digest(result: Result) -> dict[str, Any]:

@@ -11,22 +11,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facevalue.data.faces import Column
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.ratings import SEXES
 from facevalue.data.shapes import BY_HAND, NOISE_FREE, best
 from facevalue.image.averageness import Reference
 from facevalue.image.dimorphism import Components
-from facevalue.report import plots
-from facevalue.report.page import render
-from facevalue.report.people import counted, measures, write_table
-from facevalue.report.shapes import components, forest, mean_face, scatter, told
+from facevalue.report.page import Page, write_page
+from facevalue.report.people import LISTED, counted, measures, write_table
+from facevalue.report.references import (
+    BOOTSTRAP,
+    BROKEN_STICK,
+    FACEFUNS,
+    FALSE_DISCOVERY,
+    INTRACLASS,
+    OBJECT_SYMMETRY,
+    PIGEONHOLE,
+    SHAPES,
+    WILSON,
+)
+from facevalue.report.shapes import components, forest, mean_face, means, scatter, told, ways
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
 TOP, RATE = 5, 0.05
+WAY = ("- 2 sd", "+ 2 sd")
 ENDS = {NOISE_FREE: "noise taken off", BY_HAND: "as by hand"}
 BANDS = {
     f"asymmetry{NOISE_FREE}": "from the noise of the landmarks",
@@ -67,6 +78,8 @@ class Result:
         What the landmarks are, in words.
     findings
         Of `facevalue.studies.geometry`.
+    seed
+        Of all that was drawn.
     max_yaw
         deg; None where no face's yaw is known.
     cards
@@ -85,6 +98,7 @@ class Result:
     reference: Reference
     scheme: str
     findings: Findings
+    seed: int
     max_yaw: float | None = None
     cards: Sequence[Any] = ()
     notes: Sequence[str] = ()
@@ -95,13 +109,7 @@ def write_geometry(result: Result, out: Path) -> list[str]:
     write_table(face_table(result), out / "geometry.csv")
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
-    figures = _figures(result)
-    for name, figure in figures.items():
-        plots.write_plot(figure, out / f"{name}.svg")
-    with replacing(out / "geometry.html") as part:
-        part.write_text(_page(result, figures), encoding="utf-8")
-    drawn = [f"{name}{suffix}" for name in figures for suffix in (".svg", ".png")]
-    return ["geometry.html", "geometry.csv", "findings.csv", "findings.parquet", *drawn]
+    return [*write_page(page(result), out / "geometry.html"), "geometry.csv", "findings.csv", "findings.parquet"]
 
 
 def face_table(result: Result) -> pa.Table:
@@ -119,14 +127,23 @@ def face_table(result: Result) -> pa.Table:
     return pa.table(table)
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    return _page(result, _figures(result))
-
-
-def _page(result: Result, figures: Mapping[str, Figure]) -> str:
-    uris = {name: plots.uri(figure) for name, figure in figures.items()}
-    return render("geometry.html", result=result, cards=result.cards, figures=uris, rate=RATE, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    there = {name: bool(np.isfinite(column.values).any()) for name, column in result.columns.items()}
+    values = digest(result) | {
+        **{name: getattr(result, name) for name in ("scheme", "seed", "max_yaw", "notes")},
+        "reference": result.reference.name,
+        "kept": None if result.components is None else result.components.kept,
+        "mirrored": result.mirror is not None,
+        "dimorphic": there.get("dimorphism", False),
+        "rate": RATE,
+        "points": _points(result),
+        "marks": _marks(result),
+    }
+    cited = [SHAPES, *([OBJECT_SYMMETRY] if values["mirrored"] else []), FACEFUNS]
+    cited += [*([BROKEN_STICK] if values["dimorphic"] else []), *([WILSON] if values["sexed"] else []), BOOTSTRAP]
+    cited += [PIGEONHOLE, INTRACLASS, FALSE_DISCOVERY] if values["traits"] else []
+    return Page("geometry", values, _figures(result), result.cards, cited)
 
 
 def digest(result: Result) -> dict[str, Any]:
@@ -262,6 +279,35 @@ def _traits(findings: Findings) -> list[dict[str, Any]]:
 
 def _trait(traits: dict[tuple[str, str], dict[str, Any]], trait: str, group: str) -> dict[str, Any]:
     return traits.setdefault((trait, group), {"trait": trait, "group": group, "reliability": {}, "correlations": {}})
+
+
+def _points(result: Result) -> dict[str, Any]:
+    """Return what the plots of shapes show as a row a point: its number, that of its mirror image, and x and y in each."""
+    faces = means(result.mean, result.shapes, result.sex, result.mirror)
+    found = [] if result.components is None else ways(result.components, result.mirror)
+    ends = [(f"{title.partition(':')[0]}, {end}", at) for title, *both in found for end, at in zip(WAY, both, strict=True)]
+    mirror = [None] * len(result.mean) if result.mirror is None else result.mirror.tolist()
+    rows = [
+        {"mirror": mirror[i], "cells": [f"{value:.4f}" for _, at in (*faces, *ends) for value in at[i]]}
+        for i in range(len(result.mean))
+    ]
+    return {"heads": [title for title, _ in (*faces, *ends)], "rows": rows, "shares": [title for title, *_ in found]}
+
+
+def _marks(result: Result) -> dict[str, Any]:
+    """Return what the plot of averageness against asymmetry shows, a row a face, of the first 500; and how many more."""
+    names = [best(result.columns, name) for name in ("asymmetry", "averageness")]
+    columns = [result.columns[name] for name in names]
+    known = np.flatnonzero(np.logical_and(*(np.isfinite(column.values) for column in columns)))
+    rows = [
+        {
+            "name": str(result.names[i]),
+            "sex": str(result.sex[i]),
+            "cells": [{"value": float(column.values[i]), "ends": _ends(column, i)} for column in columns],
+        }
+        for i in known[:LISTED]
+    ]
+    return {"heads": list(map(worded, names)), "rows": rows, "hidden": len(known) - len(rows)}
 
 
 def _figures(result: Result) -> dict[str, Figure]:

@@ -12,10 +12,22 @@ import numpy as np
 
 from facevalue.data.files import replacing, write_findings
 from facevalue.data.findings import Findings, concatenate
-from facevalue.report import networks, plots, relation_rows
+from facevalue.report import networks, relation_rows
 from facevalue.report.networks import Network
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import LISTED, counted, write_table
+from facevalue.report.references import (
+    BALANCE,
+    DYADIC_ERRORS,
+    FALSE_DISCOVERY,
+    MEASUREMENT_ERROR,
+    PERMUTATION_P,
+    PERMUTED_OUTCOME,
+    PERSON_JACKKNIFE,
+    SEMI_PARTIALLING,
+    SIGNS_DRAWN,
+    SIMEX,
+)
 from facevalue.report.regression_latex import latex
 from facevalue.report.regression_tables import (
     INTERCEPT,
@@ -170,26 +182,49 @@ def write_homophily(result: Result, out: Path) -> list[str]:
     write_findings(findings, out / "findings.parquet")
     for name, given in (("ties", result.ties), ("people", result.people)):
         write_table(pa.table({key: pa.array(column, from_pandas=True) for key, column in given.items()}), out / f"{name}.csv")
-    figures = _figures(result)
-    for name, figure in figures.items():
-        plots.write_plot(figure, out / f"{name}.svg")
-    texts = {"coefficients.tex": latex(models), "coefficients.md": markdown(models), "homophily.html": _page(result, figures)}
-    for name, text in texts.items():
+    for name, text in {"coefficients.tex": latex(models), "coefficients.md": markdown(models)}.items():
         with replacing(out / name) as part:
             part.write_text(text, encoding="utf-8")
-    drawn = [f"{name}{suffix}" for name in figures for suffix in (".svg", ".png")]
     tables = ("coefficients.csv", "coefficients.tex", "coefficients.md", "fits.csv", "findings.csv", "findings.parquet")
-    return ["homophily.html", *tables, "ties.csv", "people.csv", *drawn]
+    return [*write_page(page(result), out / "homophily.html"), *tables, "ties.csv", "people.csv"]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    return _page(result, _figures(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    as_villages, how = _as_villages(result), _how(result)
+    own = {name: getattr(result, name) for name in ("counts", "similarity", "level", "seed", "cannot")}
+    drawn = {
+        "reliable": result.reliability.value,
+        "spread": [(worded(name), f"{sd:.4g}") for name, sd in result.spread.items()],
+        "spreads": relation_rows.spreads(result.samples),
+        "chances": relation_rows.chances(networks.chief(_every_model(result))),
+        "lines": None if as_villages else relation_rows.lines(result.network),
+        "villages": relation_rows.villages(result.villages) if as_villages else [],
+    }
+    values = digest(result) | how | own | drawn
+    return Page("homophily", values, _figures(result), result.cards, _cited(how, values))
 
 
-def _page(result: Result, figures: Mapping[str, Figure]) -> str:
-    uris = {name: plots.uri(figure) for name, figure in figures.items()}
-    return render("homophily.html", result=result, cards=result.cards, figures=uris, **digest(result))
+def _how(result: Result) -> dict[str, Any]:
+    """Return what was done, as the methods paragraph asks: by which permutation, and with which second estimates."""
+    models = _every_model(result)
+    fixed = [(remedy(model), term.corrected) for model in models for term in model.terms if term.corrected is not None]
+    return {
+        "permuted_by": sorted({model.method for model in models if model.null}),
+        "permutations": max((term.permutations for model in models for term in model.terms), default=0),
+        "remedies": sorted({name for name, _ in fixed}),
+        "simex": any(math.isfinite(one.simex) for name, one in fixed if name == "corrected"),
+    }
+
+
+def _cited(how: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    cited = [PERSON_JACKKNIFE, DYADIC_ERRORS] if values["tables"] or values["waves"]["tables"] else []
+    cited += [{"dsp": SEMI_PARTIALLING, "y": PERMUTED_OUTCOME}[name] for name in how["permuted_by"]]
+    cited += [PERMUTATION_P] if how["permuted_by"] else []
+    cited += [MEASUREMENT_ERROR] if how["remedies"] else []
+    cited += [SIMEX] if how["simex"] else []
+    cited += [FALSE_DISCOVERY] if values["dimensions"] else []
+    return cited + ([BALANCE, SIGNS_DRAWN] if values["balance"]["rows"] else [])
 
 
 def digest(result: Result) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facevalue.data.files import replacing, write_findings, write_json
+from facevalue.data.files import write_findings, write_json
 from facevalue.data.findings import Findings
 from facevalue.data.leaks import KINDS, Audited, Leak, file_rows, leak_rows
-from facevalue.report.page import Picture, render
+from facevalue.report.page import Page, Picture, write_page
 from facevalue.report.people import measures, write_table
+from facevalue.report.references import WILSON
 
 LISTED = 500
+TOLD = ("path", "status", "kinds", "why")
 PLACES = ("x1", "y1", "x2", "y2", "score", "similarity", "fmr", "fmr_low", "fmr_high")
 
 
@@ -56,9 +58,8 @@ def write_leaks(result: Result, out: Path) -> list[str]:
     write_json({"files": rows, "leaks": leaks}, out / "leaks.json")
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
-    with replacing(out / "leaks.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    return ["leaks.html", "files.csv", "leaks.csv", "leaks.json", "findings.csv", "findings.parquet"]
+    names = write_page(page(result), out / "leaks.html")
+    return [*names, "files.csv", "leaks.csv", "leaks.json", "findings.csv", "findings.parquet"]
 
 
 def _schema(row: Mapping[str, Any]) -> Any:
@@ -75,9 +76,12 @@ def _leak_schema() -> Any:
     return pa.schema([(name, types.get(name, pa.string())) for name in names])
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    return render("leaks.html", result=result, cards=result.cards, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    found = digest(result)
+    listed = [{name: row[name] for name in TOLD} for row in found["listed"]]
+    own = {name: getattr(result, name) for name in ("detectors", "done", "pictures")}
+    return Page("leaks", found | own | {"listed": listed, "files": len(result.files)}, cards=result.cards, references=[WILSON])
 
 
 def _files(n: int) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import functools
+import hashlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +19,15 @@ from facevalue.data.errors import RunError, SchemaError
 from facevalue.data.files import read_json, replacing, write_json
 from facevalue.data.findings import Findings
 from facevalue.report import plots
+from facevalue.report.navigation import navigable
+from facevalue.report.papers import of_cards
 
 if TYPE_CHECKING:
     import jinja2
     from matplotlib.figure import Figure
 
 SAVED = ".page.json"
+FOREIGN = re.compile(r'\ssrc="((?!data:image/)[^"]*)"')
 CARD = ("name", "source", "about", "licence", "commercial", "trained_on", "paper", "limits")
 
 
@@ -98,7 +103,7 @@ def write_page(page: Page, path: Path) -> list[str]:
 
 
 def rebuild(folder: Path) -> list[Path]:
-    """Write every page of a folder again from what was saved of it: nothing is measured, no photo is read.
+    """Write every page of a folder, and of those below it, from what was saved: nothing is measured, no photo is read.
 
     Raises
     ------
@@ -107,10 +112,54 @@ def rebuild(folder: Path) -> list[Path]:
     SchemaError
         What was saved is damaged, or a figure of it is gone.
     """
-    pages = sorted(folder.glob(f"*{SAVED}"))
-    if not pages:
-        raise RunError(f"{folder}: expected a folder of results with a *{SAVED}, which each report leaves; found none")
-    return [_rebuilt(page) for page in pages]
+    return [redraw(page) for page in saved_pages(folder)]
+
+
+def saved_pages(folder: Path) -> list[Path]:
+    """Return what was saved of every page of a folder and of those below it; links to other folders are not followed.
+
+    Raises
+    ------
+    RunError
+        There is none.
+    """
+    pages = sorted(folder.rglob(f"*{SAVED}"))
+    if pages:
+        return pages
+    told = f"{folder}: expected a folder of results with a *{SAVED}, which each report leaves; found none"
+    if (folder / "photos.parquet").is_file() and (folder / "faces.parquet").is_file():
+        raise RunError(f"{told}: annotate the same photos with --out {folder} again; what was measured is kept")
+    if any(folder.rglob("*.html")):
+        raise RunError(f"{told}: an older version wrote these results; run their command again")
+    raise RunError(told)
+
+
+def redraw(page: Path) -> Path:
+    """Write a page again from what was saved of it, beside that, and return its path.
+
+    Parameters
+    ----------
+    page
+        A `*.page.json`, beside which its figures lie; it may come from anybody.
+
+    Raises
+    ------
+    SchemaError
+        It is no saved page, is damaged, or would show what lies elsewhere.
+    """
+    import jinja2
+
+    try:
+        text = _redrawn(page).encode()
+    except RecursionError as error:
+        raise SchemaError(f"{page}: expected what a report saved of its page, got JSON nested too deeply") from error
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError, jinja2.TemplateError) as error:
+        told = f"{type(error).__name__}, {str(error)[:200]}"
+        raise SchemaError(f"{page}: expected what a report saved of its page, and its figures beside it; {told}") from error
+    path = page.with_name(page.name.removesuffix(SAVED) + ".html")
+    with replacing(path) as part:
+        part.write_bytes(text)
+    return path
 
 
 def plain(value: Any) -> Any:
@@ -146,7 +195,6 @@ def _saved(page: Page) -> dict[str, Any]:
     from importlib.metadata import version
 
     cards = [{name: card[name] if isinstance(card, Mapping) else getattr(card, name) for name in CARD} for card in page.cards]
-    papers = [card["paper"] for card in cards if card["paper"]]
     saved: dict[str, Any] = plain(
         {
             "facevalue": version("facevalue"),
@@ -154,7 +202,7 @@ def _saved(page: Page) -> dict[str, Any]:
             "values": page.values,
             "figures": list(page.figures),
             "cards": cards,
-            "references": list(dict.fromkeys([*page.references, *papers])),
+            "references": list(dict.fromkeys([*page.references, *of_cards(cards)])),
         }
     )
     return saved
@@ -164,32 +212,30 @@ def _drawn(saved: Mapping[str, Any], svgs: Mapping[str, str]) -> str:
     shown = {name: saved[name] for name in ("cards", "references")}
     figures = {name: plots.uri(svg) for name, svg in svgs.items()}
     template = _environment().get_template(f"{saved['template']}.html")
-    return template.render(**saved["values"], **shown, figures=figures, version=saved["facevalue"])
+    return navigable(template.render(**saved["values"], **shown, figures=figures, version=saved["facevalue"]))
 
 
-def _rebuilt(page: Path) -> Path:
-    import jinja2
-
+def _redrawn(page: Path) -> str:
+    """Return the page as it is now drawn; whatever it holds, nothing but its own pictures may be shown."""
     saved = read_json(page, expected="what a report saved of its page")
-    path = page.with_name(page.name.removesuffix(SAVED) + ".html")
-    try:
-        known = {name.removesuffix(".html") for name in _environment().list_templates() if not name.startswith("_")}
-        if saved["template"] not in known or any(Path(name).name != name for name in saved["figures"]):
-            raise SchemaError(f"{page}: expected a page of {', '.join(sorted(known))}, got {saved['template']!r}")
-        svgs = {name: page.with_name(f"{name}.svg").read_text(encoding="utf-8") for name in saved["figures"]}
-        text = _drawn(saved, svgs)
-    except (KeyError, TypeError, ValueError, OSError, jinja2.UndefinedError) as error:
-        raise SchemaError(f"{page}: expected what a report saved of its page, and its figures beside it; {error}") from error
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
-    return path
+    known = {name.removesuffix(".html") for name in _environment().list_templates() if not name.startswith("_")}
+    if saved["template"] not in known:
+        raise SchemaError(f"{page}: expected a page of {', '.join(sorted(known))}, got {str(saved['template'])[:50]!r}")
+    figures = {name: page.with_name(f"{name}.svg") for name in saved["figures"]}
+    for name, path in figures.items():
+        if name != Path(name).name or path.resolve().parent != page.resolve().parent:
+            raise SchemaError(f"{page}: expected figures beside the page, got {name[:50]!r}")
+    text = _drawn(saved, {name: path.read_text(encoding="utf-8") for name, path in figures.items()})
+    if foreign := FOREIGN.search(text):
+        raise SchemaError(f"{page}: expected pictures that the page itself holds, got {foreign[1][:50]!r}")
+    return text
 
 
 def render(template: str, **values: Any) -> str:
     """Return a page that is not yet a `Page`."""
     from importlib.metadata import version
 
-    return _environment().get_template(template).render(version=version("facevalue"), references=(), **values)
+    return navigable(_environment().get_template(template).render(version=version("facevalue"), references=(), **values))
 
 
 @functools.cache
@@ -202,4 +248,11 @@ def _environment() -> jinja2.Environment:
             """Return an entry of a mapping before a method of it: `pairs.values` is what was saved, not `dict.values`."""
             return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
 
-    return Environment(loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined)
+    made = Environment(loader=jinja2.PackageLoader("facevalue.report"), autoescape=True, undefined=jinja2.StrictUndefined)
+    made.filters["digest"] = _digest
+    return made
+
+
+def _digest(script: str) -> str:
+    """Return the source that a content security policy names a script by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

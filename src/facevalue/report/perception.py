@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import counted, interval, measures
+from facevalue.report.references import BOOTSTRAP, CALIBRATION, CROSSED, NOISE_CEILING, PERCEPTION, WILSON
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +82,10 @@ class Result:
         Of `facevalue.studies.perception.evaluate`, and perhaps those of `facevalue.studies.attributes.group_auroc`.
     model
         Its name.
+    seed
+        Of all that was drawn.
+    question
+        What people were asked, as `facevalue.data.triplets` calls it: "odd_one_out".
     done
         What was done, in sentences.
     cards
@@ -89,6 +94,8 @@ class Result:
 
     findings: Findings
     model: str
+    seed: int
+    question: str
     done: Sequence[str] = ()
     cards: Sequence[Any] = ()
 
@@ -97,19 +104,50 @@ def write_perception_report(result: Result, out: Path) -> list[str]:
     """Write the findings, the plots and the page into a folder; return the files' names."""
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
-    drawn = figures(result.findings)
-    for name, figure in drawn.items():
-        plots.write_plot(figure, out / f"{name}.svg")
-    with replacing(out / "perception.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    images = [f"{name}.{suffix}" for name in drawn for suffix in ("svg", "png")]
-    return ["perception.html", *images, "findings.csv", "findings.parquet"]
+    return [*write_page(page(result), out / "perception.html"), "findings.csv", "findings.parquet"]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    drawn = {name: plots.uri(figure) for name, figure in figures(result.findings).items()}
-    return render("perception.html", result=result, cards=result.cards, plots=drawn, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    found = result.findings
+    values = {
+        **{name: getattr(result, name) for name in ("model", "seed", "question", "done")},
+        "run": str(found.run[0]) if len(found) else "",
+        "bins": _bins(found),
+        "curve": _steps(found),
+        "people": [_line(row["group"].removeprefix("annotator "), row) for row in _strip(found)],
+        **digest(result),
+    }
+    cited = {
+        CROSSED: True,
+        CALIBRATION: True,
+        WILSON: True,
+        BOOTSTRAP: bool({"spearman", "agreement"} & values["counts"].keys()),
+        NOISE_CEILING: "noise_ceiling_lower" in values["counts"],
+        PERCEPTION: "swapped_masks.accuracy" in values["counts"],
+    }
+    return Page("perception", values, figures(found), result.cards, [one for one, used in cited.items() if used])
+
+
+def _line(label: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of a table as text."""
+    return {"label": label, "value": _number(row), "ends": interval(row, 3), "n": row["n"], "method": row["method"]}
+
+
+def _bins(findings: Findings) -> list[dict[str, Any]]:
+    """Return the points of the reliability plot: what was said, what came true."""
+    groups = dict.fromkeys(group for group in findings.group if group.startswith("bin "))
+    points = [measures(findings, group) for group in groups]
+    return [_line(_number(found["said"]), found["came_true"]) for found in points]
+
+
+def _steps(findings: Findings) -> list[dict[str, Any]]:
+    """Return the points of the curves of dimensions left: by the number that are left, both kinds beside each other."""
+    curves = [_curve(findings, measure) for measure in ("accuracy", "accuracy_by_face")]
+    return [
+        {"k": k, "chief": _line("", chief), "by_face": _line("", other)}
+        for k, (chief, other) in enumerate(zip(*curves, strict=False), 1)
+    ]
 
 
 def figures(findings: Findings) -> dict[str, Figure]:
@@ -126,18 +164,16 @@ def digest(result: Result) -> dict[str, Any]:
     -------
     dict
         `counts`: rows of the group "all" by measure. `sentences`: what was found, in plain words. `parts`: the table of
-        figures, heading to lines of label, value, interval, n and method. `groups`: the same of areas under the ROC, where the
-        findings have any. `spread`: least, middle and greatest accuracy of
-        annotators. `level`.
+        figures, heading to lines of label, value, ends, n and method. `groups`: the same of areas under the ROC, where the
+        findings have any. `spread`: least, middle and greatest accuracy of annotators. `level`.
     """
     found = measures(result.findings, "all")
-    parts: dict[str, list[tuple[str, str, str, int, str]]] = {}
+    parts: dict[str, list[dict[str, Any]]] = {}
     for measure, label in LABELS.items():
         if label is None:
             lines = parts.setdefault(measure, [])
         elif measure in found:
-            row = found[measure]
-            lines.append((label, _number(row), interval(row, 3), row["n"], row["method"]))
+            lines.append(_line(label, found[measure]))
     shares = [row["value"] for row in _strip(result.findings)]
     groups = result.findings[np.array([measure.startswith("auroc ") for measure in result.findings.measure], bool)].to_rows()
     spread = [f"{shares[i]:.2f}" for i in (0, len(shares) // 2, -1)] if shares else []
@@ -145,7 +181,7 @@ def digest(result: Result) -> dict[str, Any]:
         "counts": found,
         "sentences": sentences(result.findings),
         "parts": {heading: lines for heading, lines in parts.items() if lines},
-        "groups": [(_group(row), _number(row), interval(row, 3), row["n"], row["method"]) for row in groups],
+        "groups": [_line(_group(row), row) for row in groups],
         "spread": spread,
         "level": float(np.nanmax(result.findings.level)),
     }

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.report import plots
-from facevalue.report.page import render
-from facevalue.report.people import interval, measures
+from facevalue.report.page import Page, write_page
+from facevalue.report.people import interval, measures, write_table
+from facevalue.report.references import PERMUTATION_P, SEMI_PARTIALLING, WILSON
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +26,7 @@ LINES = {
     "power_without_error": "the same without measurement error",
     "power_ties": "ties as outcome",
 }
+ERRORS = {"type_i_error": "no effect, similarity as outcome", "type_i_error_ties": "no effect, ties as outcome"}
 HEADS = (*LINES.values(), "friends more alike by")
 AXES = {
     "people": "people of a village",
@@ -103,22 +105,24 @@ def write_power(result: Result, out: Path) -> list[str]:
     """Write the page, the plot, the table and the findings into a folder; return the files' names."""
     import pyarrow as pa
 
-    from facevalue.report.people import write_table
-
     out.mkdir(parents=True, exist_ok=True)
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
     write_table(pa.Table.from_pylist(_table(result)), out / "power.csv")
-    plots.write_plot(curves(result), out / "power.svg")
-    with replacing(out / "power.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    return ["power.html", "power.csv", "power.svg", "power.png", "findings.csv", "findings.parquet"]
+    return [*write_page(page(result), out / "power.html"), "power.csv", "findings.csv", "findings.parquet"]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    plot = plots.uri(curves(result))
-    return render("power.html", r=result, cards=(), heads=HEADS, plot=plot, axis=AXES.get(result.axis, ""), **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    values = digest(result) | {
+        "design": {name: getattr(result.design, name) for name in (*AXES, "enemies", "directed")},
+        "simulation": {name: getattr(result.simulation, name) for name in ("runs", "permutations", "alpha", "seed")},
+        "level": result.level,
+        "seconds": result.seconds,
+        "axis": AXES.get(result.axis, ""),
+        "heads": HEADS,
+    }
+    return Page("power", values, {"power": curves(result)}, references=[SEMI_PARTIALLING, PERMUTATION_P, WILSON])
 
 
 def digest(result: Result) -> dict[str, Any]:
@@ -128,16 +132,21 @@ def digest(result: Result) -> dict[str, Any]:
     -------
     dict
         `all`: rows of findings about the design as planned, by measure. `rows`: a row a design: `group`, and `cells` with
-        `told` and `interval`, as `HEADS` names them, the last in standard deviations. `sentences`: what else was found.
+        `told` and `interval`, as `HEADS` names them, the last in standard deviations. `errors`: of both tests how many find
+        what is not there. `sentences`: what else was found.
     """
     groups = [PLANNED, *(f"{result.axis} {value:g}" for value in result.values)]
     rows = []
     for group in groups:
         found = measures(result.findings, group)
-        cells = [{"told": _told(found[name]), "interval": interval(found[name], 2)} for name in (*LINES, "difference")]
-        rows.append({"group": group, "cells": cells})
+        rows.append({"group": group, "cells": [_cell(found[name]) for name in (*LINES, "difference")]})
     known = measures(result.findings, PLANNED)
-    return {"all": known, "rows": rows, "sentences": _sentences(result, known)}
+    errors = [{"name": label} | _cell(known[name]) for name, label in ERRORS.items()]
+    return {"all": known, "rows": rows, "errors": errors, "sentences": _sentences(result, known)}
+
+
+def _cell(row: dict[str, Any]) -> dict[str, str]:
+    return {"told": _told(row), "interval": interval(row, 2)}
 
 
 def _told(row: dict[str, Any]) -> str:
@@ -224,7 +233,7 @@ def curves(result: Result) -> Figure:
 
 def _points(result: Result) -> Figure:
     """Return a plot of the powers and of the errors of the first kind of one design."""
-    names = LINES | {"type_i_error": "no effect, similarity as outcome", "type_i_error_ties": "no effect, ties as outcome"}
+    names = LINES | ERRORS
     known = measures(result.findings, PLANNED)
     figure, axes = plots.new_figure(7.6, 2.6)
     for at, name in enumerate(names):

@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings, concatenate
 from facevalue.data.people import People
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import counted, interval, measures, outcome_table, outcomes, write_table
+from facevalue.report.references import (
+    CONTROL_TARGETS,
+    CORRECTED_T,
+    FALSE_DISCOVERY,
+    JACKKNIFE,
+    ONLINE_CODE,
+    PROBES,
+    RESIDUALS,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,18 +87,24 @@ def write_probing(result: Result, out: Path) -> list[str]:
     columns |= {name: pa.array(values, from_pandas=True) for name, values in result.targets.items()}
     write_table(pa.table(columns), out / "targets.csv")
     write_table(outcome_table(result.people, [result.model]), out / "people.csv")
-    plots.write_plot(dots(digest(result)["rows"], result.model), out / "probing.svg")
-    with replacing(out / "probing.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    names = ("probing.html", "probing.svg", "probing.png", "findings.csv", "findings.parquet", "targets.csv", "people.csv")
-    return list(names)
+    names = write_page(page(result), out / "probing.html")
+    return [*names, "findings.csv", "findings.parquet", "targets.csv", "people.csv"]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
+def page(result: Result) -> Page:
+    """Return the page."""
     found = digest(result)
-    plot = plots.uri(dots(found["rows"], result.model))
-    return render("probing.html", result=result, cards=result.cards, plot=plot, aligned=ALIGNED, **found)
+    values = {
+        **{name: getattr(result, name) for name in ("model", "detector", "level", "folds", "seed", "added", "notes")},
+        **found,
+        "photos": len(result.people),
+        "people": len(np.unique(result.people.person[result.people.usable(result.model)].astype(str))),
+        "aligned": ALIGNED,
+    }
+    figures = {"probing": dots(found["rows"], result.model)}
+    cited = [PROBES, CONTROL_TARGETS, JACKKNIFE, FALSE_DISCOVERY, ONLINE_CODE]
+    cited += [CORRECTED_T, RESIDUALS] if found["increment"] else []
+    return Page("probing", values, figures, result.cards, cited)
 
 
 def digest(result: Result) -> dict[str, Any]:

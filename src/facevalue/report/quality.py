@@ -9,19 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.image.iso_quality import NATIVE
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import counted, interval, measures, outcome_table, outcomes, sentences, write_table
+from facevalue.report.references import (
+    BOOTSTRAP,
+    DISCARD,
+    DISCARD_CURVES,
+    FALSE_DISCOVERY,
+    PERMUTATION_P,
+    QUALITY_STANDARD,
+    RISK_COVERAGE,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.figure import Figure
 
 DRAWN, LISTED = 6, 50
+SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +50,10 @@ class Result:
         Rows of the photos to look at first, and what is wrong with each.
     model, detector
         Their names.
+    level, seed, resamples
+        Of the intervals.
+    threshold
+        How it was found, in words, where there are errors to judge by.
     findings
         Of `facevalue.studies.quality`; None where no person has two photos.
     curves
@@ -56,6 +70,10 @@ class Result:
     dropped: tuple[np.ndarray, Sequence[str]]
     model: str
     detector: str
+    level: float
+    seed: int
+    resamples: int
+    threshold: str = ""
     findings: Findings | None = None
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None
     cards: Sequence[Any] = ()
@@ -66,22 +84,35 @@ def write_quality(result: Result, out: Path) -> list[str]:
     """Write the components, the photos to drop, the page and, where there are errors, findings and curves; return names."""
     write_table(photo_table(result), out / "quality.csv")
     write_table(drop_table(result), out / "drop.csv")
-    names = ["quality.html", "quality.csv", "drop.csv"]
+    names = [*write_page(page(result), out / "quality.html"), "quality.csv", "drop.csv"]
     if result.findings is not None:
         for name in ("findings.csv", "findings.parquet"):
             write_findings(result.findings, out / name)
         write_table(outcome_table(result.people, [result.model]), out / "people.csv")
-        plots.write_plot(discard_plot(result), out / "discard.svg")
-        names += ["discard.svg", "discard.png", "findings.csv", "findings.parquet", "people.csv"]
-    with replacing(out / "quality.html") as part:
-        part.write_text(html(result), encoding="utf-8")
+        names += ["findings.csv", "findings.parquet", "people.csv"]
     return names
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
-    plot = None if result.findings is None else plots.uri(discard_plot(result))
-    return render("quality.html", result=result, cards=result.cards, plot=plot, **digest(result))
+def page(result: Result) -> Page:
+    """Return the page."""
+    judged = result.findings is not None
+    known = {name: getattr(result, name) for name in ("model", "detector", "level", "seed", "resamples", "threshold", "notes")}
+    values = {**known, "photos": len(result.people), "curves": _points(result), **digest(result)}
+    values["standard"] = any(name.startswith("iso_quality") for name in result.order)
+    cited = [DISCARD, DISCARD_CURVES, RISK_COVERAGE, BOOTSTRAP, PERMUTATION_P, FALSE_DISCOVERY] if judged else []
+    cited += [QUALITY_STANDARD] if values["standard"] else []
+    return Page("quality", values, {"discard": discard_plot(result)} if judged else {}, result.cards, cited)
+
+
+def _points(result: Result) -> dict[str, Any]:
+    """Return the error of the pairs that are left when so many are left out, of the components that are drawn."""
+    if result.curves is None:
+        return {}
+    rows = []
+    for name in result.order[:DRAWN]:
+        share, error = result.curves[name]
+        rows.append({"name": name, "errors": error[np.searchsorted(share, SHARES, side="right") - 1]})
+    return {"shares": SHARES, "rows": rows}
 
 
 def photo_table(result: Result) -> pa.Table:

@@ -6,11 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from facevalue.data.findings import Findings
-from facevalue.report.networks import RELATIONS, WORDS
-from facevalue.report.regression_tables import interval_decimals, p_text
+from facevalue.report.networks import RELATIONS, WORDS, Network
+from facevalue.report.people import LISTED
+from facevalue.report.regression_tables import ModelRow, TermRow, interval_decimals, p_text, worded
 
 BESIDE = ("expected ", "ratio ", "p ", "p_error ", "among_all ")
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CONTRASTS = {
     "friend-none": "friends less pairs without a tie",
     "enemy-none": "enemies less pairs without a tie",
@@ -30,6 +34,50 @@ def contrasts(findings: Findings) -> list[dict[str, Any]]:
     by = {measure: _measured(findings, measure) for measure in ("difference", "d", "d_corrected")}
     names = dict.fromkeys(name for found in by.values() for name in found)
     return [{"name": CONTRASTS.get(one, one)} | {measure: found.get(one) for measure, found in by.items()} for one in names]
+
+
+def spreads(samples: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Return how the pairs that are drawn spread, a row a relation: its name, the pairs, and quantiles of their similarity.
+
+    >>> spreads({"friend": np.array([0.1, 0.2, np.nan]), "enemy": np.array([])})
+    [{'name': 'friends', 'n': 2, 'cells': ['0.105', '0.125', '0.150', '0.175', '0.195']}]
+    """
+    known = {name: samples[name][np.isfinite(samples[name])] for name in (*RELATIONS, *samples) if name in samples}
+    return [{"name": WORDS.get(name, name), "n": len(one), "cells": _quantiles(one)} for name, one in known.items() if len(one)]
+
+
+def chances(chosen: Sequence[tuple[ModelRow, TermRow]]) -> list[dict[str, Any]]:
+    """Return what statistics are under permutation, a row a coefficient: quantiles of theirs, what was observed, and p."""
+    return [
+        {
+            "name": f"{model.name}: {worded(term.name)}",
+            "cells": _quantiles(np.asarray(model.null[term.name], np.float64)),
+            "observed": f"{term.statistic:.3f}",
+            "p": p_text(term.p, term.p_error),
+        }
+        for model, term in chosen
+    ]
+
+
+def _quantiles(values: np.ndarray) -> list[str]:
+    known = values[np.isfinite(values)]
+    return [f"{q:z.3f}" for q in np.quantile(known, QUANTILES)] if len(known) else ["none"] * len(QUANTILES)
+
+
+def lines(network: Network) -> dict[str, Any]:
+    """Return the ties that a picture of a network shows, the first 500 as `rows`, and how many more as `hidden`."""
+    kinds = [WORDS["friend"] if sign > 0 else WORDS["enemy"] for sign in network.sign[:LISTED]]
+    rows = [
+        {"people": [str(network.ids[i]) for i in edge], "kind": kind, "similarity": "none" if np.isnan(s) else f"{s:.3f}"}
+        for edge, kind, s in zip(network.edges[:LISTED], kinds, network.similarity[:LISTED], strict=True)
+    ]
+    return {"rows": rows, "hidden": len(network.edges) - len(rows)}
+
+
+def villages(findings: Findings | None) -> list[dict[str, str]]:
+    """Return a row a village and contrast."""
+    rows = findings.to_rows() if findings is not None else []
+    return [_row(row, row["group"]) | {"contrast": CONTRASTS.get(row["measure"], row["measure"])} for row in rows]
 
 
 def dimensions(findings: Findings | None) -> list[dict[str, str]]:

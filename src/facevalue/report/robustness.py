@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings, concatenate
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
+from facevalue.report.references import BOOTSTRAP, CONFORMAL, CONFORMAL_SHIFT, CORRUPTIONS, WILSON
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CLEAN, BREAKS, ALL = "as they are", "first_severity_below", "all"
-COLUMNS, KEPT, ROOM = 7, 0.95, 0.05
+COLUMNS, KEPT, ROOM, NAMED = 7, 0.95, 0.05, 12
 BANDS = {
     "coverage.clean": "made of photos as they are",
     "coverage.widened": "widened for all corruptions",
@@ -78,8 +79,12 @@ class Result:
         One a model and detector.
     breaking
         First severities below the limits, and errors beside the first part's.
-    level
-        Of intervals and bands.
+    level, seed
+        Of intervals and bands, and of all that was drawn.
+    drawn
+        Which photos were corrupted, in words: "one photo of each person"; "" where people's own photos were judged.
+    factor
+        What these are judged by, then.
     cards
         Of models and detectors.
     done
@@ -89,6 +94,9 @@ class Result:
     parts: Sequence[Part]
     breaking: Findings
     level: float
+    seed: int
+    drawn: str = ""
+    factor: str = ""
     cards: Sequence[Any] = ()
     done: Sequence[str] = ()
 
@@ -111,28 +119,57 @@ class Result:
 def write_robustness(
     result: Result, out: Path, *, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[str]:
-    """Write the page, the curves as SVG and PNG, and the findings into a folder; return the files' names."""
+    """Write the page, its figures and the findings into a folder; return the files' names."""
     write_findings(result.findings, out / "findings.csv")
     write_findings(result.findings, out / "findings.parquet")
-    drawn = dict[str, tuple[str, str]]()
+    names = write_page(page(result, progress=progress), out / "robustness.html")
+    return [*names, "findings.csv", "findings.parquet"]
+
+
+def page(result: Result, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Page:
+    """Return the page."""
+    drawn: dict[str, Figure] = {}
     wanted = list(figures(result))
-    for done, (name, caption, figure) in enumerate(wanted):
+    for done, (name, _, figure) in enumerate(wanted):
         progress(done, len(wanted))
-        one = figure()
-        plots.write_plot(one, out / f"{name}.svg")
-        drawn[name] = caption, plots.uri(one)
-    with replacing(out / "robustness.html") as part:
-        part.write_text(html(result, drawn), encoding="utf-8")
+        drawn[name] = figure()
     progress(len(wanted), len(wanted))
-    return ["robustness.html", *(f"{name}.svg" for name in drawn), "findings.csv", "findings.parquet"]
+    parts = result.parts
+    values = {
+        **{name: getattr(result, name) for name in ("level", "seed", "factor", "drawn", "done")},
+        "parts": [{"name": part.name, "model": part.model, "detector": part.detector, "fmr": part.fmr} for part in parts],
+        "conditions": _conditions(result),
+        "notes": [note for part in parts for note in part.notes],
+        "captions": {name: caption for name, caption, _ in wanted},
+        "banded": any(_told(part, measure) for part in parts for measure in BANDS),
+        "breaks": breaks(result),
+        "errors": errors(result),
+        "failing": failing(result),
+        "answers": list(answers(result)),
+        "kept": KEPT,
+        **_tables(result),
+    }
+    cited = [WILSON, BOOTSTRAP, *([CONFORMAL, CONFORMAL_SHIFT] if values["banded"] else [])]
+    return Page("robustness", values, drawn, result.cards, cited + ([CORRUPTIONS] if values["errors"] else []))
 
 
-def html(result: Result, drawn: Mapping[str, tuple[str, str]]) -> str:
-    """Return the page with figures, by name a caption and a data URI; it stands alone."""
-    tables = [(part, list(numbers(part, result.level))) for part in result.parts]
-    told = {"errors": errors(result), "failing": failing(result)}
-    shown = {"breaks": breaks(result), "tables": tables, "answers": list(answers(result)), **told}
-    return render("robustness.html", result=result, cards=result.cards, drawn=drawn, kept=KEPT, heads=HEADS, **shown)
+def _conditions(result: Result) -> dict[str, Any]:
+    """Return how many conditions there were, and the names of levels, and of corruptions unless there are many."""
+    families, levels = result.families, result.levels
+    names = families if len(families) <= NAMED else []
+    return {"all": len(result.parts[0].severities), "families": len(families), "names": names, "levels": levels}
+
+
+def _tables(result: Result) -> dict[str, Any]:
+    """Return the heads of the columns that any part has anything for, and the tables of all parts."""
+    tables = {part.name: list(numbers(part, result.level)) for part in result.parts}
+    rows = [cells for table in tables.values() for _, cells in table]
+    there = [i for i in range(len(HEADS)) if any(cells[i][0] or cells[i][1] for cells in rows)]
+    heads = list(HEADS.values())
+    return {
+        "heads": [heads[i].split("\n") for i in there],
+        "tables": {name: [(word, [cells[i] for i in there]) for word, cells in table] for name, table in tables.items()},
+    }
 
 
 def rows_of(part: Part, measure: str) -> dict[str, dict[str, Any]]:
@@ -195,10 +232,14 @@ HEADS = {
     "tar": "true\nmatches",
     "fmr": "false\nmatches",
     "angle_to_clean_deg": "moved by,\ndeg",
+    "angle_to_others_deg": "from reference\nphotos, deg",
     "landmark_drift_eyes": "points off,\neye distances",
     "coverage.clean": "held,\nas they are",
     "coverage.widened": "held,\nwidened",
-    "width.widened_deg": "radius,\ndeg",
+    "coverage.unseen": "held, widened\nfor the others",
+    "width.clean_deg": "radius, deg,\nas they are",
+    "width.widened_deg": "radius, deg,\nwidened",
+    "width.unseen_deg": "radius, deg,\nfor the others",
     "atypical": "atypical",
 }
 

@@ -25,15 +25,31 @@ def _bare(axes: Axes) -> None:
     axes.set_axis_off()
 
 
-@plots.house_style()
-def mean_face(mean: np.ndarray, shapes: np.ndarray, sex: np.ndarray, mirror: np.ndarray | None) -> Figure:
-    """Return the mean face, each point joined to its mirror image; beside it the means of both sexes, where known."""
+def means(mean: np.ndarray, shapes: np.ndarray, sex: np.ndarray, mirror: np.ndarray | None) -> list[tuple[str, np.ndarray]]:
+    """Return the mean face, and of each sex with two faces or more its mean, as (title, (p, 2) float), level, y down."""
     turn = _level(mean, mirror)
     panels = [("mean face", mean @ turn)]
     there = np.isfinite(shapes).all((1, 2))
     for one in SEXES:
         if (rows := there & (sex == one)).sum() > 1:
             panels.append((f"mean of {rows.sum()}, {one}", shapes[rows].mean(0) @ turn))
+    return panels
+
+
+def ways(found: Components, mirror: np.ndarray | None) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return of each of the first components its title and both ends of each point's way, (p, 2) float, level, y down."""
+    turn, every = _level(found.mean, mirror), []
+    for j in range(min(SHOWN, len(found.sd))):
+        way = STEP * found.sd[j] * found.axes[j]
+        title = f"component {j + 1}: {100 * found.share[j]:.0f} % of the variance"
+        every.append((title, (found.mean - way) @ turn, (found.mean + way) @ turn))
+    return every
+
+
+@plots.house_style()
+def mean_face(mean: np.ndarray, shapes: np.ndarray, sex: np.ndarray, mirror: np.ndarray | None) -> Figure:
+    """Return the mean face, each point joined to its mirror image; beside it the means of both sexes, where known."""
+    panels = means(mean, shapes, sex, mirror)
     figure, grid = _grid(len(panels), 3.4, 4.2)
     for axes, (title, points) in zip(grid, panels, strict=True):
         _draw_face(axes, points, mirror)
@@ -79,16 +95,13 @@ def _grid(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]]
 @plots.house_style()
 def components(found: Components, mirror: np.ndarray | None) -> Figure:
     """Return the first principal components: each point's way from two standard deviations below the mean to two above."""
-    count = min(SHOWN, len(found.sd))
-    figure, grid = _grid(count, 3.4, 4.2)
-    turn = _level(found.mean, mirror)
-    for j, axes in enumerate(grid):
-        way = STEP * found.sd[j] * found.axes[j]
-        low, high = (found.mean - way) @ turn, (found.mean + way) @ turn
+    every = ways(found, mirror)
+    figure, grid = _grid(len(every), 3.4, 4.2)
+    for axes, (title, low, high) in zip(grid, every, strict=True):
         axes.plot(*_joined(low, high), color=LINE, linewidth=0.7)
         axes.plot(low[:, 0], -low[:, 1], ".", color=COLOURS[0], markersize=2.5, label="- 2 sd")
         axes.plot(high[:, 0], -high[:, 1], ".", color=COLOURS[1], markersize=2.5, label="+ 2 sd")
-        axes.set_title(f"component {j + 1}: {100 * found.share[j]:.0f} % of the variance", fontsize=9)
+        axes.set_title(title, fontsize=9)
         _bare(axes)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)

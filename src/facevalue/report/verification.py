@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from facevalue.data.files import replacing, write_findings
+from facevalue.data.files import write_findings
 from facevalue.data.findings import Findings
 from facevalue.data.people import People
 from facevalue.report import plots
-from facevalue.report.page import render
+from facevalue.report.page import Page, write_page
 from facevalue.report.people import interval, measures, outcome_table, outcomes, sentences, write_table
+from facevalue.report.references import ACCURACY, BIOMETRIC_ERRORS, LIKELIHOOD_COST, PEOPLE_BOOTSTRAP, RULE_OF_30
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 DIFFERENCE = "difference."
 ERRORS = 30
+SHOWN_RATES = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
 LABELS = {
     "accuracy": "accuracy",
     "area_under_curve": "area under the ROC",
@@ -62,6 +64,10 @@ class Result:
         By the name of a detector: the photos.
     models
         Names of models.
+    level, seed
+        Of the intervals, and of all that was drawn.
+    drawn
+        Which pairs were compared, in words.
     done
         What was done, in sentences.
     cards
@@ -72,6 +78,9 @@ class Result:
     curves: Mapping[str, Mapping[str, np.ndarray]]
     people: Mapping[str, People]
     models: Sequence[str]
+    level: float
+    seed: int
+    drawn: str = "all pairs of photos"
     done: Sequence[str] = ()
     cards: Sequence[Any] = ()
 
@@ -83,29 +92,49 @@ def write_verification(result: Result, out: Path) -> list[str]:
     write_table(curve_table(result.curves), out / "curves.csv")
     for detector, people in result.people.items():
         write_table(outcome_table(people, result.models), out / f"people_{detector}.csv")
-    curves = supported(result)
-    plots.write_plot(plots.roc(curves), out / "roc.svg")
-    plots.write_plot(plots.det(curves), out / "det.svg")
-    with replacing(out / "accuracy.html") as part:
-        part.write_text(html(result), encoding="utf-8")
-    drawn = [f"{name}.{suffix}" for name in ("roc", "det") for suffix in ("svg", "png")]
+    names = write_page(page(result), out / "accuracy.html")
     photos = [f"people_{detector}.csv" for detector in result.people]
-    return ["accuracy.html", *drawn, "curves.csv", "findings.csv", "findings.parquet", *photos]
+    return [*names, "curves.csv", "findings.csv", "findings.parquet", *photos]
 
 
-def html(result: Result) -> str:
-    """Return the page; it stands alone."""
+def page(result: Result) -> Page:
+    """Return the page."""
     curves = supported(result)
-    drawn = {"roc": plots.uri(plots.roc(curves)), "det": plots.uri(plots.det(curves))}
     systems = {name: list(lines(result.findings, name)) for name in result.curves}
-    shown = {
-        "systems": systems,
-        "overview": {name: {line.measure: line for line in rows} for name, rows in systems.items()},
-        "differences": differences(result.findings),
+    first = measures(result.findings, next(iter(result.curves)))
+    values = {
+        **{name: getattr(result, name) for name in ("models", "level", "seed", "drawn", "done")},
+        "systems": {name: [row._asdict() for row in rows] for name, rows in systems.items()},
+        "overview": {name: {line.measure: line._asdict() for line in rows} for name, rows in systems.items()},
+        "points": points(curves),
+        "differences": [{"systems": group, **line._asdict()} for group, line in differences(result.findings)],
         "photos": list(photos(result)),
-        "level": float(np.nanmax(result.findings.level)),
+        "metrics": list(dict.fromkeys(parts(name)[2] for name in result.curves)),
+        "detectors": list(result.people),
+        "counts": {name: first[name]["value"] for name in ("photos", "people", "pairs_same", "pairs_different")},
+        "folds": "" if first["accuracy"]["value"] is None else first["accuracy"]["method"].partition(";")[0],
     }
-    return render("accuracy.html", result=result, cards=result.cards, **drawn, **shown)
+    cited = [ACCURACY, BIOMETRIC_ERRORS, PEOPLE_BOOTSTRAP, RULE_OF_30, LIKELIHOOD_COST]
+    return Page("accuracy", values, {"roc": plots.roc(curves), "det": plots.det(curves)}, result.cards, cited)
+
+
+def points(curves: Sequence[plots.Curve]) -> dict[str, list[dict[str, Any]]]:
+    """Return what the curves show: by system the false non-match rate at a false match rate of at most so much.
+
+    Returns
+    -------
+    dict
+        Rows of `fmr`, `fnmr` as text, "" where the curve has no such point, and `faint`: fewer than 30 errors of a kind can be
+        expected there.
+    """
+    return {curve.name: [_point(curve, rate) for rate in SHOWN_RATES] for curve in curves}
+
+
+def _point(curve: plots.Curve, rate: float) -> dict[str, Any]:
+    held = curve.fnmr[curve.fmr <= rate]
+    least = float(held.min()) if len(held) else float("nan")
+    faint = rate < curve.fmr_limit or least < curve.fnmr_limit
+    return {"fmr": rate, "fnmr": f"{least:.4f}" if len(held) else "", "faint": bool(faint)}
 
 
 def supported(result: Result) -> list[plots.Curve]:

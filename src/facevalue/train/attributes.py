@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from facevalue.confidence.error_rates import confusion_record, number_record
 from facevalue.confidence.sets import Calibration, Within, fit_distribution, fit_interval
 from facevalue.data.faces import Faces
 from facevalue.models.attributes import FIRST_YEARS, RACES
@@ -136,6 +137,24 @@ def judge(to: Judge, faces: Faces, targets: Arrays) -> None:
     to.number("age", column["age"], years, balanced=group)
 
 
+def errors(faces: Faces, targets: Arrays, weights: np.ndarray) -> dict[str, Any]:
+    """Return for which label each head takes the faces of each, and the error of age by age group."""
+    years, race = targets["age"].astype(int), targets["race"]
+    group, four = age_groups(years), np.where(race < len(RACES_4), weights, 0)
+    heads = {
+        "age_group": (group, AGES, weights),
+        "gender": (targets["gender"], GENDERS, weights),
+        "race": (race, RACES, weights),
+        "race4": (np.minimum(race, len(RACES_4) - 1), RACES_4, four),
+    }
+    confusions = {
+        name: confusion_record(faces[f"attributes.{name}"].values, truth, labels=labels, weights=counted)
+        for name, (truth, labels, counted) in heads.items()
+    }
+    age = number_record(faces["attributes.age"].values, years, group, labels=AGES, weights=weights)
+    return {"confusions": confusions, "errors": {"age": age}}
+
+
 RECIPE = Recipe(
     "attributes",
     blocks=(0, 1, 3, 4, 5, 6, 7, 8, 10),
@@ -150,5 +169,6 @@ RECIPE = Recipe(
     calibrate=calibrate,
     groups=groups,
     judge=judge,
+    errors=errors,
     shrinks=True,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from facevalue.confidence.error_rates import confusion_record
 from facevalue.confidence.sets import Calibration, fit_distribution
 from facevalue.data.errors import SchemaError
 from facevalue.data.faces import Faces
@@ -121,6 +122,12 @@ def judge(to: Judge, faces: Faces, targets: Arrays) -> None:
     to.entropies(faces["expression.entropy"].values, shares)
 
 
+def errors(faces: Faces, targets: Arrays, weights: np.ndarray) -> dict[str, Any]:
+    """Return for which emotion the faces of each are taken, by that of most votes."""
+    told, truth = faces["expression.votes"].values, targets["votes"].argmax(1)
+    return {"confusions": {"votes": confusion_record(told, truth, labels=LABELS, weights=weights)}}
+
+
 RECIPE = Recipe(
     "expression",
     blocks=(0, 1, 3, 4, 5, 7, 8, 10),
@@ -135,5 +142,6 @@ RECIPE = Recipe(
     calibrate=calibrate,
     groups=groups,
     judge=judge,
+    errors=errors,
     shrinks=False,
 )

@@ -98,6 +98,8 @@ class Recipe:
         Targets to groupings: name to the group of each face, in words.
     judge
         Adds figures of faces with their sets, and of their targets, to a judge.
+    errors
+        Faces with their sets, their targets, and what each face counts, to how often each label is taken for which.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Recipe:
     calibrate: Callable[[Faces, Arrays], Calibration]
     groups: Callable[[Arrays], Mapping[str, np.ndarray]]
     judge: Callable[[Judge, Faces, Arrays], None]
+    errors: Callable[[Faces, Arrays, np.ndarray], dict[str, Any]]
     shrinks: bool
 
 
@@ -136,7 +139,9 @@ class Around:
 
 
 def train(recipe: Recipe, data: Path, out: Path, config: loop.Config, *, around: Around) -> Findings:
-    """Train, calibrate and judge an instrument; write `<name>.onnx`, `<name>.json`, `split.csv`, `findings.csv`.
+    """Train, calibrate and judge an instrument; write its net, what is known of it, the split and the figures.
+
+    The files are `<name>.onnx`, `<name>.json`, `<name>_error_rates.json`, `split.csv` and `findings.csv`.
 
     Parameters
     ----------
@@ -189,6 +194,7 @@ def train(recipe: Recipe, data: Path, out: Path, config: loop.Config, *, around:
     counts = {name: len(at) for name, at in places.items()} | {"left out": left}
     counts["left out as persons of the test"] = len(sample.photos) - sum(counts.values())
     _write(recipe, net, calibration, findings, config, counts, sample.files, out)
+    write_error_rates(recipe, judged, parts["test"].targets, onnx=out / f"{recipe.name}.onnx", data=sample.files, out=out)
     return findings
 
 
@@ -283,6 +289,24 @@ def _judged(recipe: Recipe, faces: Faces, targets: Arrays, *, study: str, run: s
     judge.share("abstained", ~seen, among=np.ones(len(faces), bool))
     recipe.judge(judge, faces, targets)
     return judge.findings()
+
+
+def write_error_rates(
+    recipe: Recipe, faces: Faces, targets: Arrays, *, onnx: Path, data: Sequence[Path], out: Path
+) -> dict[str, Any]:
+    """Write `<name>_error_rates.json`: what the test faces, with their sets, are taken for; a person counts once."""
+    _, who, photos = np.unique(persons(faces[EMBEDDING].values), return_inverse=True, return_counts=True)
+    n, tables = len(faces), " and ".join(path.name for path in data)
+    found = recipe.errors(faces, targets, 1 / photos[who])
+    known = {
+        "instrument": recipe.name,
+        "onnx": fetch.sha256(onnx),
+        "of": f"{n:,} test faces of {len(photos):,} people, {tables}",
+    }
+    with replacing(out / f"{recipe.name}_error_rates.json") as part:
+        plain = json.dumps(known | found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        part.write_text(f"{plain}\n", encoding="utf-8")
+    return known | found
 
 
 def _exported(recipe: Recipe, net: Heads, parts: Mapping[str, loop.Part], out: Path) -> models.Model:

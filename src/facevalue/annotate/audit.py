@@ -1,0 +1,450 @@
+"""Audit: every study of a data set, put together; what one cannot say stands there with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facevalue import models
+from facevalue.annotate import instruments
+from facevalue.annotate.data_set import FOLDER, DataSet, numbered
+from facevalue.confidence.defaults import default_verifier, read_verifier
+from facevalue.confidence.error_rates import carried_error_rates
+from facevalue.data.errors import MissingColumn, NotCalibrated, PhotoError, RunError, SchemaError, UnknownName
+from facevalue.data.faces import Faces
+from facevalue.data.findings import Findings, concatenate
+from facevalue.data.labels import AGE, DRAWN, Labels, Placed, placed, read_labels
+from facevalue.data.people import People
+from facevalue.data.photos import decode, read_bytes
+from facevalue.image import align
+from facevalue.report.audit import NOT_MEASURED, Result, shown_paths
+from facevalue.report.page import Picture
+from facevalue.studies.composition import composition
+from facevalue.studies.conflicts import Conflicts, conflicts
+from facevalue.studies.difference import difference
+from facevalue.studies.dimensions import tabled
+from facevalue.studies.failures import NO_FACE, NOT_JUDGED, failures
+from facevalue.studies.perceived import COLUMNS, perceived
+from facevalue.studies.requirements import ATTRIBUTE, LABEL, MEASURES, Judged, Requirement, exit_code, judged, requirements
+from facevalue.studies.even_subset import EvenSubset, even_subset
+from facevalue.studies.suspects import Suspects, suspects
+
+SEEN = ", as perceived"
+MOST, MAX_PIXELS = 1000, 100_000_000
+THUMB = align.Crop("upright", 96, scale=1.4)
+CANNOT = (MissingColumn, NotCalibrated, RunError, SchemaError)
+Steps = Callable[[int, int], None]
+Progress = Callable[[str], AbstractContextManager[Steps]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a data set.
+
+    Parameters
+    ----------
+    by
+        Attributes, given columns, and intersections, "gender x race".
+    labels
+        A table of labels by hand.
+    drawn
+        How the labelled faces were taken: a word of `facevalue.data.labels.DRAWN`.
+    subset
+        "" for none, "even", or how many photos.
+    requirements
+        What must hold.
+    model
+        That embeds.
+    calibration
+        File of a calibration of the model; None for the one that the package carries.
+    level
+        Of the intervals, in (0, 1).
+    seed
+        Of all that is drawn.
+    gallery
+        Whether small pictures of suspects are cut out of the photos.
+    """
+
+    by: tuple[str, ...] = ()
+    labels: Path | None = None
+    drawn: str = "random"
+    subset: str = ""
+    requirements: tuple[Requirement, ...] = ()
+    model: str = "dlib_resnet"
+    calibration: Path | None = None
+    level: float = 0.95
+    seed: int = 0
+    gallery: bool = True
+
+
+@dataclass(slots=True)
+class _Audit:
+    """What was found so far."""
+
+    data: DataSet
+    request: Request
+    findings: list[Findings] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        return {"level": self.request.level, "seed": self.request.seed}
+
+    def without(self, study: str, why: str) -> None:
+        """Add a row that says why a study was not made."""
+        self.findings.append(tabled(study, measure=NOT_MEASURED, group="all", value=np.nan, n=0, method=why))
+
+
+def audit(
+    data: DataSet,
+    request: Request,
+    *,
+    other: DataSet | None = None,
+    progress: Progress = lambda what: nullcontext(lambda done, total: None),
+) -> Result:
+    """Return all that can be said of a data set, and of what cannot be, why.
+
+    Parameters
+    ----------
+    data
+        Measured.
+    request
+        What is asked.
+    other
+        A second set, to compare.
+    progress
+        Called with what is being done, for a context in which a function is called with steps done and in all.
+
+    Raises
+    ------
+    SchemaError, UnknownName
+        Labels, groups or requirements that are not what they should be.
+    """
+    done = _Audit(data, request, notes=list(data.notes))
+    faces = data.found
+    labels = _labels(done, faces)
+    _composed(done, faces, labels)
+    with progress("searching for people") as steps:
+        twice = _suspected(done, steps)
+    _failing(done)
+    unsure, evened = _conflicting(done, faces), _evened(done, faces)
+    if other is not None:
+        with progress("comparing") as steps:
+            _compared(done, other, steps)
+    tables = {
+        "suspects": [] if twice is None else [row.to_row() for row in twice.rows],
+        "conflicts": [asdict(row) for row in unsure.rows],
+        "subset": _subset_rows(faces, evened),
+        "failed": [{"path": path, "why": why} for path, why in data.failed],
+        "people": people_rows(data),
+    }
+    about = _about(done, labels, other) | {"hidden": {} if twice is None else dict(twice.hidden)}
+    shown = pictures(data, shown_paths(tables["suspects"])) if request.gallery else {}
+    findings = concatenate(done.findings)
+    verdicts = judged(request.requirements, findings)
+    return Result(
+        data.name,
+        data.counts,
+        findings,
+        **tables,
+        judged=[_judged_row(one) for one in verdicts],
+        code=exit_code(verdicts),
+        pictures=shown,
+        about=about,
+        notes=done.notes,
+        cards=[models.card(name) for name in data.instruments],
+    )
+
+
+def check(request: Request, faces: Faces, given: Collection[str]) -> None:
+    """Raise, before anything is measured, where the labels or groups that are asked for cannot be read.
+
+    Parameters
+    ----------
+    request
+        What is asked.
+    faces
+        Any, with the columns that there will be: `facevalue.annotate.instruments.blank` of what is going to measure.
+    given
+        Names of given columns.
+
+    Raises
+    ------
+    SchemaError, UnknownName
+        A table of labels, or a group, that is not what it should be.
+    """
+    if request.labels is not None:
+        read_labels(request.labels, known_labels(faces))
+    known = [*COLUMNS, *given, *(name for name, column in faces.columns.items() if column.labels)]
+    for word in (part.strip() for words in attributes_of(request) for part in re.split(r" x |\*", words)):
+        if word not in known:
+            raise UnknownName(word, known, what="attribute")
+
+
+def known_labels(faces: Faces) -> Mapping[str, Sequence[str]]:
+    """Return the labels of each attribute that people can label, by its word and by its column; none for age in years.
+
+    Parameters
+    ----------
+    faces
+        Measured.
+    """
+    columns = {name: column.labels for name, column in faces.columns.items() if column.labels and not name.endswith("_set")}
+    words = {word: columns[name] for word, name in COLUMNS.items() if name in columns}
+    return {AGE: ()} | words | {name.lower(): labels for name, labels in columns.items()}
+
+
+def _labels(done: _Audit, faces: People) -> Placed | None:
+    request = done.request
+    if request.labels is None:
+        return None
+    labels = read_labels(request.labels, known_labels(faces.faces))
+    found = placed(labels, faces.faces)
+    counts = ", ".join(f"{n} {name}" for name, n in found.labelled.items())
+    done.notes.append(f"Labelled by hand: {counts}; {DRAWN[request.drawn]}.")
+    done.notes += _left_out(labels, found)
+    if not any(found.labelled.values()):
+        path = labels.path[0]
+        raise SchemaError(
+            f"{request.labels}: expected paths of photos in {done.data.name} ({faces.faces.path[0]!r}, ...); got {path!r}, ..."
+        )
+    return found
+
+
+def _left_out(labels: Labels, found: Placed) -> list[str]:
+    notes = [f"Columns of the labels that are no attribute: {', '.join(labels.others)}."] if labels.others else []
+    for why, words in (
+        ("not_among_the_faces", "not among the faces"),
+        ("several_faces", "on photos with several faces, and none is named"),
+    ):
+        paths = [path for path, reason in found.strange if reason == why]
+        if paths:
+            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+            notes.append(f"{len(paths)} labelled rows are {words}, and were not used: {', '.join(paths[:3])}{more}.")
+    return notes
+
+
+def _composed(done: _Audit, faces: People, labels: Placed | None) -> None:
+    if not len(faces):
+        done.without("composition", "no face was found")
+        return
+    lacking = [word for word, name in COLUMNS.items() if name not in faces.faces.columns]
+    if lacking:
+        what = " and ".join(sorted({COLUMNS[word].partition(".")[0] for word in lacking}))
+        told = (
+            f"{', '.join(lacking)}: not measured: facevalue annotate PHOTOS --instruments default,{what.replace(' and ', ',')}"
+        )
+        done.without("composition", told)
+    truth = {} if labels is None else dict(labels.columns)
+    rates = carried_error_rates()
+    person = faces.person if done.data.named else None
+    found = composition(
+        faces.faces, by=attributes_of(done.request), truth=truth, rates=rates, person=person, given=faces.columns, **done.terms
+    )
+    done.findings.append(found)
+
+
+def _suspected(done: _Audit, progress: Steps) -> Suspects | None:
+    request, every = done.request, done.data.keyed
+    try:
+        every.embedding(request.model)
+        known = (
+            read_verifier(request.calibration) if request.calibration else default_verifier(request.model, done.data.detector)
+        )
+        found = suspects(every, request.model, verifier=known, most=MOST, progress=progress, **done.terms)
+    except CANNOT as error:
+        done.without("suspects", str(error))
+        return None
+    done.findings.append(found.findings)
+    done.notes += found.notes
+    return found
+
+
+def groups_of(people: People, by: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the group of each face, (n,) str, "" where it is unknown, by each attribute; perceived ones say so in their name.
+
+    Parameters
+    ----------
+    people
+        n faces.
+    by
+        Attributes, given columns, intersections.
+    """
+    found = dict[str, np.ndarray]()
+    for name in by:
+        part = perceived(people.faces, name, truth={}, rates={}, given=people.columns)
+        given = all(word.strip() in people.columns for word in re.split(r" x |\*", name))
+        found[name if given else f"{name}{SEEN}"] = np.array([*part.labels, ""], object)[part.told]
+    return found
+
+
+def _conflicting(done: _Audit, faces: People) -> Conflicts:
+    person = faces.person if done.data.named else None
+    groups = groups_of(faces, done.request.by)
+    found = conflicts(faces.faces, level=done.request.level, person=person, groups=groups)
+    done.findings.append(found.findings)
+    return found
+
+
+def _failing(done: _Audit) -> None:
+    """Add failures by group, and once more the overall ones under the word of requirements, "failed"."""
+    every, by = done.data.people, done.request.by
+    groups = groups_of(every, [*by, *([FOLDER] if FOLDER in every.columns and FOLDER not in by else [])])
+    seen = {name.removesuffix(SEEN): words for name, words in groups.items() if name.endswith(SEEN)}
+    given = {name: words for name, words in groups.items() if not name.endswith(SEEN)}
+    person = every.person if done.data.named else None
+    found = failures(every.faces, given, perceived=seen, person=person, **done.terms)
+    rows = found[(found.group == "all") & np.array([":" not in name for name in found.measure], bool)]
+    names = np.array([name.replace(NO_FACE, "photos").removeprefix(f"{NOT_JUDGED} ") for name in rows.measure], object)
+    done.findings += [found, replace(rows, measure=np.full(len(rows), "failed", object), group=names)]
+
+
+def _evened(done: _Audit, faces: People) -> EvenSubset | None:
+    request = done.request
+    if not request.subset:
+        return None
+    by = tuple(dict.fromkeys(part.strip() for word in request.by for part in re.split(r" x |\*", word)))
+    size = int(request.subset) if request.subset.isdecimal() else None
+    try:
+        found = even_subset(faces, by, size=size, **done.terms)
+    except CANNOT as error:
+        done.without("even_subset", str(error))
+        return None
+    done.findings.append(found.findings)
+    return found
+
+
+def _compared(done: _Audit, other: DataSet, progress: Steps) -> None:
+    names = (done.data.name, other.name) if done.data.name != other.name else ("first", "second")
+    try:
+        done.findings.append(difference(done.data.found, other.found, names=names, progress=progress, **done.terms))
+    except CANNOT as error:
+        done.without("difference", str(error))
+
+
+def _about(done: _Audit, labels: Placed | None, other: DataSet | None) -> dict[str, Any]:
+    data, request = done.data, done.request
+    return {
+        "level": request.level,
+        "seed": request.seed,
+        "by": request.by,
+        "model": request.model,
+        "detector": data.detector,
+        "labelled": {} if labels is None else labels.labelled,
+        "drawn": request.drawn,
+        "other": "" if other is None else other.name,
+        "named": data.named,
+    }
+
+
+def _judged_row(one: Judged) -> dict[str, Any]:
+    row = {name: None if value != value else value for name, value in asdict(one).items()}
+    return {"requirement": one.requirement.text} | {
+        name: row[name] for name in ("verdict", "value", "low", "high", "level", "why")
+    }
+
+
+def _subset_rows(faces: People, found: EvenSubset | None) -> list[dict[str, Any]]:
+    if found is None:
+        return []
+    rows = zip(found.path, numbered(faces.faces.path), found.keep, found.weight, found.why, strict=True)
+    return [
+        {"path": str(path), "face": int(k), "keep": bool(keep), "weight": float(weight), "why": str(why)}
+        for path, k, keep, weight, why in rows
+    ]
+
+
+def read_requirements(words: Sequence[str]) -> tuple[Requirement, ...]:
+    """Return requirements, those of a file, "@ci.txt", a line each; # begins a remark.
+
+    Raises
+    ------
+    SchemaError, UnknownName
+        A file that cannot be read, or a line that is none.
+
+    Examples
+    --------
+    >>> [one.limit for one in read_requirements(["faces >= 1000", "failed <= 2%"])]
+    [1000.0, 0.02]
+    """
+    lines = list[str]()
+    for word in words:
+        if not word.startswith("@"):
+            lines.append(word)
+            continue
+        try:
+            lines += Path(word[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SchemaError(f"--require {word}: expected a file of requirements, a line each; {error}") from error
+    return requirements(lines)
+
+
+def attributes_of(request: Request) -> tuple[str, ...]:
+    """Return the attributes whose shares are told: those asked for, and those that a requirement speaks of.
+
+    >>> attributes_of(Request(by=("camera",), requirements=read_requirements(["share gender=Female,race=Black > 0"])))
+    ('camera', 'gender x race')
+    """
+    required = list[str]()
+    for one in request.requirements:
+        kind = MEASURES[one.measure].group if one.measure in MEASURES else ""
+        if kind in (LABEL, ATTRIBUTE):
+            cells = re.split(r",| x |\*", one.group)
+            required.append(" x ".join(cell.partition("=")[0].strip() for cell in cells))
+    known = {frozenset(word.split(" x ")) for word in (*COLUMNS, *request.by)}
+    return (*request.by, *(word for word in dict.fromkeys(required) if frozenset(word.split(" x ")) not in known))
+
+
+def people_rows(data: DataSet) -> list[dict[str, Any]]:
+    """Return a row a person: photos, photos with a face; none where nobody is named."""
+    named = data.people.person != ""
+    names, who = np.unique(data.people.person[named].astype(str), return_inverse=True)
+    there = np.isfinite(data.people.faces.box).all(1)[named]
+    photos, with_face = np.bincount(who, minlength=len(names)), np.bincount(who, there, minlength=len(names))
+    return [
+        {"person": str(name), "photos": int(n), "with_face": int(m)}
+        for name, n, m in zip(names, photos, with_face, strict=True)
+    ]
+
+
+def wanted(words: Sequence[str], model: str) -> tuple[str, ...]:
+    """Return the instruments that an audit uses: those named, and the model with what its calibration asks for.
+
+    Examples
+    --------
+    >>> wanted(["pose"], "dlib_resnet")
+    ('mesh', 'pose', 'dlib_resnet', 'quality')
+    """
+    return instruments.ordered(dict.fromkeys((*instruments.named(words), model, "quality")))
+
+
+def pictures(data: DataSet, paths: Sequence[str]) -> dict[str, Picture]:
+    """Return small pictures of faces, by their paths as `DataSet.keyed` has them; those whose photo is gone are left out.
+
+    Parameters
+    ----------
+    data
+        Measured.
+    paths
+        Of the faces.
+    """
+    every, found = data.keyed.faces, dict[str, Picture]()
+    places = {photo.path: photo for photo in data.photos or ()}
+    for i in np.flatnonzero(np.isin(every.path.astype(str), np.array(paths, str)) & np.isfinite(every.box).all(1)).tolist():
+        photo = places.get(data.people.faces.path[i])
+        if photo is None:
+            continue
+        try:
+            pixels = decode(read_bytes(photo), max_pixels=MAX_PIXELS)
+        except PhotoError:
+            continue
+        maps = align.transforms(THUMB, every.box[[i]], every.landmarks[[i]], shape=pixels.shape[:2])
+        crop = align.cut(pixels, maps, THUMB.size)[0]
+        found[every.path[i]] = Picture(every.path[i], 0, crop, float(every.score[i]))
+    return found
