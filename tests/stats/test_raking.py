@@ -32,7 +32,13 @@ def test_weights_are_those_of_least_divergence():
         np.ones(30),
         jac=lambda w: np.log(w) + 1,
         bounds=[(1e-6, None)] * 30,
-        constraints=[{"type": "eq", "fun": lambda w: np.append(w @ f[:, :2], w.sum() - 30), "jac": lambda w: np.column_stack([f[:, :2], np.ones(30)]).T}],
+        constraints=[
+            {
+                "type": "eq",
+                "fun": lambda w: np.append(w @ f[:, :2], w.sum() - 30),
+                "jac": lambda w: np.column_stack([f[:, :2], np.ones(30)]).T,
+            }
+        ],
         options={"maxiter": 300},
     )
     assert found @ f == pytest.approx(np.zeros(3), abs=1e-5)

@@ -29,10 +29,10 @@ from facevalue.studies.composition import composition
 from facevalue.studies.conflicts import Conflicts, conflicts
 from facevalue.studies.difference import difference
 from facevalue.studies.dimensions import tabled
+from facevalue.studies.even_subset import EvenSubset, even_subset
 from facevalue.studies.failures import NO_FACE, NOT_JUDGED, failures
 from facevalue.studies.perceived import COLUMNS, perceived
 from facevalue.studies.requirements import ATTRIBUTE, LABEL, MEASURES, Judged, Requirement, exit_code, judged, requirements
-from facevalue.studies.even_subset import EvenSubset, even_subset
 from facevalue.studies.suspects import Suspects, suspects
 
 SEEN = ", as perceived"
@@ -56,7 +56,7 @@ class Request:
     drawn
         How the labelled faces were taken: a word of `facevalue.data.labels.DRAWN`.
     subset
-        "" for none, "even", or how many photos.
+        "" for none, "even", or how many photos; in which the first of `by` is even.
     requirements
         What must hold.
     model
@@ -69,6 +69,8 @@ class Request:
         Of all that is drawn.
     gallery
         Whether small pictures of suspects are cut out of the photos.
+    command
+        The command line, for run.json.
     """
 
     by: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class Request:
     level: float = 0.95
     seed: int = 0
     gallery: bool = True
+    command: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -137,7 +140,7 @@ def audit(
     if other is not None:
         with progress("comparing") as steps:
             _compared(done, other, steps)
-    tables = {
+    tables: dict[str, Any] = {
         "suspects": [] if twice is None else [row.to_row() for row in twice.rows],
         "conflicts": [asdict(row) for row in unsure.rows],
         "subset": _subset_rows(faces, evened),
@@ -309,10 +312,9 @@ def _evened(done: _Audit, faces: People) -> EvenSubset | None:
     request = done.request
     if not request.subset:
         return None
-    by = tuple(dict.fromkeys(part.strip() for word in request.by for part in re.split(r" x |\*", word)))
     size = int(request.subset) if request.subset.isdecimal() else None
     try:
-        found = even_subset(faces, by, size=size, **done.terms)
+        found = even_subset(faces, request.by[:1], size=size, **done.terms)
     except CANNOT as error:
         done.without("even_subset", str(error))
         return None
@@ -331,6 +333,7 @@ def _compared(done: _Audit, other: DataSet, progress: Steps) -> None:
 def _about(done: _Audit, labels: Placed | None, other: DataSet | None) -> dict[str, Any]:
     data, request = done.data, done.request
     return {
+        "command": request.command,
         "level": request.level,
         "seed": request.seed,
         "by": request.by,

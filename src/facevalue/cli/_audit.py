@@ -47,7 +47,9 @@ def request(by: str, subset: str | None, drawn: str, require: Sequence[str], **m
         raise typer.BadParameter(f"--subset: expected even, or a number of photos; got {subset!r}")
     if subset is not None and not words:
         raise typer.BadParameter("--subset: expected groups that are to be even: --by gender, say")
-    return Request(words, drawn=drawn, subset=subset or "", requirements=read_requirements(require), **more)
+    return Request(
+        words, drawn=drawn, subset=subset or "", requirements=read_requirements(require), command=tuple(sys.argv), **more
+    )
 
 
 def measured(given: str, asked: Asked, allowed: Permission | None, request: Request | None = None) -> DataSet:

@@ -28,7 +28,9 @@ def audit(
     require: Annotated[
         list[str] | None, typer.Option(help="What must hold: 'faces >= 1000'; @FILE: a line each. Repeatable.")
     ] = None,
-    subset: Annotated[str | None, typer.Option(help="Propose one in which --by is even: even, or so many photos.")] = None,
+    subset: Annotated[
+        str | None, typer.Option(help="Propose one in which the first of --by is even: even, or a number.")
+    ] = None,
     folders: Annotated[str, typer.Option(help="What the folders of photos are: people, groups or nothing.")] = "people",
     instruments: Annotated[str, typer.Option(help="Instruments, with commas.")] = "default",
     model: Annotated[str, typer.Option(help="Name of a model that embeds: who is in it twice.")] = "dlib_resnet",

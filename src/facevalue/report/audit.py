@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from facevalue.data.files import write_findings
+from facevalue.data.files import write_findings, write_json
 from facevalue.data.findings import Findings
 from facevalue.report import plots
-from facevalue.report.page import Page, Picture, write_page
+from facevalue.report.page import Page, Picture, plain, write_page
 from facevalue.report.people import counted, write_table
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ EVENED = ("target", "share_before", "share_kept", "share_weighted")
 TESTED = ("energy_distance", "chance", "p", "adjusted_p", "auc")
 DIMENSIONS = ("difference", "difference_given_quality", "adjusted_p", "adjusted_p_given_quality", "max_t_p")
 SHARE, RAW, NOT_MEASURED = "share", "raw_share", "not_measured"
-LISTED, PAIRS, DRAWN, TOLD = 200, 12, 40, 5
+LISTED, PAIRS, DRAWN, TOLD = 200, 12, 40, 4
+WIDE, KINDS_OF_COPIES = 320, ("same_bytes", "near_duplicate")
 # Beside the share of a label, in this order; `share` itself comes first, `raw_share` last.
 BESIDE = {
     "share": "share",
@@ -103,16 +105,28 @@ def write_audit(result: Result, out: Path) -> list[str]:
     for suffix in ("csv", "parquet"):
         write_findings(result.findings, out / f"findings.{suffix}")
         names.append(f"findings.{suffix}")
-    for name, study in (("composition", COMPOSITION), ("comparison", COMPARISON)):
-        write_findings(result.findings[result.findings.study == study], out / f"{name}.csv")
-        names.append(f"{name}.csv")
+    for name, study in (("composition.csv", COMPOSITION), ("comparison.csv", COMPARISON)):
+        (out / name).unlink(missing_ok=True)
+        if (of := result.findings.study == study).any():
+            write_findings(result.findings[of], out / name)
+            names.append(name)
     tables = {"suspects": result.suspects, "conflicts": result.conflicts, "failures": result.failed, "people": result.people}
     for name, rows in (tables | {"subset": result.subset, "requirements": result.judged}).items():
         if rows:
             names.append(_written(rows, out / f"{name}.csv"))
         else:
             (out / f"{name}.csv").unlink(missing_ok=True)
-    return names
+    write_json(plain(_run(result)), out / "run.json")
+    return [*names, "run.json"]
+
+
+def _run(result: Result) -> dict[str, Any]:
+    """Return what was run: command, versions, instruments, counts."""
+    from importlib.metadata import version
+
+    versions = {name: version(name) for name in ("facevalue", "numpy", "onnxruntime", "opencv-python-headless", "pyarrow")}
+    cards = [{name: getattr(card, name) for name in ("name", "source", "licence")} for card in result.cards]
+    return {**result.about, "versions": versions, "cards": cards, "counts": result.counts, "exit_code": result.code}
 
 
 def _written(rows: Sequence[Mapping[str, Any]], path: Path) -> str:
@@ -144,8 +158,8 @@ def digest(result: Result) -> dict[str, Any]:
     Returns
     -------
     dict
-        `accounted`: photos in, in one sentence. `attributes`: see there. `kinds`: of each kind of suspect its words, number `n`,
-        the `pairs` shown and how many are `hidden`. Tables of `suspect_counts`, `conflicts`, `failures`, `comparison`,
+        `accounted`: photos in, in one sentence. `attributes`: see there. `kinds`: of each kind of suspect its words, `n`, the
+        `pairs` shown and how many are `hidden`. Tables of `suspect_counts`, `conflicts`, `failures`, `comparison`,
         `dimensions`, `evened`; rows `lacking`, `failed`, `conflicting`, `judged`; `more`: how many are not shown.
     """
     rows = [told(row) for row in result.findings.to_rows()]
@@ -327,16 +341,23 @@ def chief(found: Mapping[str, Any]) -> Iterator[str]:
     for part in found["attributes"]:
         if part["cells"] and "." not in part["name"]:
             yield f"{part['title']}: {_shortly(part['cells'])}"
-    if found["kinds"]:
-        yield "; ".join(f"{part['words'].lower()}: {part['n']:,}" for part in found["kinds"])
+    for row in found["suspect_counts"]["table"]:
+        n, false, called = (row[end]["told"] for end in ("found", "expected_false", "called"))
+        yield f"{row['name'].lower()}: {n} found, {false} expected to be false, {called} called"
+    copies = [f"{part['words'].lower()}: {part['n']:,}" for part in found["kinds"] if part["kind"] in KINDS_OF_COPIES]
+    yield from ["; ".join(copies)] if copies else []
+    for row in found["comparison"]:
+        if "auc" in row and _known(row["auc"]):
+            yield f"sets told apart by {row['name']}: AUC {_measured(row['auc'])}"
     for row in found["lacking"]:
-        yield f"{row['study']} not made: {row['method']}"
+        yield shorten(f"{row['study'].replace('_', ' ')} not made: {row['method']}", WIDE, placeholder=" ...")
     for row in found["judged"]:
-        yield f"{row['verdict']}: {row['requirement']} ({row['why'] if row['value'] is None else _measured(row)})"
+        why = _measured(row) if _known(row) else row["why"]
+        yield shorten(f"{row['verdict']}: {row['requirement']} ({why})", WIDE, placeholder=" ...")
 
 
 def _measured(row: Mapping[str, Any]) -> str:
-    return row["told"] + (f", {row['interval']}" if row["interval"] else "")
+    return f"{row['told']}, {row['interval']}" if row["interval"] else str(row["told"])
 
 
 def _shortly(cells: Sequence[Mapping[str, Any]]) -> str:
@@ -344,6 +365,7 @@ def _shortly(cells: Sequence[Mapping[str, Any]]) -> str:
     if not known:
         first = cells[0][SHARE]
         return "not told: no face was judged" if first is None else str(first["method"])
+    known = sorted(known, key=lambda cell: -cell[SHARE]["value"]) if len(known) > TOLD else known
     words = (f"{cell['label']} {cell[SHARE]['told']} ({cell[SHARE]['interval']})" for cell in known[:TOLD])
     return ", ".join(words) + (f", {len(known) - TOLD} more" if len(known) > TOLD else "")
 

@@ -231,13 +231,6 @@ def _redrawn(page: Path) -> str:
     return text
 
 
-def render(template: str, **values: Any) -> str:
-    """Return a page that is not yet a `Page`."""
-    from importlib.metadata import version
-
-    return navigable(_environment().get_template(template).render(version=version("facevalue"), references=(), **values))
-
-
 @functools.cache
 def _environment() -> jinja2.Environment:
     """Return the templates, of which each is parsed once."""

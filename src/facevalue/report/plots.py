@@ -309,9 +309,8 @@ def _save(figure: Figure, to: Any, **options: Any) -> None:
     figure.savefig(to, **options)
 
 
-def uri(drawn: str | Figure) -> str:
+def uri(svg_text: str) -> str:
     """Return an SVG of ours as a data URI, without ground, its ink light where the reader's screen is dark."""
-    svg_text = drawn if isinstance(drawn, str) else svg(drawn)
     svg_text = svg_text.replace('style="fill: #ffffff"', 'style="fill: none"', 1)
     names = {colour: f"--c{number}" for number, colour in enumerate(DARK)}
     light, dark = ("".join(f"{names[old]}:{new};" for old, new in shades.items()) for shades in ({c: c for c in DARK}, DARK))

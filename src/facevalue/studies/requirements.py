@@ -16,7 +16,7 @@ MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not meas
 ORDER = (NOT_MEASURED, NOT_MET, UNDECIDED, MET)
 OPERATORS = (">=", "<=", "==", ">", "<")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
-ALL, LABEL, ATTRIBUTE, ANY = "all", "label", "attribute", "any"
+ALL, LABEL, ATTRIBUTE, NAMED, ANY = "all", "label", "attribute", "named", "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Measure:
     Parameters
     ----------
     study, name
-        The rows of findings.
+        The rows of findings; "{}" stands for what follows the word.
     group
-        What must follow the word: nothing ("all"), "gender=Female", the name of an attribute, or what the rows are of, which
-        may be left out and then means each ("any").
+        What must follow the word: nothing ("all"), "gender=Female" ("label"), the name of an attribute, what completes the
+        name ("named"), or what the rows are of, which may be left out and then means all together, or else each ("any").
     about
         In words.
     exact
@@ -49,10 +49,9 @@ MEASURES: Mapping[str, Measure] = {
     "share": Measure("composition", "share", LABEL, "share of a perceived or given group: share gender=Female,race=Black"),
     "max_gap": Measure("composition", "share", ATTRIBUTE, "largest less smallest share of an attribute's groups"),
     "mean_age": Measure("composition", "mean_age_years", ALL, "mean perceived age in years"),
-    "failed": Measure(
-        "failures", "failed", ANY, "share of photos without a face, and of faces an instrument could not measure"
-    ),
-    "conflict": Measure("conflicts", "conflict", ANY, "share of faces of which two instruments say what cannot both be true"),
+    "failed": Measure("failures", "photos_without_face", ANY, "share of photos without a face; of a group: failed camera=A"),
+    "not_judged": Measure("failures", "faces_not_judged {}", NAMED, "share of faces that an instrument could not judge"),
+    "conflict": Measure("conflicts", "{}_conflict", NAMED, "share of faces of which two instruments cannot both be right"),
     "same_bytes": Measure("suspects", "same_bytes", ALL, "pairs of photos that are one file", exact=True),
     "near_duplicates": Measure("suspects", "near_duplicate", ALL, "pairs of photos that are nearly one", exact=True),
     "two_names": Measure("suspects", "two_names_found", ALL, "pairs of names that may be one person"),
@@ -219,36 +218,42 @@ def _check_group(text: str, measure: str, group: str) -> None:
         raise SchemaError(
             f"{text!r}: expected whose {measure}, as in '{measure} gender=Female' or '{measure} gender=Female,race=Black'"
         )
-    if kind == ATTRIBUTE and (not group or "=" in group):
-        raise SchemaError(f"{text!r}: expected the {measure} of an attribute, as in '{measure} gender'")
+    if kind in (ATTRIBUTE, NAMED) and (not group or "=" in group):
+        example = "attributes" if measure == "not_judged" else "gender"
+        raise SchemaError(f"{text!r}: expected whose {measure}, as in '{measure} {example}'")
 
 
 def _judge(one: Requirement, findings: Findings) -> Judged:
     study, _, name = one.measure.partition(".")
     known = MEASURES.get(one.measure, Measure(study, name, ANY, "rows of findings"))
-    rows = findings[(findings.study == known.study) & (findings.measure == known.name)]
+    of_study = findings[findings.study == known.study]
+    rows = of_study[of_study.measure == known.name.format(one.group)]
     kept = _of_group(one.group, known.group, rows)
     if not len(kept):
-        return _lacking(one, known, rows, findings)
+        return _lacking(one, known, rows, of_study)
     if known.group == ATTRIBUTE:
         return _gap(one, kept)
-    found = [_verdict(one, row, exact=known.exact) for row in (kept[i] for i in range(len(kept)))]
+    found = [_verdict(one, kept[i], exact=known.exact) for i in range(len(kept))]
     return min(found, key=lambda each: ORDER.index(each.verdict))
 
 
 def _of_group(group: str, kind: str, rows: Findings) -> Findings:
-    """Return the rows of a group; all where none is named."""
-    if not group:
-        return rows
+    """Return the rows of a group; where none is named those of all together, or else each."""
     names = np.array([str(name).lower() for name in rows.group], object)
+    if not group or kind == NAMED:
+        together = names == "all"
+        return rows[together] if together.any() else rows[np.array([" | " not in name for name in names], bool)]
     if kind == ATTRIBUTE:
-        start = f"{_spaced(group)}: "
-        return rows[np.array([name.startswith(start) for name in names], bool)]
+        return rows[_begin(names, f"{_spaced(group)}: ")]
     wanted = _groups(group)
     exact = np.array([name in wanted for name in names], bool)
     if exact.any() or kind == LABEL:
         return rows[exact]
-    return rows[np.array([name.startswith((f"{group.lower()}: ", f"{group.lower()}.")) for name in names], bool)]
+    return rows[_begin(names, f"{group.lower()}: ") | _begin(names, f"{group.lower()}.")]
+
+
+def _begin(names: np.ndarray, start: str) -> np.ndarray:
+    return np.array([name.startswith(start) for name in names], bool)
 
 
 def _groups(group: str) -> set[str]:
@@ -268,17 +273,18 @@ def _spaced(group: str) -> str:
     return " x ".join(part.strip() for part in re.split(r" x |\*|,", group.lower()))
 
 
-def _lacking(one: Requirement, known: Measure, rows: Findings, findings: Findings) -> Judged:
+def _lacking(one: Requirement, known: Measure, rows: Findings, of_study: Findings) -> Judged:
     """Return that nothing was measured, and why, or what was."""
-    told = findings[(findings.study == known.study) & np.isnan(findings.value) & (findings.n == 0)]
+    untold = of_study[np.isnan(of_study.value) & (of_study.n == 0)]
+    groups = {str(group).replace(": ", "=", 1) for group in rows.group}
+    head, _, tail = known.name.partition("{}")
+    names = [name for name in of_study.measure if name.startswith(head) and name.endswith(tail) and ": " not in name]
     if len(rows):
-        why = str(
-            UnknownName(one.group, {str(group).replace(": ", "=", 1) for group in rows.group}, what=f"group of {one.measure}")
-        )
-    elif len(told):
-        why = str(told.method[0])
+        why = str(UnknownName(one.group, groups, what=f"group of {one.measure}"))
+    elif known.group == NAMED and names:
+        why = str(UnknownName(one.group, {name[len(head) : len(name) - len(tail)] for name in names}, what=one.measure))
     else:
-        why = f"the audit has no {known.study}.{known.name}"
+        why = str(untold.method[0]) if len(untold) else f"the audit has no {known.study}.{known.name}"
     return Judged(one, NOT_MEASURED, np.nan, np.nan, np.nan, np.nan, why)
 
 
