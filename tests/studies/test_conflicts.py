@@ -59,9 +59,7 @@ def test_races_are_compared_by_the_labels_that_both_have():
     found = conflicts(faces_of(4, a__race=four, b__race=seven), level=0.9)
     assert only(found.findings, "race_not_comparable")["value"] == 1  # Middle Eastern
     assert only(found.findings, "race_conflict")["n"] == 3
-    assert [(row.face, row.told_first[:5], row.told_second[:5]) for row in found.rows] == [(1, "Asian", "India")] or [
-        row.face for row in found.rows
-    ] == [2]
+    assert [(row.face, row.told_first, row.told_second) for row in found.rows] == [(2, "Black 0.90", "Asian 0.92")]
 
 
 def test_seven_races_become_the_coarse_ones_by_summing():
@@ -74,7 +72,7 @@ def test_seven_races_become_the_coarse_ones_by_summing():
 
 def test_ages_conflict_where_their_intervals_share_nothing():
     years = Column(np.array([25.0, 25, 25]), "years", "a@1", low=np.array([20.0, 20, 20]), high=np.array([29.0, 35, 29]))
-    groups = Column(told([2, 2, 1], 3), "p", "b@1", ("0-9", "10-29", "30+"))
+    groups = Column(told([1, 2, 1], 3), "p", "b@1", ("0-9", "10-29", "30+"))
     found = conflicts(faces_of(3, a__age=years, b__age=groups), level=0.9)
     assert found.rows == ()
     older = Column(told([2, 2, 0], 3), "p", "b@1", ("0-9", "10-29", "30+"))

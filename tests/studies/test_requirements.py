@@ -85,7 +85,9 @@ def test_what_is_told_is_what_decided_and_why():
     found = verdict("auc <= .6", *AUDIT)
     assert (found.value, found.low, found.high, found.level) == (0.7, 0.65, 0.75, 0.95)
     assert found.why == "pose: made"
-    assert verdict("share race=Blak >= 0.1", *AUDIT).why == "no group of share is called 'race=Blak'; did you mean race=Black?"
+    assert verdict("share race=Blak >= 0.1", *AUDIT).why.startswith(
+        "no group of share is called 'race=Blak'; did you mean race=Black or "
+    )
     assert verdict("share expression=anger >= 0", *AUDIT).why == "expression: anger: not told: no error rates"
     assert verdict("mislabelled <= 5", *AUDIT).why == "no interval: all: a bare threshold"
     assert verdict("auc <= 1").why == "the audit has no difference.auc"
@@ -107,6 +109,7 @@ def test_what_is_told_is_what_decided_and_why():
         ("not_judged <= 0.1", SchemaError, "as in 'not_judged attributes'"),
         ("faces >= many", SchemaError, "expected a number like 0.1 or 10% after >=; got 'many'"),
         ("faces >= nan", SchemaError, "got 'nan'"),
+        ("faces >= 1e999", SchemaError, "got '1e999'"),
         ("faces = 1000", SchemaError, "expected a requirement like"),
         ("faces 1000", SchemaError, "expected a requirement like"),
         ("", SchemaError, "expected a requirement like"),
@@ -169,7 +172,7 @@ def test_any_text_is_read_or_refused():
         "-1e9",
         "#",
     ]
-    for _ in range(2000):
+    for _ in range(4000):
         text = "".join(draw.choice(pieces, size=draw.integers(0, 8)))
         try:
             found = Requirement.read(text)
@@ -178,4 +181,4 @@ def test_any_text_is_read_or_refused():
         read += 1
         assert found.operator in OPERATORS
         assert np.isfinite(found.limit)
-    assert 5 < read < 1000
+    assert 5 <= read < 1000

@@ -23,8 +23,19 @@ from facevalue.data.labels import AGE, DRAWN, Labels, Placed, placed, read_label
 from facevalue.data.people import People
 from facevalue.data.photos import decode, read_bytes
 from facevalue.image import align
-from facevalue.report.audit import NOT_MEASURED, Result, shown_paths
+from facevalue.report.audit import (
+    CLASSIFIER_TEST,
+    CUBE,
+    ENERGY,
+    MATRIX,
+    NOT_MEASURED,
+    PREDICTION_POWERED,
+    RAKING,
+    Result,
+    shown_paths,
+)
 from facevalue.report.page import Picture
+from facevalue.report.references import FALSE_DISCOVERY, WILSON
 from facevalue.studies.composition import composition
 from facevalue.studies.conflicts import Conflicts, conflicts
 from facevalue.studies.difference import difference
@@ -161,6 +172,7 @@ def audit(
         pictures=shown,
         about=about,
         notes=done.notes,
+        references=references(tables, other is not None, labels is not None),
         cards=[models.card(name) for name in data.instruments],
     )
 
@@ -328,6 +340,14 @@ def _compared(done: _Audit, other: DataSet, progress: Steps) -> None:
         done.findings.append(difference(done.data.found, other.found, names=names, progress=progress, **done.terms))
     except CANNOT as error:
         done.without("difference", str(error))
+
+
+def references(tables: Mapping[str, Any], compared: bool, labelled: bool) -> list[str]:
+    """Return what the methods of an audit cite."""
+    found = [PREDICTION_POWERED] if labelled else []
+    found += [MATRIX, WILSON, FALSE_DISCOVERY]
+    found += [ENERGY, CLASSIFIER_TEST] if compared else []
+    return found + ([CUBE, RAKING] if tables["subset"] else [])
 
 
 def _about(done: _Audit, labels: Placed | None, other: DataSet | None) -> dict[str, Any]:

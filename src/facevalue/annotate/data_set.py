@@ -14,7 +14,7 @@ import numpy as np
 from facevalue import models
 from facevalue.annotate import run
 from facevalue.annotate.measure import Settings
-from facevalue.data.errors import RunError, SchemaError
+from facevalue.data.errors import RunError, SchemaError, reads
 from facevalue.data.faces import Column, Faces, with_faceless
 from facevalue.data.people import PERSON_COLUMNS, People, Roster, people, read_table
 from facevalue.data.photos import PATH_COLUMNS, Found, find_photos, resolved
@@ -178,6 +178,7 @@ def measure_set(
     return _set_of(name, faces, roster, notes)
 
 
+@reads("faces, as annotate writes them")
 def read_slim(path: Path) -> Faces:
     """Read faces as `facevalue.read_faces` does, with no more than one copy of the mesh, by far the largest column.
 
@@ -243,6 +244,7 @@ def _holds_faces(path: Path) -> bool:
         raise SchemaError(f"{path}: expected parquet, of faces or of photos; {str(error).splitlines()[0]}") from error
 
 
+@reads("faces, as annotate writes them")
 def _measured(path: Path, folders: str) -> Roster:
     import pyarrow as pa
     import pyarrow.parquet as pq

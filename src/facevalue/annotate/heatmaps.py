@@ -14,7 +14,7 @@ from facevalue import models
 from facevalue.data import photos
 from facevalue.data.dpac import write_maps
 from facevalue.data.errors import PhotoError, RunError
-from facevalue.data.files import replacing
+from facevalue.data.files import inside, replacing
 from facevalue.data.poses import NO_PERSON, Poses, read_poses
 from facevalue.image.heatmaps import SIGMA, coco18, heat_maps
 
@@ -124,7 +124,7 @@ def _mapped(name: str, photo: photos.Photo, joints: Joints, out: Path, *, sigma:
     if found is None:
         return Mapped(name, "", NO_PERSON if persons == 0 else "no_pose", max(persons, 0), 0)
     maps, seen = heat_maps(found[None], np.array([pixels.shape[:2]]), sigma=sigma, paper_exact=paper_exact)
-    write_maps(maps[0], out / f"{name}.npy")
+    write_maps(maps[0], inside(out, f"{name}.npy"))
     return Mapped(name, f"{name}.npy", "", persons, int(seen.sum()))
 
 

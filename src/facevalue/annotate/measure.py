@@ -17,7 +17,7 @@ from facevalue.confidence.sets import with_sets
 from facevalue.data import photos
 from facevalue.data.errors import PhotoError
 from facevalue.data.faces import Column, Faces, concatenate
-from facevalue.data.files import replacing
+from facevalue.data.files import inside, replacing
 from facevalue.image import align
 from facevalue.models.mesh import PRESENCE
 
@@ -302,7 +302,7 @@ def save_chips(pixels: np.ndarray, faces: Faces, folder: Path, chip: str) -> Non
     crop = CHIP if mesh is not None and np.isfinite(mesh).all() else align.arcface(CHIP.size)
     maps = align.transforms(crop, faces.box, faces.landmarks, shape=pixels.shape[:2], mesh=mesh)
     for k, picture in enumerate(align.cut(pixels, maps, crop.size)):
-        with replacing(folder / f"{chip}_face{k}.jpg") as part:
+        with replacing(inside(folder, f"{chip}_face{k}.jpg")) as part:
             Image.fromarray(picture).save(part, "JPEG", quality=95)
     for k in itertools.count(len(faces)):
         if not (folder / f"{chip}_face{k}.jpg").exists():

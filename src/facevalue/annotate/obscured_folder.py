@@ -21,8 +21,8 @@ from facevalue.annotate.obscured import REASONS as IN_PHOTOS
 from facevalue.annotate.obscured import Finder, Obscuring
 from facevalue.annotate.obscured_photos import Job, Targets, obscure_photos, out_names
 from facevalue.annotate.obscured_video import FilmJob, write_log
-from facevalue.data.errors import RunError, SchemaError
-from facevalue.data.files import read_json
+from facevalue.data.errors import RunError, SchemaError, reads
+from facevalue.data.files import inside, read_json
 from facevalue.data.films import find_films, is_film
 from facevalue.data.manifest import Entry, Manifest, read_manifest, write_manifest
 from facevalue.data.photos import REASONS as UNREAD
@@ -158,7 +158,7 @@ def _into(
                 left.pop(entry.path, None)
                 entries.append(entry)
     finally:
-        for path in (job.out / entry.out for entry in left.values()):
+        for path in (inside(job.out, entry.out) for entry in left.values()):
             if path.is_file():
                 path.unlink()
         manifest = Manifest(told, (*entries, *left.values()))
@@ -178,7 +178,7 @@ def _obscured(
     for film in films:
         done = filmed(film, job.names[film.path], None if given.redo is None else given.redo.entries, progress=progress)
         if done.frames:
-            write_log(done, record_folder(job.out) / f"{film.path}.csv")
+            write_log(done, inside(record_folder(job.out), f"{film.path}.csv"))
         yield from (done.entry, *done.frames)
 
 
@@ -210,12 +210,15 @@ def _clear(out: Path, record: Path) -> None:
     if (record / MANIFEST).exists():
         for entry in read_manifest(record / MANIFEST).entries:
             if entry.out:
-                (out / entry.out).unlink(missing_ok=True)
+                inside(out, entry.out).unlink(missing_ok=True)
+        for part in out.rglob(".*.part"):  # of a run that was killed
+            part.unlink()
     left = next((path for path in out.rglob("*") if path.is_file()), None) if out.is_dir() else None
     if left is not None:
         raise RunError(f"--out {out}: expected an empty folder, or that of an earlier run; {left} lies in it: choose another")
 
 
+@reads("boxes by photo")
 def read_targets(path: Path) -> dict[str, list[np.ndarray]]:
     """Read boxes by photo: a JSON object of lists of [x1, y1, x2, y2] px of the upright photo.
 

@@ -17,6 +17,7 @@ from facevalue.annotate.obscured import UNSURE, Finder, Found, Obscuring, aimed,
 from facevalue.data import photos
 from facevalue.data.bare import write_bare
 from facevalue.data.errors import PhotoError
+from facevalue.data.files import inside
 from facevalue.data.films import is_film
 from facevalue.data.manifest import Entry, Manifest
 from facevalue.data.photos import SUFFIXES, Photo
@@ -87,7 +88,7 @@ class Job:
         settings = replace(self.settings, seed=photo_seed(self.settings.seed, entry.sha256))
         shown = np.zeros_like(pixels) if unsure else hidden(pixels, entry.faces, settings)
         name = self.names[entry.path]
-        sha256 = write_bare(shown, self.out / name)
+        sha256 = write_bare(shown, inside(self.out, name))
         return replace(entry, status="blanked" if unsure else "obscured", why=unsure, out=name, out_sha256=sha256)
 
 

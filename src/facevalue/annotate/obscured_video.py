@@ -22,7 +22,7 @@ from facevalue.annotate.film_plan import LEFT_OUT, TRACKED, Filming, Seen, Span,
 from facevalue.annotate.measure import photo_seed
 from facevalue.annotate.obscured import Found, Obscuring, hidden
 from facevalue.data.errors import PhotoError, Unreadable
-from facevalue.data.files import replacing
+from facevalue.data.files import inside, replacing
 from facevalue.data.manifest import Entry, Hidden
 from facevalue.data.photos import Photo
 from facevalue.data.video import probe, snapped, timed_frames
@@ -154,7 +154,7 @@ class FilmJob:
         if unsure and self.settings.if_unsure == "refuse":
             why = f"{result.frames[unsure[0]].why}: {len(unsure)} of {len(shown)} frames, the first is {unsure[0]}"
             return replace(result, entry=replace(entry, status="refused", why=why))
-        self._write(film.where, self.out / name, result, progress)
+        self._write(film.where, inside(self.out, name), result, progress)
         status = "obscured" if len(unsure) < len(shown) else "blanked"
         why = "" if status == "obscured" else result.frames[unsure[0]].why
         return replace(result, entry=replace(entry, status=status, why=why, out=name, out_sha256=_sha256(self.out / name)))

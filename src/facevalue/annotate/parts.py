@@ -14,6 +14,7 @@ from facevalue import models
 from facevalue.annotate import engine
 from facevalue.annotate.measure import Measured, PhotoRow, Settings, Task
 from facevalue.annotate.run import Progress
+from facevalue.data.errors import reads
 from facevalue.data.faces import Faces, concatenate, with_faceless
 from facevalue.data.files import read_faces, write_faces
 
@@ -98,6 +99,7 @@ def rows(measured: Measured, ways: Sequence[str], photo: str) -> list[dict[str, 
     return [{"path": way, "sha256": photo, "faces": row.faces, "why": row.why} for way, row in told]
 
 
+@reads("a part of an earlier run; remove it, and it is measured again")
 def _known(place: Path, settled: Collection[str]) -> Faces | None:
     """Return what an earlier run settled of a photo."""
     if not place.exists():

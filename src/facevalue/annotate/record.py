@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from facevalue.annotate import instruments
 from facevalue.annotate.measure import Measured, PhotoRow
+from facevalue.data.errors import expecting
 from facevalue.data.faces import Faces, concatenate, rows_by_path
 from facevalue.data.files import replacing
 
@@ -32,6 +33,7 @@ PHOTO_SCHEMA = pa.schema(
 FIELDS = tuple(field.name for field in fields(PhotoRow))
 # What a killed run loses at most: the seconds between two parts, or so many photos.
 PART_SECONDS, PART_PHOTOS = 1.0, 4096
+WHOLE = "what an earlier run left, whole; remove it, and its photos are measured again"
 
 
 class Record:
@@ -54,15 +56,16 @@ class Record:
         self._stale = functools.cache(self._stale_in)
         self._waiting: list[Measured] = []
         self._next, self._written = 0, -PART_SECONDS
-        if (folder / "photos.parquet").exists():
-            with pq.ParquetFile(folder / "photos.parquet") as file:
+        if (photos := folder / "photos.parquet").exists():
+            with expecting(photos, WHOLE), pq.ParquetFile(photos) as file:
                 for batch in file.iter_batches():
                     self._add(tuple(row[name] for name in FIELDS) for row in batch.to_pylist())
             self._place(folder / "faces.parquet")
         for part in sorted(self.parts.glob("*.parquet")):
-            self._next = int(part.stem) + 1
-            rows = json.loads(pq.read_schema(part).metadata[PHOTOS])
-            self._add(tuple(row[name] for name in FIELDS) for row in rows)
+            with expecting(part, WHOLE):
+                self._next = int(part.stem) + 1
+                rows = json.loads(pq.read_schema(part).metadata[PHOTOS])
+                self._add(tuple(row[name] for name in FIELDS) for row in rows)
             self._place(part)
 
     def __len__(self) -> int:
@@ -126,7 +129,7 @@ class Record:
         """Note in which row group of a file the faces of each photo lie."""
         number = len(self._files)
         self._files.append(path)
-        with pq.ParquetFile(path) as file:
+        with expecting(path, WHOLE), pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 paths = set(file.read_row_group(group, columns=["path"])["path"].to_pylist())
                 places = ((number, group, one) for one in paths)
@@ -137,10 +140,11 @@ class Record:
         return None if found is None or found[0] is None or not found[2] else (found[0], found[1])
 
     def _read_group(self, number: int, group: int) -> tuple[Faces, dict[str, slice]]:
-        with pq.ParquetFile(self._files[number]) as opened:
+        with expecting(self._files[number], WHOLE), pq.ParquetFile(self._files[number]) as opened:
             faces = Faces.from_arrow(opened.read_row_group(group))
         return faces, rows_by_path(faces)
 
     def _stale_in(self, number: int, wanted: tuple[str, ...], level: float) -> tuple[str, ...]:
-        schema = pq.read_schema(self._files[number])
-        return instruments.stale(Faces.from_arrow(schema.empty_table()), wanted, level=level)
+        with expecting(self._files[number], WHOLE):
+            faces = Faces.from_arrow(pq.read_schema(self._files[number]).empty_table())
+        return instruments.stale(faces, wanted, level=level)

@@ -26,7 +26,7 @@ from facevalue.annotate.record import Record
 from facevalue.annotate.results import Results
 from facevalue.data import photos
 from facevalue.data.errors import RunError
-from facevalue.data.files import write_json
+from facevalue.data.files import inside, write_json
 from facevalue.data.sealed import SUFFIX as SEALED
 
 CHIPS = "detected_faces"
@@ -167,7 +167,7 @@ def _drop_chips(found: Sequence[photos.Photo], out: Path) -> None:
         return
     names = chip_names([photo.path for photo in found])
     for name in (names[photo.path] for photo in found if photo.why):
-        for picture in (out / name).parent.glob(f"{glob.escape(PurePosixPath(name).name)}_face*.jpg"):
+        for picture in inside(out, name).parent.glob(f"{glob.escape(PurePosixPath(name).name)}_face*.jpg"):
             picture.unlink()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facevalue.confidence.verdict import Verifier
-from facevalue.data.errors import NotCalibrated, SchemaError, UnknownName
+from facevalue.data.errors import NotCalibrated, SchemaError, UnknownName, reads
 from facevalue.data.files import read_json, write_json
 
 CARRIED = Path(__file__).parent / "_calibrations"
@@ -16,6 +16,7 @@ def write_verifier(verifier: Verifier, path: str | Path) -> None:
     write_json(verifier.to_dict(), Path(path), indent=None)
 
 
+@reads("a calibration, as `facevalue calibrate` writes it")
 def read_verifier(path: str | Path) -> Verifier:
     """Read a calibration that `write_verifier` wrote.
 

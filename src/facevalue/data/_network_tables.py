@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.data.errors import MissingColumn, SchemaError, reads
 from facevalue.data.networks import MISSING
 
 PAIRS = (("ego", "alter"), ("source", "target"), ("from", "to"), ("i", "j"))
@@ -80,6 +80,7 @@ def number(word: str) -> float:
     return value
 
 
+@reads("a table")
 def read_sheet(path: Path) -> Sheet:
     """Return the cells of a .csv, .tsv or .parquet; rows whose cells are all empty are none.
 

@@ -48,6 +48,7 @@ class Rows:
     def __init__(self, path: str) -> None:
         import pyarrow.parquet as pq
 
+        self._path = path
         self._file = pq.ParquetFile(path, buffer_size=1 << 20)
         self._column, self._inside = _bytes_column(path, self._file.schema_arrow)
         groups = range(self._file.num_row_groups)
@@ -58,7 +59,13 @@ class Rows:
         self._start, self._group = 0, -1
 
     def names(self) -> list[str | None]:
-        """Return each row's name, None where it has none."""
+        """Return each row's name, None where it has none; RunError where they cannot be read."""
+        try:
+            return self._names()
+        except Exception as error:  # a damaged page can fail anywhere in Arrow
+            raise RunError(f"{self._path}: expected a parquet of photos; it cannot be read: {one_line(error)}") from error
+
+    def _names(self) -> list[str | None]:
         import pyarrow as pa
 
         schema = self._file.schema_arrow

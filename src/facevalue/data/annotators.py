@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, WrongShape, reads
 from facevalue.data.files import read_json
 
 AGES = ((18, 19), (20, 29), (30, 39), (40, 49), (50, 120))
@@ -98,6 +98,7 @@ def age_group(age: float | None) -> str:
     return fits[0] if fits else ""
 
 
+@reads("AVFS's prescreener.json")
 def read_annotators(path: str | Path) -> Annotators:
     """Read `prescreener.json` of AVFS: age, ancestry, gender and nationality; `age_group` is added.
 
@@ -159,6 +160,7 @@ class Ratings:
     annotator: np.ndarray
 
 
+@reads("AVFS's dimension_topics.json")
 def read_topics(path: str | Path) -> Topics:
     """Read `dimension_topics.json` of AVFS.
 
@@ -175,6 +177,7 @@ def read_topics(path: str | Path) -> Topics:
     return Topics(*_labelled(entries), np.array([entry["topics"] for entry in entries], object), _whose(entries))
 
 
+@reads("AVFS's image_rating.json")
 def read_ratings(path: str | Path) -> Ratings:
     """Read `image_rating.json` of AVFS.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facevalue.data._network_tables import Sheet, read_sheet
-from facevalue.data.errors import MissingColumn, SchemaError, UnknownName
+from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, reads
 from facevalue.data.photos import Found, composed, fits, resolved
 
 if TYPE_CHECKING:
@@ -234,6 +234,7 @@ def read_permission(path: str | Path, purpose: str, *, on: date | None = None) -
     return Permission(consent, purpose.strip(), on or date.today())
 
 
+@reads("a register of consent")
 def read_consent(path: str | Path) -> Consent:
     """Read a register of consent, .csv, .tsv or .parquet, one row a grant.
 

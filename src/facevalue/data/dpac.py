@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from facevalue.data._dpac_schema import AGES, EMOTIONS, GENDERS, LABELS, SUFFIXES, UNKNOWN, Row, bare, read_split, read_targets
-from facevalue.data.errors import RunError, SchemaError, UnknownName, WrongShape
+from facevalue.data.errors import RunError, SchemaError, UnknownName, WrongShape, reads
 from facevalue.data.files import read_json, replacing, write_json
 
 __all__ = [
@@ -129,6 +129,7 @@ class Dpac:
         return read_maps(self.pose_path(i, condition), paper_exact=self.paper_exact)
 
 
+@reads("DPaC")
 def read_dpac(folder: str | Path, *, paper_exact: bool = False) -> Dpac:
     """Read DPaC, or a folder made like it, in either schema.
 
@@ -218,6 +219,7 @@ def missing(dpac: Dpac, condition: str) -> np.ndarray:
     return why
 
 
+@reads("maps of joints")
 def read_maps(path: Path, *, paper_exact: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Read the heat maps of one target, of `facevalue heatmaps` (0 to 1) or of DPaC itself (0 to 255).
 

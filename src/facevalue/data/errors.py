@@ -21,7 +21,14 @@ A message is one line: what was expected, what came, where, and what to do next.
 """
 
 import difflib
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 class FacevalueError(Exception):
@@ -102,3 +109,55 @@ class UnknownName(FacevalueError):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
         super().__init__(f"no {what} is called {name!r}; {offer}")
+
+
+@contextmanager
+def expecting(path: Any, expected: str) -> Iterator[None]:
+    """Say of whatever goes wrong within, where a file is read, what was expected of that file.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    expected
+        What should lie there, and what to do where it does not: "faces as parquet; measure them again".
+
+    Raises
+    ------
+    SchemaError
+        Instead of any error that is not ours: a damaged file can fail anywhere in the libraries that read it.
+
+    Examples
+    --------
+    >>> with expecting("numbers.txt", "a number a line"):
+    ...     float("one")
+    Traceback (most recent call last):
+        ...
+    facevalue.data.errors.SchemaError: numbers.txt: expected a number a line; could not convert string to float: 'one'
+    """
+    try:
+        yield
+    except SchemaError as error:
+        if Path(path).name in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+    except FacevalueError:
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+        words = " ".join(str(error).split())[:300]
+        raise SchemaError(f"{path}: expected {expected}; {kind}{words}".rstrip(": ")) from error
+
+
+def reads(expected: str) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+    """Return what makes a function, whose first argument is the path of a file, say what was `expecting`."""
+
+    def made(function: Callable[Given, Result]) -> Callable[Given, Result]:
+        @functools.wraps(function)
+        def reader(*given: Given.args, **named: Given.kwargs) -> Result:
+            with expecting(given[0] if given else next(iter(named.values())), expected):
+                return function(*given, **named)
+
+        return reader
+
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -9,16 +10,44 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.data.errors import MissingColumn, RunError, SchemaError, reads
 from facevalue.data.faces import Faces, with_faceless
 from facevalue.data.findings import Findings
+
+# a name of 255 bytes is the longest that file systems take: room is left for what is put before and behind it
+NAME_BYTES = 200
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return where a name that came out of a file lies below a folder.
+
+    Raises
+    ------
+    RunError
+        It would lie elsewhere: by "..", as an absolute path, or through a link; or no file can have that name.
+
+    Examples
+    --------
+    >>> inside(Path("out"), "a/b.jpg").as_posix()
+    'out/a/b.jpg'
+    >>> inside(Path("out"), "../b.jpg")
+    Traceback (most recent call last):
+        ...
+    facevalue.data.errors.RunError: out: expected names of files in it, got '../b.jpg', which lies elsewhere; mend the name
+    """
+    place = folder / name
+    plain = "\0" not in name and not os.path.isabs(name) and ".." not in Path(name).parts and place != folder
+    if not plain or not Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(folder)):
+        raise RunError(f"{folder}: expected names of files in it, got {name[:80]!r}, which lies elsewhere; mend the name")
+    return place
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` when the block ends well, remove it otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    short = path.name if len(os.fsencode(path.name)) <= NAME_BYTES else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    part = path.with_name(f".{short}.{os.getpid()}.part")
     try:
         yield part
         part.replace(path)
@@ -59,6 +88,7 @@ def write_faces(faces: Faces, path: str | Path) -> None:
         pq.write_table(faces.to_arrow(), part, compression="zstd")
 
 
+@reads("faces, as annotate writes them")
 def read_faces(path: str | Path) -> Faces:
     """Read faces from a parquet file, or every photo of a run from its folder.
 
@@ -121,6 +151,7 @@ def write_findings(findings: Findings, path: str | Path) -> None:
             pq.write_table(findings.to_arrow(), part, compression="zstd")
 
 
+@reads("findings, as facevalue writes them")
 def read_findings(path: str | Path) -> Findings:
     """Read findings that `write_findings` wrote.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from facevalue.data import _parts
 from facevalue.data._parts import KINDS, Part
-from facevalue.data.errors import RunError, SchemaError
+from facevalue.data.errors import RunError, SchemaError, reads
 from facevalue.data.faces import rows_by_path
 from facevalue.data.files import write_json
 
@@ -121,6 +121,7 @@ class Gallery:
         return {path: "" if why.startswith(tuple(but)) else photo for path, photo, why in rows}
 
 
+@reads("a gallery that is whole; build it anew")
 def read_gallery(folder: str | Path, *, verify: bool = True) -> Gallery:
     """Open a gallery.
 

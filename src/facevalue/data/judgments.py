@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facevalue.data import _formats
-from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.errors import SchemaError, UnknownName, reads
 from facevalue.data.files import replacing
 from facevalue.data.triplets import KINDS, NAMED_ROWS, Kind, Triplets, twice
 
@@ -123,6 +123,7 @@ def read_judgments(path: str | Path, *, kind: str | None = None, format: str | N
     return found.answers
 
 
+@reads("people's answers")
 def inspect_judgments(path: str | Path, *, kind: str | None = None, format: str | None = None) -> Inspected:
     """Read people's answers and say which of them are wrong: as `read_judgments`, which refuses a file with any.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.data.errors import MissingColumn, SchemaError, reads
 from facevalue.data.faces import Faces
 from facevalue.data.judged import photo_places
 from facevalue.data.people import PERSON_COLUMNS, read_table
@@ -84,6 +84,7 @@ class Placed:
         return {name: int(_given(column).sum()) for name, column in self.columns.items()}
 
 
+@reads("a table of labels")
 def read_labels(path: str | Path, known: Mapping[str, Sequence[str]]) -> Labels:
     r"""Read a table of labels, a row a photo or a face.
 

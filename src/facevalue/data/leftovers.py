@@ -23,7 +23,7 @@ from facevalue.data._tiff import tiff
 __all__ = ["KINDS", "Leftover", "container", "leftovers"]
 
 MOST = 2000
-MOST_PIXELS = 200_000_000
+MOST_PIXELS = 50_000_000
 Reader = Callable[[Data], Iterator[Leftover]]
 STARTS: tuple[tuple[bytes, Reader], ...] = (
     (b"\xff\xd8\xff", jpeg),

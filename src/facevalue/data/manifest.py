@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data.errors import SchemaError
+from facevalue.data.errors import SchemaError, reads
 from facevalue.data.files import read_json, write_json
 
 VERSION = 1
@@ -105,6 +105,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
     write_json(told, path)
 
 
+@reads("a manifest of facevalue obscure")
 def read_manifest(path: Path) -> Manifest:
     """Read what `write_manifest` wrote.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from facevalue.data._network_tables import Sheet, read_sheet
-from facevalue.data.errors import MissingColumn, SchemaError
+from facevalue.data.errors import MissingColumn, SchemaError, reads
 from facevalue.data.networks import MISSING, Members
 from facevalue.data.people import PERSON_COLUMNS
 from facevalue.data.photos import PATH_COLUMNS
@@ -20,6 +20,7 @@ PHOTO_COLUMNS = ("camera", "batch", "wave", "device", "day")
 ONE_ID = "give two people two ids, such as the village and the number"
 
 
+@reads("a table of people")
 def read_members(path: str | Path) -> Members:
     """Read people from a .csv, .tsv or .parquet.
 

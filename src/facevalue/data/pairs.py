@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, WrongShape, reads
 from facevalue.data.people import read_table
 from facevalue.data.photos import Found, Photo
 
@@ -103,6 +103,7 @@ class Listed(NamedTuple):
     second: str = ""
 
 
+@reads("pairs of photos")
 def read_pairs(path: str | Path) -> list[Listed]:
     """Read pairs of photos to compare.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, RunError, SchemaError, WrongShape
+from facevalue.data.errors import MissingColumn, RunError, SchemaError, WrongShape, reads
 from facevalue.data.faces import Faces
 from facevalue.data.files import read_faces
 from facevalue.data.photos import PATH_COLUMNS, Found, find_photos, resolved
@@ -164,6 +164,7 @@ def _listed(path: Path, photos: Found) -> Roster:
     return Roster({p: row[person].strip() for p, row in by_path.items()}, photos, columns=columns)
 
 
+@reads("a table in UTF-8")
 def read_table(path: Path) -> list[dict[str, str]]:
     """Return the rows of a .csv or .tsv by the names, in lower case, in its first line.
 
@@ -192,6 +193,7 @@ def _column(rows: Sequence[Mapping[str, str]], names: Sequence[str], path: Path)
     return found
 
 
+@reads("faces, as annotate writes them")
 def _measured(path: Path) -> Roster:
     import pyarrow.parquet as pq
 

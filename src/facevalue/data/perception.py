@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from facevalue.data.errors import ChecksumMismatch, SchemaError, WrongShape
+from facevalue.data.errors import ChecksumMismatch, SchemaError, WrongShape, reads
 from facevalue.data.files import read_json, replacing
 
 FILE, ARRAYS, ENCODER = "perception.json", "arrays.npz", "encoder.onnx"
@@ -212,6 +212,7 @@ def _arrays(model: Perception) -> Mapping[str, np.ndarray]:
     return {name: np.asarray(values, np.float32) for name, values in parts.items()}
 
 
+@reads("a perceptual model, as facevalue writes it; copy it again")
 def read_perception(folder: str | Path) -> Perception:
     """Read a model that `write_perception` wrote; nothing in it is executed.
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from facevalue.data._dpac_schema import bare
-from facevalue.data.errors import SchemaError, WrongShape
+from facevalue.data.errors import SchemaError, WrongShape, reads
 
 NO_PERSON = "no_person"
 REASONS = {NO_PERSON: "The pose estimator found nobody in the crop."}
@@ -71,6 +71,7 @@ class Poses:
         return len(self.id)
 
 
+@reads(EXPECTED)
 def read_poses(path: str | Path) -> Poses:
     """Read the joints of people in crops.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, WrongShape, reads
 from facevalue.data.judged import photo_places
 from facevalue.data.people import read_table
 
@@ -70,6 +70,7 @@ class TraitRatings:
         return TraitRatings(self.face[rows], self.rater[rows], self.trait[rows], self.rating[rows], self.blank)
 
 
+@reads("a table of ratings")
 def read_trait_ratings(path: str | Path, *, names: Sequence[str] | np.ndarray = ()) -> TraitRatings:
     """Read ratings from a .csv or .tsv of one of three forms; names in its first line are read in small letters.
 
@@ -210,6 +211,7 @@ def face_places(given: Sequence[str] | np.ndarray, names: Sequence[str] | np.nda
     return np.array([where[str(name)] for name in given], np.int64)
 
 
+@reads("a table about faces")
 def read_sexes(path: str | Path, names: Sequence[str] | np.ndarray, *, column: str | None = None) -> np.ndarray:
     """Return "female", "male" or "" of each face, (n,) str, out of a table about faces.
 
@@ -248,6 +250,7 @@ def read_sexes(path: str | Path, names: Sequence[str] | np.ndarray, *, column: s
     return sexes
 
 
+@reads("a table about faces")
 def read_yaws(path: str | Path, names: Sequence[str] | np.ndarray) -> np.ndarray | None:
     """Return the yaw of each face, (n,) degrees, out of a table about faces; NaN where not known, None without that column.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, WrongShape, reads
 from facevalue.data.pairs import SAME, Listed, owners
 from facevalue.data.people import PERSON_COLUMNS, Roster, read_table
 from facevalue.data.photos import PATH_COLUMNS
@@ -76,6 +76,7 @@ def is_scored(path: Path) -> bool:
     return "same" in first and any(name in first for name in SCORE_COLUMNS)
 
 
+@reads("pairs with scores")
 def read_scored(path: Path, wanted: Sequence[str]) -> Scored:
     """Read scored pairs from a .csv or .tsv.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, WrongShape, reads
 
 # image.landmarks has what they are
 SCHEMES = {68: "ibug68", 98: "wflw98", 106: "insightface106", 132: "frl132", 189: "frl189", 468: "mesh468", 478: "mesh478"}
@@ -74,6 +74,7 @@ class Shapes:
         return Shapes(self.names[rows], self.points[rows], self.scheme)
 
 
+@reads("landmarks of faces")
 def read_shapes(path: str | Path) -> Shapes:
     r"""Read the landmarks of faces, all with the same points, from one file or from every file of a folder.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
+from facevalue.data.errors import MissingColumn, SchemaError, WrongShape, reads
 from facevalue.data.people import read_table
 from facevalue.data.triplets import Triplets, named_rows
 
@@ -147,6 +147,7 @@ def is_similarities(path: str | Path) -> bool:
         return "similarity" in re.split(r"[,;\t]", file.readline().strip().lower())
 
 
+@reads("a table of similarities")
 def read_similarities(path: str | Path, *, names: Sequence[str] | None = None) -> Similarities:
     """Read a table of pairs: "(i, j)" in the first column, then `similarity`, and further numbers, as FaceSim3D has it.
 

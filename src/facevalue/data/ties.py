@@ -11,7 +11,7 @@ import numpy as np
 from facevalue.data._graphml import read_graphml
 from facevalue.data._network_formats import read_dl, read_pajek
 from facevalue.data._network_tables import Entry, is_list, listed, matrix, read_sheet, read_text
-from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.errors import SchemaError, UnknownName, reads
 from facevalue.data.networks import CONFLICTS, Linked, Members, Ties
 
 SHOWN = 5
@@ -95,6 +95,7 @@ def negated(ties: Ties, negative: Sequence[str]) -> Ties:
     return replace(ties, weight=np.where(below, -np.abs(ties.weight), ties.weight))
 
 
+@reads("ties")
 def _read(path: Path) -> list[Entry]:
     readers: dict[str, Callable[[Path, str, str], list[Entry]]] = {
         **dict.fromkeys((".csv", ".tsv", ".parquet", ".pq"), _table),

@@ -7,16 +7,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from facevalue.data.files import write_findings, write_json
 from facevalue.data.findings import Findings
-from facevalue.report import plots
+from facevalue.report.audit_plots import differences, shares
+from facevalue.report.audit_tables import (
+    BESIDE,
+    EVENED,
+    KINDS,
+    SHARE,
+    attributes,
+    comparison_rows,
+    conflict_rows,
+    failure_rows,
+    known,
+    measured_rows,
+    pivoted,
+    suspect_counts,
+    told,
+)
 from facevalue.report.page import Page, Picture, plain, write_page
 from facevalue.report.people import counted, write_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COMPOSITION, COMPARISON, SUSPECTS, CONFLICTS, FAILURES, SUBSET = (
     "composition",
@@ -26,30 +38,29 @@ COMPOSITION, COMPARISON, SUSPECTS, CONFLICTS, FAILURES, SUBSET = (
     "failures",
     "even_subset",
 )
-EVENED = ("target", "share_before", "share_kept", "share_weighted")
-TESTED = ("energy_distance", "chance", "p", "adjusted_p", "auc")
-DIMENSIONS = ("difference", "difference_given_quality", "adjusted_p", "adjusted_p_given_quality", "max_t_p")
-SHARE, RAW, NOT_MEASURED = "share", "raw_share", "not_measured"
+NOT_MEASURED = "not_measured"
 LISTED, PAIRS, DRAWN, TOLD = 200, 12, 40, 4
 WIDE, KINDS_OF_COPIES = 320, ("same_bytes", "near_duplicate")
-# Beside the share of a label, in this order; `share` itself comes first, `raw_share` last.
-BESIDE = {
-    "share": "share",
-    "share_by_matrix": "by the labelled faces' confusions",
-    "share_by_rates": "by recorded error rates",
-    "share_bounds": "of all faces, judged or not",
-    "raw_share": "raw: not corrected",
-}
-FLAGS = {"empty_cell": "empty: none told", "too_small": "few people", "contradicted": "contradicted by the error rates"}
-POSES = {"pose.yaw": "head turned aside", "pose.pitch": "head nodding"}
-KINDS = {
-    "same_bytes": "The same file twice",
-    "near_duplicate": "One photo twice, changed",
-    "two_names": "One person under two names",
-    "mislabelled": "Photos unlike the others of their name",
-    "look_alike": "Look-alikes, of whom no more can be said",
-    "same_person": "Photos of probably one person",
-}
+PREDICTION_POWERED = (
+    "Angelopoulos, A. N., Duchi, J. C., & Zrnic, T. (2023). PPI++: Efficient prediction-powered inference. arXiv:2311.01453."
+)
+MATRIX = (
+    "Rogan, W. J., & Gladen, B. (1978). Estimating prevalence from the results of a screening test. American Journal of "
+    "Epidemiology, 107(1), 71-76."
+)
+ENERGY = (
+    "Székely, G. J., & Rizzo, M. L. (2013). Energy statistics: A class of statistics based on distances. Journal of "
+    "Statistical Planning and Inference, 143(8), 1249-1272."
+)
+CLASSIFIER_TEST = (
+    "Lopez-Paz, D., & Oquab, M. (2017). Revisiting classifier two-sample tests. International Conference on Learning "
+    "Representations."
+)
+CUBE = "Deville, J.-C., & Tillé, Y. (2004). Efficient balanced sampling: The cube method. Biometrika, 91(4), 893-912."
+RAKING = (
+    "Deville, J.-C., & Särndal, C.-E. (1992). Calibration estimators in survey sampling. Journal of the American Statistical "
+    "Association, 87(418), 376-382."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +154,10 @@ def page(result: Result) -> Page:
     figures = {}
     for i, part in enumerate(found["attributes"]):
         part["figure"] = ""
-        if 1 < len(part["cells"]) <= DRAWN and any(_known(cell[SHARE]) for cell in part["cells"]):
+        if "." not in part["name"] and 1 < len(part["cells"]) <= DRAWN and any(known(cell[SHARE]) for cell in part["cells"]):
             part["figure"] = f"composition_{i}_{_word(part['name'])}"
             figures[part["figure"]] = shares(part)
-    if rows := [row["difference"] for row in found["dimensions"] if _known(row["difference"])]:
+    if rows := [row["difference"] for row in found["dimensions"] if known(row["difference"])]:
         figures["comparison"] = differences(rows[:DRAWN], result.name)
     values = {name: getattr(result, name) for name in ("name", "counts", "about", "notes")}
     return Page("audit", values | found, figures, result.cards, result.references)
@@ -172,15 +183,16 @@ def digest(result: Result) -> dict[str, Any]:
         "accounted": accounted(result.counts),
         "lacking": lacking,
         "attributes": attributes(of.get(COMPOSITION, [])),
+        "measured": measured_rows(of.get(COMPOSITION, [])),
         "beside": BESIDE,
         "counted": [row for row in of.get(COMPOSITION, []) if row["group"] == "all"],
         "kinds": list(_kinds(result)),
-        "suspect_counts": _suspect_counts(of.get(SUSPECTS, [])),
-        "conflicts": _conflict_rows(of.get(CONFLICTS, [])),
+        "suspect_counts": suspect_counts(of.get(SUSPECTS, [])),
+        "conflicts": conflict_rows(of.get(CONFLICTS, [])),
         "conflicting": result.conflicts[:LISTED],
-        **_failures(of.get(FAILURES, [])),
+        **failure_rows(of.get(FAILURES, [])),
         "failed": result.failed[:LISTED],
-        **_comparison(of.get(COMPARISON, [])),
+        **comparison_rows(of.get(COMPARISON, [])),
         "evened": pivoted([row for row in of.get(SUBSET, []) if row["group"] not in ("all",) and row["measure"] in EVENED]),
         "costs": [row for row in of.get(SUBSET, []) if row["measure"] not in EVENED],
         "even_heads": EVENED,
@@ -190,137 +202,26 @@ def digest(result: Result) -> dict[str, Any]:
     }
 
 
-def pivoted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a mapping a group: its name, and its rows by their measures.
-
-    >>> pivoted([{"group": "a", "measure": "x"}, {"group": "a", "measure": "y"}])
-    [{'name': 'a', 'x': {'group': 'a', 'measure': 'x'}, 'y': {'group': 'a', 'measure': 'y'}}]
-    """
-    found = dict[str, dict[str, Any]]()
-    for row in rows:
-        found.setdefault(row["group"], {"name": row["group"]})[row["measure"]] = row
-    return list(found.values())
-
-
-def _suspect_counts(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return what was found of each kind, what of it is expected to be false, what is called; and the other rows."""
-    ends = ("_found", "_expected_false", "_called")
-    of = {row["measure"]: row for row in rows}
-    kinds = [name.removesuffix("_found") for name in of if name.endswith("_found")]
-    table = [{"name": KINDS[kind], **{end[1:]: of.get(f"{kind}{end}") for end in ends}} for kind in kinds]
-    return {"table": table, "others": [row for row in rows if not row["measure"].endswith(ends)]}
-
-
-def _conflict_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a row a pair of columns and group: rate, kappa, mean difference; and what has nothing to be compared with."""
-    table = dict[str, dict[str, Any]]()
-    alone = list[str]()
-    for row in rows:
-        measure, _, kind = row["measure"].partition("_")
-        if row["method"].startswith("nothing to compare"):
-            alone.append(f"{measure}: {row['method']}")
-        elif kind in ("conflict", "kappa") or kind.startswith("mean_absolute_difference"):
-            cells = table.setdefault(row["group"], {"name": row["group"], "measure": measure, "n": row["n"]})
-            cells[kind.partition("_")[0]] = row
-    return {"table": list(table.values()), "alone": alone}
-
-
-def _failures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return failures by group, those of instruments that failed at all; the names of the others; reasons."""
-    rows = [row for row in rows if row["measure"] != "failed"]
-    of = {(row["measure"], row["group"]): row for row in rows}
-    rates = [row["measure"] for row in rows if row["group"] == "all" and ":" not in row["measure"]]
-    some = [name for name in rates if of[name, "all"]["value"]]
-    table = [
-        {
-            "rate": of[name, group],
-            "apart": of.get((f"difference_to_rest {name}", group)),
-            "p": of.get((f"adjusted_p {name}", group)),
-        }
-        for name in some
-        for group in dict.fromkeys(row["group"] for row in rows if row["measure"] == name)
-    ]
-    reasons = [row for row in rows if row["group"] == "all" and ":" in row["measure"] and row["value"]]
-    return {"failures": table, "reasons": reasons, "never": [name.rpartition(" ")[2] for name in rates if name not in some]}
-
-
-def _comparison(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the comparison by instrument, by dimension, the largest first, and the other rows."""
-    of_dimensions = [row for row in rows if row["measure"] in DIMENSIONS]
-    dimensions = {row["group"] for row in of_dimensions if row["measure"] == "difference"}
-    table = [row for row in pivoted(of_dimensions) if row["name"] in dimensions]
-    apart = pivoted([row for row in rows if row["measure"].startswith(TESTED) and row["group"] not in dimensions])
-    tested = {row["name"] for row in apart}
-    others = [row for row in rows if row["measure"] not in DIMENSIONS and row["group"] not in tested]
-    table.sort(key=lambda row: -abs(row["difference"]["value"] or 0))
-    return {"comparison": apart, "dimensions": table, "compared": others}
-
-
-def attributes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the composition attribute by attribute: a cell a label, with the share and what stands beside it.
-
-    Parameters
-    ----------
-    rows
-        Of the composition, as `told` gives them; a group is "gender: Female".
-
-    Returns
-    -------
-    list
-        Of each attribute its `name`, `title`, whether it is `crossed`, `cells` (label, a row by each name of `BESIDE`, flags),
-        the names of `BESIDE` that have a row, `methods`, and `others`: further rows, as those of faces not judged.
-    """
-    parts = dict[str, dict[str, Any]]()
-    for row in rows:
-        name, colon, label = row["group"].partition(": ")
-        if name == "all":
-            continue
-        part = parts.setdefault(
-            name, {"name": name, "title": _title(name), "crossed": " x " in name, "cells": {}, "others": []}
-        )
-        if colon and row["measure"] in BESIDE | FLAGS:
-            cell = part["cells"].setdefault(label, {"label": label, "flags": []})
-            if row["measure"] in FLAGS:
-                cell["flags"].append(_flag(row))
-            cell.setdefault(row["measure"], row)
-        else:
-            part["others"].append(row | {"label": label})
-    for part in parts.values():
-        part["cells"] = [dict.fromkeys(BESIDE) | cell for cell in part["cells"].values()]
-        part["beside"] = [name for name in BESIDE if any(cell[name] is not None for cell in part["cells"])]
-        part["flagged"] = any(cell["flags"] for cell in part["cells"])
-        first = part["cells"][0] if part["cells"] else {}
-        part["methods"] = [f"{BESIDE[name]}: {first[name]['method']}" for name in part["beside"] if first[name]]
-    return list(parts.values())
-
-
-def _flag(row: Mapping[str, Any]) -> str:
-    ends = f", {row['interval']}" if row["interval"] else ""
-    return FLAGS[row["measure"]] + (f": {row['told']}" if row["measure"] == "too_small" else ends)
-
-
-def _title(name: str) -> str:
-    """Return what an attribute is called.
-
-    >>> _title("age_group"), _title("pose.yaw")
-    ('age group', 'pose.yaw (head turned aside)')
-    """
-    return f"{name} ({POSES[name]})" if name in POSES else name.replace("_", " ")
-
-
 def _kinds(result: Result) -> Iterator[dict[str, Any]]:
     for kind, words in KINDS.items():
         pairs = [row for row in result.suspects if row["kind"] == kind]
         if pairs:
             shown = [_pair(pair, result) for pair in pairs[:PAIRS]]
             more = result.about.get("hidden", {}).get(kind, 0)
-            yield {
-                "kind": kind,
-                "words": words,
-                "n": len(pairs) + more,
-                "pairs": shown,
-                "hidden": len(pairs) + more - len(shown),
-            }
+            hidden = len(pairs) + more - len(shown)
+            counts = {"n": len(pairs) + more, "called": sum(bool(row["called"]) for row in pairs), "hidden": hidden}
+            yield {"kind": kind, "words": words, "pairs": shown} | counts
+
+
+def _pair(pair: Mapping[str, Any], result: Result) -> dict[str, Any]:
+    """Return a pair of suspects with its numbers as text and its pictures."""
+    texts: dict[str, Any] = {"cosine": ("similarity", "similarity"), "ratio_told": ("ratio", "ratio")}
+    texts |= {"strangers_told": ("strangers", "strangers")}
+    found = dict(pair) | {f"picture_{side}": result.pictures.get(pair[f"photo_{side}"]) for side in "ab"}
+    for name, (value, ends) in texts.items():
+        row = told({"value": pair[value], "low": pair[f"{ends}_low"], "high": pair[f"{ends}_high"]})
+        found |= {name: row["told"], f"{name.removesuffix('_told')}_interval": row["interval"]}
+    return found
 
 
 def shown_paths(suspects: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -347,12 +248,12 @@ def chief(found: Mapping[str, Any]) -> Iterator[str]:
     copies = [f"{part['words'].lower()}: {part['n']:,}" for part in found["kinds"] if part["kind"] in KINDS_OF_COPIES]
     yield from ["; ".join(copies)] if copies else []
     for row in found["comparison"]:
-        if "auc" in row and _known(row["auc"]):
+        if "auc" in row and known(row["auc"]):
             yield f"sets told apart by {row['name']}: AUC {_measured(row['auc'])}"
     for row in found["lacking"]:
         yield shorten(f"{row['study'].replace('_', ' ')} not made: {row['method']}", WIDE, placeholder=" ...")
     for row in found["judged"]:
-        why = _measured(row) if _known(row) else row["why"]
+        why = _measured(row) if known(row) else row["why"]
         yield shorten(f"{row['verdict']}: {row['requirement']} ({why})", WIDE, placeholder=" ...")
 
 
@@ -361,48 +262,13 @@ def _measured(row: Mapping[str, Any]) -> str:
 
 
 def _shortly(cells: Sequence[Mapping[str, Any]]) -> str:
-    known = [cell for cell in cells if _known(cell[SHARE])]
+    known = [cell for cell in cells if known(cell[SHARE])]
     if not known:
         first = cells[0][SHARE]
         return "not told: no face was judged" if first is None else str(first["method"])
     known = sorted(known, key=lambda cell: -cell[SHARE]["value"]) if len(known) > TOLD else known
     words = (f"{cell['label']} {cell[SHARE]['told']} ({cell[SHARE]['interval']})" for cell in known[:TOLD])
     return ", ".join(words) + (f", {len(known) - TOLD} more" if len(known) > TOLD else "")
-
-
-def _pair(pair: Mapping[str, Any], result: Result) -> dict[str, Any]:
-    """Return a pair of suspects with its numbers as text and its pictures."""
-    texts: dict[str, Any] = {"cosine": ("similarity", "similarity"), "ratio_told": ("ratio", "ratio")}
-    texts |= {"strangers_told": ("strangers", "strangers")}
-    found = dict(pair) | {f"picture_{side}": result.pictures.get(pair[f"photo_{side}"]) for side in "ab"}
-    for name, (value, ends) in texts.items():
-        row = told({"value": pair[value], "low": pair[f"{ends}_low"], "high": pair[f"{ends}_high"]})
-        found |= {name: row["told"], f"{name.removesuffix('_told')}_interval": row["interval"]}
-    return found
-
-
-def told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of findings with its value and interval as text.
-
-    >>> row = {"value": 0.25, "low": 0.2, "high": 0.3}
-    >>> told(row)["told"], told(row)["interval"], told(row | {"value": None, "low": None, "high": None})["told"]
-    ('0.25', '0.2 to 0.3', 'none')
-    """
-    low, high = (None if row[end] is None else number(row[end]) for end in ("low", "high"))
-    interval = "" if low is None and high is None else f"at most {high}" if low is None else f"at least {low}"
-    if low is not None and high is not None:
-        interval = f"{low} to {high}"
-    words = str(row.get("measure", "")).replace("_", " ")
-    return {**row, "told": "none" if row["value"] is None else number(row["value"]), "interval": interval, "words": words}
-
-
-def number(value: float) -> str:
-    """Return a number with three digits that say something.
-
-    >>> number(0.01234), number(12.345), number(0.0), number(1234.5), number(7.0)
-    ('0.0123', '12.3', '0', '1,234', '7')
-    """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 1e-4 or not value else f"{value:.1e}"
 
 
 def accounted(counts: Mapping[str, int]) -> str:
@@ -419,10 +285,6 @@ def accounted(counts: Mapping[str, int]) -> str:
     return f"{counted(counts['photos'], 'photo')} in = {measured} + {counts['no_face']:,} without a face + {failed}"
 
 
-def _known(row: Mapping[str, Any] | None) -> bool:
-    return row is not None and row["value"] is not None
-
-
 def _word(name: str) -> str:
     """Return a name as a part of a file's name.
 
@@ -430,58 +292,3 @@ def _word(name: str) -> str:
     ('gender_x_race', 'x')
     """
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
-
-
-@plots.house_style()
-def shares(part: Mapping[str, Any]) -> Figure:
-    """Return the shares of an attribute: a dot with its interval a label, and what the instrument said, hollow, beside it.
-
-    Parameters
-    ----------
-    part
-        Of `attributes`.
-    """
-    cells = part["cells"]
-    figure, axes = plots.new_figure(6.4, 0.9 + 0.3 * len(cells))
-    blue, orange = plots.COLOURS[:2]
-    for at, cell in enumerate(cells):
-        row, raw = cell[SHARE], cell[RAW]
-        if row is not None and row["low"] is not None and row["high"] is not None:
-            axes.plot([row["low"], row["high"]], [at, at], color=blue, linewidth=1.6)
-        if _known(row):
-            axes.plot([row["value"]], [at], "o", color=blue, markersize=5)
-        if _known(raw):
-            axes.plot([raw["value"]], [at + 0.22], "D", color=orange, fillstyle="none", markersize=4)
-    axes.plot([], [], "o-", color=blue, markersize=5, label="share, with interval")
-    if any(cell[RAW] is not None for cell in cells):
-        axes.plot(
-            [], [], "D", color=orange, fillstyle="none", markersize=4, label="raw: as told by the instrument, not corrected"
-        )
-    axes.set_yticks(range(len(cells)), [cell["label"] for cell in cells])
-    axes.set(ylim=(len(cells) - 0.4, -0.6), xlabel=f"share of faces, {part['name']} as perceived by the instrument")
-    axes.set_xlim(left=0)
-    figure.legend(loc="outside lower left", frameon=False, fontsize=8, ncols=2)
-    return figure
-
-
-@plots.house_style()
-def differences(rows: Sequence[Mapping[str, Any]], one: str) -> Figure:
-    """Return standardised differences of dimensions, largest first, with their intervals.
-
-    Parameters
-    ----------
-    rows
-        Of findings, as `told` gives them.
-    one
-        Name of the first set.
-    """
-    figure, axes = plots.new_figure(7.2, 1.0 + 0.24 * len(rows))
-    axes.axvline(0, color=plots.LINE, linewidth=0.8)
-    for at, row in enumerate(rows):
-        if row["low"] is not None and row["high"] is not None:
-            axes.plot([row["low"], row["high"]], [at, at], color=plots.COLOURS[0], linewidth=1.4)
-        if row["value"] is not None:
-            axes.plot([row["value"]], [at], "o", color=plots.COLOURS[0], markersize=4)
-    axes.set_yticks(range(len(rows)), [row["group"] for row in rows], fontsize=7)
-    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=f"standardised difference: to the right, more in {one}")
-    return figure

@@ -11,7 +11,7 @@ WORDS = re.compile(r"<td>(?=[^<]{33})")
 PARTS = re.compile(
     r"<h(?P<rank>[123])>(?P<heading>.*?)</h(?P=rank)>"
     r'|(?P<wide><div class="wide">\s*)?(?P<table><table\b.*?</table>)'
-    r'|(?P<plot><figure class="plot">\s*)(?P<picture><img\b[^>]*>)',
+    r'|(?P<plot><figure class="plot[^"]*">\s*)(?P<picture><img\b[^>]*>)',
     re.DOTALL,
 )
 LEAD = re.compile(r'</h1>(?:\s*<p class="lead">.*?</p>)?', re.DOTALL)

@@ -8,6 +8,8 @@ import numpy as np
 
 from facevalue.stats.calibration import check_level
 
+EXACT = 1e-14
+
 
 def expected_shares(
     p: np.ndarray, *, level: float, weights: np.ndarray | None = None, person: np.ndarray | None = None
@@ -60,5 +62,6 @@ def expected_shares(
     mass, totals = np.bincount(who, w, people), np.stack([np.bincount(who, w * column, people) for column in p.T], 1)
     value = totals.sum(0)
     variance = (totals * (mass[:, None] - totals)).clip(0).sum(0)
+    variance = np.where(variance > EXACT, variance, 0.0)
     wide = NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(variance) + np.where(variance > 0, (mass**2).sum() / 2, 0)
     return value, np.clip(value - wide, 0, 1), np.clip(value + wide, 0, 1)

@@ -248,9 +248,8 @@ def _beside(pair: _Compared, group: str, rows: np.ndarray, who: np.ndarray, leve
         code, other, k = pair.codes
         value, low, high = kappa_interval(code[rows], other[rows], who[rows], k=k, level=level)
         numbers = {"value": value, "low": low, "high": high, "level": np.nan if np.isnan(low) else level}
-        method = (
-            "one label alone" if np.isnan(value) else "all agree: no interval" if np.isnan(low) else "jackknife over people"
-        )
+        untold = "one label alone" if np.isnan(value) else "all agree: no interval" if value >= 1 else "one person alone"
+        method = untold if np.isnan(low) else "jackknife over people"
         yield _row(f"{measure}_kappa", group, n, method, **numbers)
     if measure in TELLS and pair.first.shares is None and pair.second.shares is None:
         apart = pair.first.column.values[rows].astype(np.float64) - pair.second.column.values[rows]

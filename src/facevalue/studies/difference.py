@@ -143,6 +143,7 @@ class _Both:
         self.parts = [face_sources(side.faces) for side in (one, other)]
         self.sources = sorted({*self.parts[0], *self.parts[1]})
         quality = [photo_quality(side.faces) for side in (one, other)]
+        self.known = [bool(part) for part in quality]
         self.quality = {name: np.concatenate([part[name] for part in quality]) for name in quality[0] if name in quality[1]}
         there = np.isfinite(np.stack([np.zeros(len(self.first)), *self.quality.values()])).all(0)
         self.rated = there & bool(self.quality)
@@ -150,7 +151,10 @@ class _Both:
 
     def _flaw(self) -> str:
         """Return why photo quality cannot be held equal, "" where it can."""
-        lacking = [side.name for side, part in zip((self.one, self.other), self._rated_sides(), strict=True) if part < LEAST]
+        sides = (self.one.name, self.other.name)
+        lacking = [name for name, rated in zip(sides, self._rated_sides(), strict=True) if rated < LEAST]
+        if lacking and not self.quality:
+            lacking = [name for name, known in zip(sides, self.known, strict=True) if not known] or lacking
         if lacking:
             return f"photo quality is not measured in {' and '.join(lacking)}: annotate with quality and pose"
         return no_overlap(self._balance())

@@ -186,7 +186,7 @@ def links(n: int, pairs: tuple[np.ndarray, np.ndarray, np.ndarray], strangers: S
     groups = int(group.max(initial=-1)) + 1
     score = float(cosine[called].min()) if called.any() else strangers.threshold
     false = strangers.false_alarms(searched, score)[2]
-    missed = strangers.missed(score)
+    _, missed = strangers.missed(score)
     least = groups - called.sum() * missed / max(1 - missed, 1e-9)
     most = groups + min(n - groups, np.nan_to_num(false, nan=np.inf)) if called.any() else n
     return Links(

@@ -50,7 +50,8 @@ def mislabelled(
 ) -> Mislabelled:
     """Return which photos are unlike their own name's others, by a verdict, and what other name would take them.
 
-    A photo is as alike to a name as more than half of that name's photos are to it. Of a photo under its right name
+    A photo is as alike to a name as more than half of that name's photos are to it. Strange is one that its own name's others
+    call "different", or, with p of at most `1 - level`, one that another name calls "same". Of a photo under its right name
     `x = p_own min(1, names p_home)` is at most c with probability `c (1 - ln c)`, as if both were independent; of one without
     another home p_own counts alone. Called are those among which at most `1 - level` are expected to be false, of twice as many
     hypotheses as photos, for there are two kinds.
@@ -78,20 +79,32 @@ def mislabelled(
     own, count = _own(u, who, groups)
     judged = comparable & (count > 0)
     p_own = np.where(judged, np.minimum(1, several(count) * strangers.unlike(own)), 1.0)
-    strange = np.flatnonzero(judged & (strangers.answers(own) == "different"))
-    homes = [_home(u, i, who, found.index[i], groups) for i in strange.tolist()]
-    home, likeness, size = (np.array(part) for part in zip(*homes, strict=True)) if homes else (np.empty(0, int),) * 3
+    strange = np.flatnonzero(p_own <= 1 - strangers.level + 1e-9)
+    home, likeness, size = _homes(u, strange, who, found, groups)
     answer = strangers.answers(likeness, (home >= 0) & comparable[home])
     mine = answer == "same"
     p_home = np.minimum(1, (len(groups) - 1) * several(size) * strangers.tail(likeness))
-    x = p_own[strange] * p_home
-    p = np.where(mine, np.minimum(1, x * (1 - np.log(np.maximum(x, 1e-300)))), p_own[strange])
-    share, called = strangers.call(p, np.full(len(p), "same", object), tests=2 * max(1, int(judged.sum())))
-    order = np.lexsort((own[strange], p))
-    answer[~mine], home = "", np.where(mine, home, -1)
-    columns = (strange, home, own[strange], np.where(mine, likeness, np.nan), answer, p, share, called)
-    parts = [column[order] for column in columns]
-    return Mislabelled(int(judged.sum()), *parts)
+    p = np.where(mine, _product(p_own[strange] * p_home), p_own[strange])
+    kept = mine | (strangers.answers(own[strange]) == "different")
+    share, called = strangers.call(p[kept], np.full(kept.sum(), "same", object), tests=2 * max(1, int(judged.sum())))
+    answer[~mine], home, likeness = "", np.where(mine, home, -1), np.where(mine, likeness, np.nan)
+    parts = [*(part[kept] for part in (strange, home, own[strange], likeness, answer, p)), share, called]
+    order = np.lexsort((parts[2], parts[5]))
+    return Mislabelled(int(judged.sum()), *(part[order] for part in parts))
+
+
+def _product(x: np.ndarray) -> np.ndarray:
+    """Return the probability of a product of two p-values of at most x."""
+    return np.asarray(np.minimum(1, x * (1 - np.log(np.maximum(x, 1e-300)))))
+
+
+def _homes(
+    u: np.ndarray, rows: np.ndarray, who: np.ndarray, found: Nearest, groups: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each of some rows what `_home` does, (c,) each."""
+    homes = [_home(u, i, who, found.index[i], groups) for i in rows.tolist()]
+    home, likeness, size = np.array(homes, float).reshape(-1, 3).T
+    return home.astype(int), likeness, size
 
 
 def _own(u: np.ndarray, who: np.ndarray, groups: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.errors import SchemaError, UnknownName, reads
 from facevalue.data.files import read_json, write_json
 from facevalue.image.averageness import FURTHEST, Reference, reference
 
@@ -52,6 +52,7 @@ def named_reference(name: str) -> Reference:
     return read_reference(name)
 
 
+@reads("a reference, as `facevalue geometry --save-reference` writes it")
 def read_reference(path: str | Path) -> Reference:
     """Read a reference that `write_reference` wrote.
 

@@ -112,7 +112,7 @@ class Requirement:
         measure, group, operator, number = found
         if measure not in MEASURES and "." not in measure:
             raise UnknownName(measure, MEASURES, what="measure of a requirement")
-        if not NUMBER.fullmatch(number):
+        if not NUMBER.fullmatch(number) or not np.isfinite(float(number.removesuffix("%"))):
             raise SchemaError(f"{text.strip()!r}: expected a number like 0.1 or 10% after {operator}; got {number!r}")
         limit = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
         _check_group(text.strip(), measure, group)
@@ -269,6 +269,19 @@ def _groups(group: str) -> set[str]:
     return {group.lower(), *(f"{' x '.join(c[0] for c in order)}: {', '.join(c[1] for c in order)}" for order in orders)}
 
 
+def _written(group: str) -> str:
+    """Return how a requirement names a group of findings.
+
+    >>> _written("gender x race: Female, Black"), _written("attributes")
+    ('gender=Female,race=Black', 'attributes')
+    """
+    head, colon, tail = group.partition(": ")
+    names, labels = head.split(" x "), tail.split(", ")
+    if not colon or len(names) != len(labels):
+        return group.replace(": ", "=", 1)
+    return ",".join(f"{name}={label}" for name, label in zip(names, labels, strict=True))
+
+
 def _spaced(group: str) -> str:
     return " x ".join(part.strip() for part in re.split(r" x |\*|,", group.lower()))
 
@@ -276,7 +289,7 @@ def _spaced(group: str) -> str:
 def _lacking(one: Requirement, known: Measure, rows: Findings, of_study: Findings) -> Judged:
     """Return that nothing was measured, and why, or what was."""
     untold = of_study[np.isnan(of_study.value) & (of_study.n == 0)]
-    groups = {str(group).replace(": ", "=", 1) for group in rows.group}
+    groups = {_written(str(group)) for group in rows.group}
     head, _, tail = known.name.partition("{}")
     names = [name for name in of_study.measure if name.startswith(head) and name.endswith(tail) and ": " not in name]
     if len(rows):

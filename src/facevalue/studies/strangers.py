@@ -188,7 +188,7 @@ class Strangers:
             By how much the rate of what was compared may exceed that of a pair of photos, at its upper end.
         """
         value, low, high = (float(part[0]) for part in self.rates(np.array([score])))
-        return pairs * value, pairs * low, pairs * min(1.0, high * factor)
+        return pairs * value, pairs * low, pairs * float(np.minimum(1, high * factor))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -202,13 +202,13 @@ class Strangers:
         ends = (grid[answers == "different"], grid[answers == "same"])
         return float(ends[0].max(initial=-1)), float(ends[1].min(initial=1))
 
-    def missed(self, score: float) -> float:
-        """Return the upper end of the share of one person's pairs below a cosine; NaN without a calibration."""
+    def missed(self, score: float) -> tuple[float, float]:
+        """Return the share of one person's pairs below a cosine, and the upper end of its interval; NaN without a calibration."""
         if self.verifier is None:
-            return math.nan
+            return math.nan, math.nan
         rates, n = self.verifier.rates, self.verifier.origin.pairs_same
         share = float(rates.fnmr[max(int(np.searchsorted(rates.score, score, side="right")) - 1, 0)])
-        return float(wilson_interval(share * n, n, level=self.verifier.level)[1])
+        return share, float(wilson_interval(share * n, n, level=self.verifier.level)[1])
 
     def call(self, p: np.ndarray, answers: np.ndarray, *, tests: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the share of false ones expected among all as extreme, (n,), and which to call, (n,) bool.

@@ -97,12 +97,17 @@ def _names(seen: Seen, found: NamePairs) -> Iterator[dict[str, Any]]:
 
 
 def _wrong(seen: Seen, found: Mislabelled) -> Iterator[dict[str, Any]]:
-    """Yield of mislabelled photos; those expected to be false are as many as photos under their right name look as strange."""
-    p = float(seen.strangers.unlike(np.array([seen.strangers.bounds[0]]))[0])
-    high = found.judged * min(1.0, 2 * p) if seen.strangers.verifier is not None else np.nan
+    """Yield of mislabelled photos; false are those that look "different" from their own name, or unlike it and like another."""
+    different, same = seen.strangers.bounds
+    names, unlike = len(np.unique(seen.who)) - 1, 1 - seen.strangers.level
+    missed, at_most = seen.strangers.missed(different)
+    rate, _, most = (float(part[0]) for part in seen.strangers.rates(np.array([same])))
+    value = found.judged * (missed + unlike * float(np.minimum(1, names * rate)))
+    high = found.judged * float(np.minimum(1, 2 * at_most + unlike * np.minimum(1, 2 * names * most)))
+    false = float(np.minimum(value, high)), high * 0, high
     yield {"measure": "photos_judged_by_name", "value": found.judged}
     both = len(found.photo), int(found.called.sum())
-    yield from _found("mislabelled", both, (min(high, found.judged * p), 0.0, high), _level(seen), found.judged)
+    yield from _found("mislabelled", both, false, _level(seen), found.judged)
     yield {"measure": "mislabelled_with_another_home", "value": int((found.home >= 0).sum()), "n": found.judged}
 
 

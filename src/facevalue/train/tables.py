@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facevalue.data import photos
-from facevalue.data.errors import MissingColumn, PhotoError, SchemaError
+from facevalue.data.errors import MissingColumn, PhotoError, SchemaError, reads
 
 MAX_PIXELS = 100_000_000
 
@@ -30,6 +30,7 @@ class Labelled:
     labels: Mapping[str, np.ndarray]
 
 
+@reads("a parquet of labelled photos")
 def read_labelled(path: Path, ranges: Mapping[str, tuple[int, int]]) -> Labelled:
     """Read a parquet with a column of image bytes and columns of whole numbers.
 
