@@ -25,7 +25,7 @@ from typing import Any
 
 from facevalue import models
 from facevalue.annotate import engine, instruments
-from facevalue.annotate._ray import ray_engine
+from facevalue.annotate._ray import _connected, ray_engine
 from facevalue.annotate.instruments import DEFAULT, ordered
 from facevalue.annotate.measure import Measured, Settings, Task
 from facevalue.data.photos import Photo
@@ -199,15 +199,12 @@ def main() -> None:
             writer.writerow([*names, "ratio_to_one_in_all", "ratio_to_processes", "stack"])
             writer.writerows((*row, stack) for row in rows)
     if given.ray_data:
-        import ray
-
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-        ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        ray_data(NAPS, block=None)
-        ray_data(NAPS, block=1)
-        ray_data(200, block=1, fatal=7, max_task_retries=0)
-        ray_data(200, block=1, fatal=7, patience=30)
-        ray.shutdown()
+        with _connected(None, 4):
+            ray_data(NAPS, block=None)
+            ray_data(NAPS, block=1)
+            ray_data(200, block=1, fatal=7, max_task_retries=0)
+            ray_data(200, block=1, fatal=7, patience=30)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ class Strangers:
         return float(ends[0].max(initial=-1)), float(ends[1].min(initial=1))
 
     def missed(self, score: float) -> tuple[float, float]:
-        """Return the share of one person's pairs below a cosine, and the upper end of its interval; NaN without a calibration."""
+        """Return the share of one person's pairs below a cosine, and the upper end of its interval; NaN where unknown."""
         if self.verifier is None:
             return math.nan, math.nan
         rates, n = self.verifier.rates, self.verifier.origin.pairs_same
