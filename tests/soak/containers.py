@@ -34,7 +34,9 @@ def films() -> dict[str, bytes]:
         body = b"".join(parts)
         return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
-    avi = riff(b"RIFF", b"AVI ", riff(b"LIST", b"INFO", riff(b"INAM", b"Ann")), riff(b"LIST", b"movi", riff(b"00dc", bytes(32))))
+    avi = riff(
+        b"RIFF", b"AVI ", riff(b"LIST", b"INFO", riff(b"INAM", b"Ann")), riff(b"LIST", b"movi", riff(b"00dc", bytes(32)))
+    )
     return {"mp4": mp4, "mkv": mkv, "avi": avi}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from facevalue.data.errors import FacevalueError
-from tests.soak.mutations import JUNK, mutated, mutated_json, mutated_table
+from tests.soak.mutations import mutated, mutated_json, mutated_table
 
 TEXTS = (".csv", ".tsv", ".txt", ".tem", ".tps", ".dl", ".net", ".graphml")
 
@@ -76,12 +76,9 @@ def _measured(folder: Path) -> Iterator[tuple[str, Document]]:
     from facevalue.annotate.data_set import read_slim
     from facevalue.annotate.parts import _known
     from facevalue.annotate.record import Record
-    from facevalue.data.faces import with_faceless
     from facevalue.data.files import read_faces, write_faces
     from facevalue.data.gallery import read_gallery, update_gallery
     from facevalue.data.people import find_people
-    from facevalue.annotate.memory import annotate
-    from tests.annotate.conftest import FAKE, picture
 
     write_faces(_faces(), folder / "faces.parquet")
     faces = (folder / "faces.parquet").read_bytes()
@@ -154,7 +151,9 @@ def _judged(folder: Path) -> Iterator[tuple[str, Document]]:
         write_judgments(answers, folder / f"j.{suffix}")
         read = functools.partial(lambda at, name: inspect_judgments(at / name), name=f"j.{suffix}")
         yield f"judgments.{suffix}", Document({f"j.{suffix}": (folder / f"j.{suffix}").read_bytes()}, read)
-    shown = "head,winner,loser,worker_id,rt,Center,Left,Right,Answer,sampleAlg\n1,2,3,w,20,a,b,c,b,random\n2,3,1,w,,b,a,c,c,check\n"
+    shown = (
+        "head,winner,loser,worker_id,rt,Center,Left,Right,Answer,sampleAlg\n1,2,3,w,20,a,b,c,b,random\n2,3,1,w,,b,a,c,c,check\n"
+    )
     clicked = "participant number,target,face 1,face 2,face 3,face click order\np,t,a,b,c,face2 face1 face3\n"
     texts = {
         "triplets": ("t.csv", "head,winner,loser,worker_id,rt\na,b,c,w1,900\nb,c,a,w2,\n", None),
@@ -206,6 +205,9 @@ def _ties(folder: Path) -> Iterator[tuple[str, Document]]:
 def _tables(folder: Path) -> Iterator[tuple[str, Document]]:
     from datetime import date
 
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from facevalue.data.consent import read_permission
     from facevalue.data.labels import read_labels
     from facevalue.data.members import read_members
@@ -215,13 +217,13 @@ def _tables(folder: Path) -> Iterator[tuple[str, Document]]:
     from facevalue.data.shapes import holds_landmarks, read_shapes
     from facevalue.data.similarities import read_similarities
     from facevalue.train.tables import read_labelled
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     known = {"gender": ("Male", "Female"), "age": (), "age_group": ("0-29", "30-59", "60+")}
     names = ("001_03", "002_03", "xena")
     about = "face,sex,yaw,attractive\n001,f,3,4\n002,male,-2.5,5\nxena,,NA,1\n"
-    consent = "person,photos,purpose,granted,until,revoked\nann,ann/*.jpg;x.png,art;study,2024-01-01,2030-12-31,\nbo,,study,,,\n"
+    consent = (
+        "person,photos,purpose,granted,until,revoked\nann,ann/*.jpg;x.png,art;study,2024-01-01,2030-12-31,\nbo,,study,,,\n"
+    )
     tps = "LM=2\n10 900\n30 900\nIMAGE=ann.jpg\nID=1\nSCALE=0.5\n\nlm=2\n1 9e2\n30 900\nID=bo\n"
 
     def covered(at: Path) -> Any:
@@ -233,7 +235,11 @@ def _tables(folder: Path) -> Iterator[tuple[str, Document]]:
         "members": ("m.csv", "id,photo,age,sex\n1,a.jpg,30,f\n2,b.jpg,,m\n2,c.jpg,,m\n", read_members),
         "pairs": ("p.csv", "a,b,same,fold,person_a\n1.jpg,2.jpg,1,0,ann\n1.jpg,3.jpg,0,1,ann\n", read_pairs),
         "lfw": ("pairs.txt", "1\t2\nann 1 2\nbo 1 3\nann 1 bo 2\nbo 1 cy 1\n", read_pairs),
-        "scored": ("s.csv", "score,same,a,b,sex_a,sex_b,p_same\n0.9,1,1,2,f,f,.9\n.2,0,1,3,f,m,.1\n", lambda at: read_scored(at, ["sex"])),
+        "scored": (
+            "s.csv",
+            "score,same,a,b,sex_a,sex_b,p_same\n0.9,1,1,2,f,f,.9\n.2,0,1,3,f,m,.1\n",
+            lambda at: read_scored(at, ["sex"]),
+        ),
         "similarities": ("s.csv", 'pair,similarity,count\n"(0, 1)",0.5,3\n"(0, 2)",0.25,2\n"(1, 2)",1,9\n', read_similarities),
         "ratings": ("r.csv", "face,rater,trait,rating\n001,ann,kind,3\n002,ann,kind,4.5\n", read_trait_ratings),
         "wide ratings": ("r.csv", about, lambda at: read_trait_ratings(at, names=names)),
@@ -315,7 +321,10 @@ def _jsons(folder: Path) -> Iterator[tuple[str, Document]]:
         yield f"poses {name}", Document({"p.json": json.dumps(told).encode()}, lambda at: read_poses(at / "p.json"))
     targets = b'{"a.jpg": [[1, 2, 30, 40.5]], "b.jpg": []}'
     yield "targets", Document({"t.json": targets}, lambda at: read_targets(at / "t.json"))
-    yield "a reference", Document({"r.json": (folder / "reference.json").read_bytes()}, lambda at: read_reference(at / "r.json"))
+    yield (
+        "a reference",
+        Document({"r.json": (folder / "reference.json").read_bytes()}, lambda at: read_reference(at / "r.json")),
+    )
     calibration = next(iter(sorted(CARRIED.glob("*.json")))).read_bytes()
     yield "a calibration", Document({"c.json": _shorter(calibration)}, lambda at: read_verifier(at / "c.json"))
     head = {"labels": ["a", "b"], "counts": [[9, 1], [2, 8]]}
@@ -359,7 +368,9 @@ def _kept(folder: Path) -> Iterator[tuple[str, Document]]:
     (folder / "sealed" / "a.txt").write_bytes(b"hello" * 40)
     seal_folder(folder / "sealed", folder / "key")
     files = {f"s/{name}": data for name, data in _of(folder / "sealed").items() if name.endswith(".sealed")}
-    sealed = Document(files | {"key": (folder / "key").read_bytes()}, lambda at: unseal_folder(at / "s", at / "key"), tuple(files))
+    sealed = Document(
+        files | {"key": (folder / "key").read_bytes()}, lambda at: unseal_folder(at / "s", at / "key"), tuple(files)
+    )
     yield "sealed", sealed
     run = _run(folder)
     pages = {at.name: at.read_bytes() for at in run.iterdir() if ".page.json" in at.name or at.suffix == ".svg"}
@@ -414,7 +425,9 @@ def mutated_parquet(data: bytes, draw: random.Random) -> bytes:
         if way < 0.15 and table.num_columns > 1:
             table = table.remove_column(k)
         elif way < 0.25:
-            table = table.rename_columns([*table.column_names[:k], draw.choice(("x", "path", at.name + ".low")), *table.column_names[k + 1 :]])
+            table = table.rename_columns(
+                [*table.column_names[:k], draw.choice(("x", "path", at.name + ".low")), *table.column_names[k + 1 :]]
+            )
         elif way < 0.6:
             metadata = at.metadata if draw.random() < 0.7 else None
             array = pa.array(other)
@@ -422,7 +435,9 @@ def mutated_parquet(data: bytes, draw: random.Random) -> bytes:
         elif way < 0.8:
             known = dict(at.metadata or {b"shape": b"[]", b"unit": b"1", b"source": b"x"})
             key = draw.choice(list(known))
-            known[key] = draw.choice((b"", b"\xff", b"[-1]", b"[2]", b"[1000000000, 1000000000]", b"null", b"{}", b'["a"]', b"[[", b"nan"))
+            known[key] = draw.choice(
+                (b"", b"\xff", b"[-1]", b"[2]", b"[1000000000, 1000000000]", b"null", b"{}", b'["a"]', b"[[", b"nan")
+            )
             table = table.set_column(k, at.with_metadata(known), table.column(k))
         elif way < 0.9:
             known = dict(table.schema.metadata or {})
@@ -446,16 +461,31 @@ def trial(seed: int) -> str:
     return told(chosen(seed), seed)
 
 
+def whole(name: str) -> str:
+    """Return "read" where a document that nobody damaged is read."""
+    folder = _place() / "whole"
+    try:
+        _written(folder, documents()[name].files)
+        return _read(documents()[name], folder, name)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _written(folder: Path, files: dict[str, bytes]) -> None:
+    for file, data in files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(data)
+
+
 def told(name: str, seed: int) -> str:
     """Return "read", or the name of the error."""
     document, draw = documents()[name], random.Random(f"{name} {seed}")
     folder = _place() / f"{seed:08d}"
     damaged = draw.choice(document.damaged or tuple(document.files))
     others = [data for one in documents().values() for data in one.files.values()]
+    changed = {damaged: changed_file(damaged, document.files[damaged], draw, others)}
     try:
-        for file, data in document.files.items():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_bytes(changed_file(file, data, draw, others) if file == damaged else data)
+        _written(folder, document.files | changed)
         return _read(document, folder, name)
     finally:
         shutil.rmtree(folder)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -134,15 +135,20 @@ def _ended(child: int, after: float | None) -> int:
 
 
 def _main() -> None:
+    import cv2
     import onnxruntime  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
-    import facevalue.annotate.obscured_folder
-    import facevalue.annotate.run
     import tests.annotate.conftest
     import tests.data.test_gallery
     import tests.report.test_similarity  # noqa: F401
 
+    cv2.setNumThreads(0)  # threads do not outlive a fork
+    with tempfile.TemporaryDirectory() as folder:  # what is imported late, and fonts, are there before the first fork
+        (Path(folder) / "photos").mkdir()
+        (Path(folder) / "photos/0.png").write_bytes(tests.annotate.conftest.picture(2))
+        annotate(f"{folder}/photos", f"{folder}/annotated")
+        similarity(f"{folder}/similar")
     for line in sys.stdin:
         words = json.loads(line)
         begun, (start, end) = time.monotonic(), os.pipe()

@@ -190,7 +190,8 @@ class _Crew:
         worker = self._opening.pop(done)
         try:
             failure = self._ray.get(done)
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayError as error:
+            self._ray.kill(worker)
             self._stillborn += 1
             if self._stillborn == BIRTHS:
                 reason = str(error).strip().rpartition("\n")[2]

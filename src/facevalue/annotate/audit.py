@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facevalue import models
-from facevalue.annotate import instruments
+from facevalue.annotate.audit_request import CROSSED, Request, attributes_of, known_labels
 from facevalue.annotate.data_set import FOLDER, DataSet, numbered
 from facevalue.confidence.defaults import default_verifier, read_verifier
 from facevalue.confidence.error_rates import carried_error_rates
-from facevalue.data.errors import MissingColumn, NotCalibrated, PhotoError, RunError, SchemaError, UnknownName
-from facevalue.data.faces import Faces
+from facevalue.data.errors import MissingColumn, NotCalibrated, PhotoError, RunError, SchemaError
 from facevalue.data.findings import Findings, concatenate
-from facevalue.data.labels import AGE, DRAWN, Labels, Placed, placed, read_labels
+from facevalue.data.labels import DRAWN, Labels, Placed, placed, read_labels
 from facevalue.data.people import People
 from facevalue.data.photos import decode, read_bytes
 from facevalue.image import align
@@ -43,7 +40,7 @@ from facevalue.studies.dimensions import tabled
 from facevalue.studies.even_subset import EvenSubset, even_subset
 from facevalue.studies.failures import NO_FACE, NOT_JUDGED, failures
 from facevalue.studies.perceived import COLUMNS, perceived
-from facevalue.studies.requirements import ATTRIBUTE, LABEL, MEASURES, Judged, Requirement, exit_code, judged, requirements
+from facevalue.studies.requirements import Judged, exit_code, judged
 from facevalue.studies.suspects import Suspects, suspects
 
 SEEN = ", as perceived"
@@ -52,49 +49,6 @@ THUMB = align.Crop("upright", 96, scale=1.4)
 CANNOT = (MissingColumn, NotCalibrated, RunError, SchemaError)
 Steps = Callable[[int, int], None]
 Progress = Callable[[str], AbstractContextManager[Steps]]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of a data set.
-
-    Parameters
-    ----------
-    by
-        Attributes, given columns, and intersections, "gender x race".
-    labels
-        A table of labels by hand.
-    drawn
-        How the labelled faces were taken: a word of `facevalue.data.labels.DRAWN`.
-    subset
-        "" for none, "even", or how many photos; in which the first of `by` is even.
-    requirements
-        What must hold.
-    model
-        That embeds.
-    calibration
-        File of a calibration of the model; None for the one that the package carries.
-    level
-        Of the intervals, in (0, 1).
-    seed
-        Of all that is drawn.
-    gallery
-        Whether small pictures of suspects are cut out of the photos.
-    command
-        The command line, for run.json.
-    """
-
-    by: tuple[str, ...] = ()
-    labels: Path | None = None
-    drawn: str = "random"
-    subset: str = ""
-    requirements: tuple[Requirement, ...] = ()
-    model: str = "dlib_resnet"
-    calibration: Path | None = None
-    level: float = 0.95
-    seed: int = 0
-    gallery: bool = True
-    command: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -151,13 +105,7 @@ def audit(
     if other is not None:
         with progress("comparing") as steps:
             _compared(done, other, steps)
-    tables: dict[str, Any] = {
-        "suspects": [] if twice is None else [row.to_row() for row in twice.rows],
-        "conflicts": [asdict(row) for row in unsure.rows],
-        "subset": _subset_rows(faces, evened),
-        "failed": [{"path": path, "why": why} for path, why in data.failed],
-        "people": people_rows(data),
-    }
+    tables = _tables(done.data, faces, twice, unsure, evened)
     about = _about(done, labels, other) | {"hidden": {} if twice is None else dict(twice.hidden)}
     shown = pictures(data, shown_paths(tables["suspects"])) if request.gallery else {}
     findings = concatenate(done.findings)
@@ -175,44 +123,6 @@ def audit(
         references=references(tables, other is not None, labels is not None),
         cards=[models.card(name) for name in data.instruments],
     )
-
-
-def check(request: Request, faces: Faces, given: Collection[str]) -> None:
-    """Raise, before anything is measured, where the labels or groups that are asked for cannot be read.
-
-    Parameters
-    ----------
-    request
-        What is asked.
-    faces
-        Any, with the columns that there will be: `facevalue.annotate.instruments.blank` of what is going to measure.
-    given
-        Names of given columns.
-
-    Raises
-    ------
-    SchemaError, UnknownName
-        A table of labels, or a group, that is not what it should be.
-    """
-    if request.labels is not None:
-        read_labels(request.labels, known_labels(faces))
-    known = [*COLUMNS, *given, *(name for name, column in faces.columns.items() if column.labels)]
-    for word in (part.strip() for words in attributes_of(request) for part in re.split(r" x |\*", words)):
-        if word not in known:
-            raise UnknownName(word, known, what="attribute")
-
-
-def known_labels(faces: Faces) -> Mapping[str, Sequence[str]]:
-    """Return the labels of each attribute that people can label, by its word and by its column; none for age in years.
-
-    Parameters
-    ----------
-    faces
-        Measured.
-    """
-    columns = {name: column.labels for name, column in faces.columns.items() if column.labels and not name.endswith("_set")}
-    words = {word: columns[name] for word, name in COLUMNS.items() if name in columns}
-    return {AGE: ()} | words | {name.lower(): labels for name, labels in columns.items()}
 
 
 def _labels(done: _Audit, faces: People) -> Placed | None:
@@ -294,7 +204,7 @@ def groups_of(people: People, by: Sequence[str]) -> dict[str, np.ndarray]:
     found = dict[str, np.ndarray]()
     for name in by:
         part = perceived(people.faces, name, truth={}, rates={}, given=people.columns)
-        given = all(word.strip() in people.columns for word in re.split(r" x |\*", name))
+        given = all(word.strip() in people.columns for word in CROSSED.split(name))
         found[name if given else f"{name}{SEEN}"] = np.array([*part.labels, ""], object)[part.told]
     return found
 
@@ -342,6 +252,18 @@ def _compared(done: _Audit, other: DataSet, progress: Steps) -> None:
         done.without("difference", str(error))
 
 
+def _tables(
+    data: DataSet, faces: People, twice: Suspects | None, unsure: Conflicts, evened: EvenSubset | None
+) -> dict[str, Any]:
+    return {
+        "suspects": [] if twice is None else [row.to_row() for row in twice.rows],
+        "conflicts": [asdict(row) for row in unsure.rows],
+        "subset": _subset_rows(faces, evened),
+        "failed": [{"path": path, "why": why} for path, why in data.failed],
+        "people": people_rows(data),
+    }
+
+
 def references(tables: Mapping[str, Any], compared: bool, labelled: bool) -> list[str]:
     """Return what the methods of an audit cite."""
     found = [PREDICTION_POWERED] if labelled else []
@@ -383,47 +305,6 @@ def _subset_rows(faces: People, found: EvenSubset | None) -> list[dict[str, Any]
     ]
 
 
-def read_requirements(words: Sequence[str]) -> tuple[Requirement, ...]:
-    """Return requirements, those of a file, "@ci.txt", a line each; # begins a remark.
-
-    Raises
-    ------
-    SchemaError, UnknownName
-        A file that cannot be read, or a line that is none.
-
-    Examples
-    --------
-    >>> [one.limit for one in read_requirements(["faces >= 1000", "failed <= 2%"])]
-    [1000.0, 0.02]
-    """
-    lines = list[str]()
-    for word in words:
-        if not word.startswith("@"):
-            lines.append(word)
-            continue
-        try:
-            lines += Path(word[1:]).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SchemaError(f"--require {word}: expected a file of requirements, a line each; {error}") from error
-    return requirements(lines)
-
-
-def attributes_of(request: Request) -> tuple[str, ...]:
-    """Return the attributes whose shares are told: those asked for, and those that a requirement speaks of.
-
-    >>> attributes_of(Request(by=("camera",), requirements=read_requirements(["share gender=Female,race=Black > 0"])))
-    ('camera', 'gender x race')
-    """
-    required = list[str]()
-    for one in request.requirements:
-        kind = MEASURES[one.measure].group if one.measure in MEASURES else ""
-        if kind in (LABEL, ATTRIBUTE):
-            cells = re.split(r",| x |\*", one.group)
-            required.append(" x ".join(cell.partition("=")[0].strip() for cell in cells))
-    known = {frozenset(word.split(" x ")) for word in (*COLUMNS, *request.by)}
-    return (*request.by, *(word for word in dict.fromkeys(required) if frozenset(word.split(" x ")) not in known))
-
-
 def people_rows(data: DataSet) -> list[dict[str, Any]]:
     """Return a row a person: photos, photos with a face; none where nobody is named."""
     named = data.people.person != ""
@@ -434,17 +315,6 @@ def people_rows(data: DataSet) -> list[dict[str, Any]]:
         {"person": str(name), "photos": int(n), "with_face": int(m)}
         for name, n, m in zip(names, photos, with_face, strict=True)
     ]
-
-
-def wanted(words: Sequence[str], model: str) -> tuple[str, ...]:
-    """Return the instruments that an audit uses: those named, and the model with what its calibration asks for.
-
-    Examples
-    --------
-    >>> wanted(["pose"], "dlib_resnet")
-    ('mesh', 'pose', 'dlib_resnet', 'quality')
-    """
-    return instruments.ordered(dict.fromkeys((*instruments.named(words), model, "quality")))
 
 
 def pictures(data: DataSet, paths: Sequence[str]) -> dict[str, Picture]:

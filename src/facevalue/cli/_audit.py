@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from facevalue.annotate.audit import Request
+    from facevalue.annotate.audit_request import Request
     from facevalue.annotate.data_set import DataSet
     from facevalue.data.consent import Permission
     from facevalue.report.audit import Result
@@ -35,7 +35,7 @@ class Asked:
 
 def request(by: str, subset: str | None, drawn: str, require: Sequence[str], **more: Any) -> Request:
     """Return what is asked, checked as far as it can be before anything is measured."""
-    from facevalue.annotate.audit import Request, read_requirements
+    from facevalue.annotate.audit_request import Request, read_requirements
     from facevalue.cli import _people
     from facevalue.data.errors import UnknownName
     from facevalue.data.labels import DRAWN
@@ -56,7 +56,7 @@ def measured(given: str, asked: Asked, allowed: Permission | None, request: Requ
     """Return a data set, measured into a folder of the results where it was not before; the second one has no request."""
     from facevalue import models
     from facevalue.annotate import engine, run
-    from facevalue.annotate.audit import check, wanted
+    from facevalue.annotate.audit_request import check, wanted
     from facevalue.annotate.data_set import FOLDERS, find_set, measure_set
     from facevalue.annotate.instruments import blank, detector, placed
     from facevalue.annotate.measure import Settings

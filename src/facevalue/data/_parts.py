@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 KINDS = ("faces", "photos")
 MOST_PARTS = 16
 BATCH = 65_536
+# what a first update that was killed leaves behind: no manifest names it
+NAME = re.compile(r"(?:faces|photos)-\d{5,}\.arrow")
 
 
 @dataclass(frozen=True, slots=True)

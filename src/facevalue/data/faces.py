@@ -12,6 +12,8 @@ import numpy as np
 from facevalue.data.errors import MissingColumn, SchemaError, UnknownName, WrongShape, WrongUnit
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 
@@ -73,6 +75,24 @@ class Column:
         """Return the same column for the rows of a mask, a slice or an index array."""
         low, high, why = (None if part is None else part[rows] for part in (self.low, self.high, self.why))
         return Column(self.values[rows], self.unit, self.source, self.labels, low, high, self.level, why)
+
+    def _repr_html_(self) -> str:
+        from facevalue.data import _notebook
+
+        return _notebook.column_html(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the columns value (or value[label]), value.low, value.high and value.why; unit and source in `attrs`."""
+        from facevalue.data import _frames
+
+        attrs = {"unit": self.unit, "source": self.source, "level": self.level}
+        return _frames.pandas_frame(_frames.flat_column("value", self, wide=True), attrs)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the columns value (or value[label]), value.low, value.high and value.why; null where there is no number."""
+        from facevalue.data import _frames
+
+        return _frames.polars_frame(_frames.flat_column("value", self, wide=True))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -151,9 +171,54 @@ class Faces:
         """Return the same faces with one column more, or one replaced."""
         return replace(self, columns={**self.columns, name: column})
 
+    def _repr_html_(self) -> str:
+        from facevalue.data import _notebook
+
+        return _notebook.faces_html(self)
+
+    def legend(self) -> list[dict[str, Any]]:
+        """Return a row a column: column, unit, source, level of the band, labels, and the shape of one face's values."""
+        from facevalue.data import _frames
+
+        return _frames.legend(self)
+
+    def to_pandas(self, *, wide: bool = False) -> pd.DataFrame:
+        """Return a row a face: path, photo, box.x1 to box.y2, score, and each measure; NaN where there is no number.
+
+        A distribution is a column a label, `name[label]`; `name.low` and `name.high` are the band; `name.why`, where any
+        value is missing, the reason. Units, sources and levels stand in `attrs`, and the names of what was left out.
+
+        Parameters
+        ----------
+        wide
+            Also landmarks, meshes, embeddings and heat maps: many numbers a face, as one flat list a row.
+
+        Raises
+        ------
+        RunError
+            pandas is not installed.
+        """
+        from facevalue.data import _frames
+
+        return _frames.pandas_frame(_frames.flat_faces(self, wide=wide), _frames.about(self.legend(), wide=wide))
+
+    def to_polars(self, *, wide: bool = False) -> pl.DataFrame:
+        """Return the columns of `to_pandas` as a frame of polars, null where there is no number; `legend` has the units.
+
+        Raises
+        ------
+        RunError
+            polars is not installed.
+        """
+        from facevalue.data import _frames
+
+        return _frames.polars_frame(_frames.flat_faces(self, wide=wide))
+
     def to_arrow(self) -> pa.Table:
-        """Return an Arrow table: units, sources, labels and levels live in the fields' metadata."""
+        """Return an Arrow table: units, sources, labels and levels live in the fields' metadata, and `legend` in the table's."""
         import pyarrow as pa
+
+        from facevalue.data import _frames
 
         arrays: list[pa.Array] = [pa.array(self.path, pa.string()), pa.array(self.photo, pa.string())]
         fields = [pa.field("path", pa.string()), pa.field("photo", pa.string())]
@@ -172,7 +237,7 @@ class Faces:
             why = [""] * len(self) if column.why is None else column.why
             arrays.append(pa.array([reason or None for reason in why], pa.string()))
             fields.append(pa.field(f"{name}.why", pa.string()))
-        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields, _frames.legend_bytes(self)))
 
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Faces:

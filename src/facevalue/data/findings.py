@@ -11,6 +11,8 @@ import numpy as np
 from facevalue.data.errors import MissingColumn, SchemaError, WrongShape
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 TYPES: Mapping[str, Any] = {
@@ -102,6 +104,23 @@ class Findings:
         lines = ["  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)).rstrip() for row in cells]
         rest = [f"and {len(self) - SHOWN} more"] if len(self) > SHOWN else []
         return "\n".join([head, *lines, *rest])
+
+    def _repr_html_(self) -> str:
+        from facevalue.data import _notebook
+
+        return _notebook.findings_html(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the ten columns as a frame of pandas; RunError where that is not installed."""
+        from facevalue.data import _frames
+
+        return _frames.pandas_frame({name: getattr(self, name) for name in TYPES}, {})
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the ten columns as a frame of polars, null where a number is NaN; RunError where that is not installed."""
+        from facevalue.data import _frames
+
+        return _frames.polars_frame({name: getattr(self, name) for name in TYPES})
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Return a mapping a row, with Python's own numbers; None where a number is NaN."""

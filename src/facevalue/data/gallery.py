@@ -263,7 +263,8 @@ def person(path: str) -> str:
 def _begun(folder: Path) -> bool:
     if (folder / "manifest.json").exists():
         return True
-    if others := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+    names = sorted(path.name for path in folder.iterdir())
+    if others := [name for name in names if not name.startswith(".") and not _parts.NAME.fullmatch(name)]:
         raise SchemaError(f"{folder}: expected a gallery or an empty folder; it holds {others[0]}: choose another folder")
     return False
 
@@ -392,6 +393,8 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
+            for left in folder.glob(".*.part"):  # of an update that was killed
+                left.unlink()
             yield
     except Timeout as error:
         raise RunError(f"another update of {folder} is under way; wait for it to end") from error

@@ -15,6 +15,8 @@ from facevalue.data.people import read_table
 from facevalue.data.photos import Found, Photo
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
     import pyarrow as pa
 
 SAME = {"1": True, "true": True, "same": True, "yes": True, "0": False, "false": False, "different": False, "no": False}
@@ -90,6 +92,37 @@ class Pairs:
             "metric": pa.array([self.metric] * (n * m)),
         }
         return pa.table({**names, **numbers, **ends})
+
+    def _repr_html_(self) -> str:
+        from facevalue.data import _notebook
+
+        return _notebook.pairs_html(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the columns of `to_arrow` as a frame of pandas, NaN where there is no number; RunError without pandas."""
+        from facevalue.data import _frames
+
+        return _frames.pandas_frame(self._flat(), {})
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the columns of `to_arrow` as a frame of polars, null where there is no number; RunError without polars."""
+        from facevalue.data import _frames
+
+        return _frames.polars_frame(self._flat())
+
+    def _flat(self) -> dict[str, np.ndarray]:
+        """Return a row a cell, as flat columns; NaN where there is no number."""
+        n, m = self.values.shape
+        blank = np.full(n * m, np.nan, np.float32)
+        numbers = {name: getattr(self, part) for name, part in (("value", "values"), ("low", "low"), ("high", "high"))}
+        return {
+            "row": np.repeat(np.asarray(self.rows, object), m),
+            "col": np.tile(np.asarray(self.cols, object), n),
+            **{name: blank if array is None else np.ravel(array) for name, array in numbers.items()},
+            "level": np.full(n * m, np.nan if self.level is None else self.level),
+            "n": blank if self.count is None else np.ravel(self.count).astype(np.int64),
+            "metric": np.full(n * m, self.metric, object),
+        }
 
 
 class Listed(NamedTuple):

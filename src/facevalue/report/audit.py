@@ -262,13 +262,13 @@ def _measured(row: Mapping[str, Any]) -> str:
 
 
 def _shortly(cells: Sequence[Mapping[str, Any]]) -> str:
-    known = [cell for cell in cells if known(cell[SHARE])]
-    if not known:
+    rows = [(cell["label"], cell[SHARE]) for cell in cells if known(cell[SHARE])]
+    if not rows:
         first = cells[0][SHARE]
         return "not told: no face was judged" if first is None else str(first["method"])
-    known = sorted(known, key=lambda cell: -cell[SHARE]["value"]) if len(known) > TOLD else known
-    words = (f"{cell['label']} {cell[SHARE]['told']} ({cell[SHARE]['interval']})" for cell in known[:TOLD])
-    return ", ".join(words) + (f", {len(known) - TOLD} more" if len(known) > TOLD else "")
+    rows = sorted(rows, key=lambda row: -row[1]["value"]) if len(rows) > TOLD else rows
+    words = ", ".join(f"{label} {row['told']} ({row['interval']})" for label, row in rows[:TOLD])
+    return words + (f", {len(rows) - TOLD} more" if len(rows) > TOLD else "")
 
 
 def accounted(counts: Mapping[str, int]) -> str:

@@ -12,10 +12,10 @@ DIMENSIONS = ("difference", "difference_given_quality", "adjusted_p", "adjusted_
 # Beside the share of a label, in this order; `share` itself comes first, `raw_share` last.
 BESIDE = {
     "share": "share",
-    "share_by_matrix": "by the labelled faces' confusions",
-    "share_by_rates": "by recorded error rates",
-    "share_bounds": "of all faces, judged or not",
-    "raw_share": "raw: not corrected",
+    "share_by_matrix": "by confusions",
+    "share_by_rates": "by error rates",
+    "share_bounds": "of all faces",
+    "raw_share": "raw",
 }
 FLAGS = {"empty_cell": "none told", "too_small": "few people", "contradicted": "contradicted by the error rates"}
 WORDS = {

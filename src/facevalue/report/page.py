@@ -128,9 +128,9 @@ def saved_pages(folder: Path) -> list[Path]:
         return pages
     told = f"{folder}: expected a folder of results with a *{SAVED}, which each report leaves; found none"
     if (folder / "photos.parquet").is_file() and (folder / "faces.parquet").is_file():
-        raise RunError(f"{told}: annotate the same photos with --out {folder} again; what was measured is kept")
+        raise RunError(f"{told}; annotate the same photos with --out {folder} again; what was measured is kept")
     if any(folder.rglob("*.html")):
-        raise RunError(f"{told}: an older version wrote these results; run their command again")
+        raise RunError(f"{told}; an older version wrote these results; run their command again")
     raise RunError(told)
 
 
