@@ -29,10 +29,8 @@ from typing import Any
 
 import cv2
 
-from facevalue import models
-from facevalue.annotate import instruments
-from facevalue.annotate.engine import Batch, _joined
-from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
+from facevalue.annotate.engine import Batch, crashed, joined
+from facevalue.annotate.measure import Measured, Measurer, Settings, Task
 from facevalue.data.errors import RunError
 
 AHEAD = 2
@@ -211,7 +209,7 @@ class _Crew:
         if measured is None and worker in self._alive:
             self._bury(worker)
         if tested:
-            return self._tested(number, measured or _crashed(self._settings, tasks[0]))
+            return self._tested(number, measured or crashed(self._settings, tasks[0]))
         if measured is None:
             self._suspects.extend((number, task) for task in tasks)
             return None
@@ -224,7 +222,7 @@ class _Crew:
         whole = not (self._suspects and self._suspects[0][0] == number)
         if self._tester is not None:
             self._test()
-        return (number, _joined(self._parts.pop(number))) if whole else None
+        return (number, joined(self._parts.pop(number))) if whole else None
 
     def _bury(self, worker: Any) -> None:
         """Take a dead worker off the lists, one that only cannot be reached ended first, and hire another."""
@@ -234,11 +232,6 @@ class _Crew:
         if worker is self._tester:
             self._tester = None
         self._hire()
-
-
-def _crashed(settings: Settings, task: Task) -> Measured:
-    row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
-    return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
 
 
 def _result(ray: Any, done: Any) -> Measured | None:

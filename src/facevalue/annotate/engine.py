@@ -133,7 +133,7 @@ def processes(settings: Settings, work: Iterable[Batch], *, workers: int) -> Ite
                 else:
                     yield batch[0], future.result()
         for number, tasks in lost:
-            yield number, _joined([_alone(settings, task) for task in tasks])
+            yield number, joined([_alone(settings, task) for task in tasks])
 
 
 def _window(
@@ -193,9 +193,15 @@ def _alone(settings: Settings, task: Task) -> Measured:
         try:
             return pool.submit(_run, [task]).result()
         except BrokenProcessPool:
-            row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
-            return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
+            return crashed(settings, task)
 
 
-def _joined(parts: list[Measured]) -> Measured:
+def crashed(settings: Settings, task: Task) -> Measured:
+    """Return the row of a photo that ended its worker twice."""
+    row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
+    return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
+
+
+def joined(parts: list[Measured]) -> Measured:
+    """Return the parts of a batch as one."""
     return Measured(tuple(row for part in parts for row in part.photos), concatenate([part.faces for part in parts]))

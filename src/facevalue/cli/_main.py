@@ -21,6 +21,7 @@ from facevalue.cli import (
     homophily,
     judgments,
     leaks,
+    licences,
     models,
     obscure,
     perceive,
@@ -61,6 +62,7 @@ app.command("geometry")(geometry.geometry)
 app.command("heatmaps")(heatmaps.heatmaps)
 app.command("homophily")(homophily.homophily)
 app.command("leaks")(leaks.leaks)
+app.command("licences")(licences.licences)
 app.command("obscure")(obscure.obscure)
 app.command("power")(power.power)
 app.command("probe")(probe.probe)

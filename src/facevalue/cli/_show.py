@@ -181,7 +181,8 @@ def models(cards: Sequence[Card]) -> None:
         here = all(file.url.startswith(fetch.CARRIED) or (fetch.cache() / file.path).exists() for file in card.files)
         bring = not here and not all(file.url for file in card.files)
         weights = ("here" if card.files else "none needed") if here else "bring your own" if bring else "to fetch"
-        table.add_row(card.name, card.kind, weights, "yes" if card.commercial else "no", card.about)
+        name = f"{card.name}\nfrom {card.origin}" if card.origin else card.name
+        table.add_row(name, card.kind, weights, "yes" if card.commercial else "no", card.about)
     Console(highlight=False).print(table)
 
 
@@ -191,6 +192,7 @@ def card(known: Card) -> None:
 
     yes = "yes" if known.commercial else "no"
     lines = [("name", f"{known.name} ({known.kind})"), ("measures", known.about), ("source", known.source)]
+    lines.append(("plug-in of", known.origin))
     for file in known.files:
         sums = f"{file.bytes or 'unknown'} bytes, sha256 {file.sha256 or 'not published'}"
         bring = f"not offered for download: facevalue models import {known.name} FILE"

@@ -70,11 +70,15 @@ def pairs_html(pairs: Pairs) -> str:
     parts = np.stack([blank if part is None else part for part in (pairs.values, pairs.low, pairs.high)])
     more = [f"and {m - COLUMNS} more"] if m > COLUMNS else []
     rows = [
-        [f"<b>{escape(str(name))}</b>", *(banded(*parts[:, i, j].tolist()) for j in range(min(m, COLUMNS))), *more]
+        [
+            f"<b>{escape(str(name))}</b>",
+            *(banded(*parts[:, i, j].tolist()) for j in range(min(m, COLUMNS))),
+            *("" for _ in more),
+        ]
         for i, name in enumerate(pairs.rows[:ROWS])
     ]
     level = "" if pairs.level is None else f", bands at {pairs.level:g}"
-    heads = [_head(""), *(_head(str(name)) for name in pairs.cols[:COLUMNS]), *("" for _ in more)]
+    heads = [_head(""), *(_head(str(name)) for name in pairs.cols[:COLUMNS]), *more]
     return table(f"{n} x {m} pairs, {metric}{level}", heads, rows, left=n - ROWS)
 
 

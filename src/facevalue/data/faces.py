@@ -215,7 +215,7 @@ class Faces:
         return _frames.polars_frame(_frames.flat_faces(self, wide=wide))
 
     def to_arrow(self) -> pa.Table:
-        """Return an Arrow table: units, sources, labels and levels live in the fields' metadata, and `legend` in the table's."""
+        """Return an Arrow table: the fields' metadata hold units, sources, labels and levels, the table's the `legend`."""
         import pyarrow as pa
 
         from facevalue.data import _frames

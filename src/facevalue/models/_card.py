@@ -112,6 +112,8 @@ class Card:
         Sources of the needed instruments, where it has no weights of its own; the register fills it in.
     landmarks
         Of a detector: whether it gives the five points.
+    origin
+        The distribution and its version, of a model that a plug-in brings; the register fills it in.
     """
 
     name: str
@@ -132,20 +134,27 @@ class Card:
     revision: int = 1
     basis: str = ""
     landmarks: bool = True
+    origin: str = ""
 
     @property
     def source(self) -> str:
         """The words that stand as `Column.source`: the name, and 8 digits that change with weights or revision.
 
         A model of a single file at revision 1 shows the first digits of that file's own sha256; an instrument without
-        weights shows its revision, and what it is made of; one whose file has no known sum yet is "unfetched".
+        weights shows its revision, and what it is made of; one whose file has no known sum yet is "unfetched". Of a plug-in
+        the distribution and its version follow.
         """
-        if not self.files:
-            return f"{self.name}@{self.revision}" + (f" of {self.basis}" if self.basis else "")
+        basis = f" of {self.basis}" if self.basis and not self.files else ""
+        return f"{self.name}@{self._digits}{basis}" + (f" from {self.origin}" if self.origin else "")
+
+    @property
+    def _digits(self) -> str:
         sums = [file.sha256 for file in self.files]
+        if not sums:
+            return str(self.revision)
         if not all(sums):
-            return f"{self.name}@unfetched"
-        if len(sums) == 1 and self.files[0].sha256 and self.revision == 1:
-            return f"{self.name}@sha256:{sums[0][:8]}"
+            return "unfetched"
+        if len(sums) == 1 and self.revision == 1:
+            return f"sha256:{sums[0][:8]}"
         mixed = hashlib.sha256("\n".join([*sums, str(self.revision)]).encode()).hexdigest()
-        return f"{self.name}@sha256:{mixed[:8]}"
+        return f"sha256:{mixed[:8]}"

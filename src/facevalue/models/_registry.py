@@ -1,4 +1,4 @@
-"""The register: every file of this package without an underscore is a model, found by its `CARDS`."""
+"""The register: every file of this package without an underscore is a model, found by its `CARDS`; plug-ins are others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 from facevalue.data import fetch
 from facevalue.data.errors import LicenceRefused, UnknownName, WeightsError, WrongShape
 from facevalue.data.files import replacing
-from facevalue.models import _perceptual
+from facevalue.models import _perceptual, _plugins
 from facevalue.models._card import Card, File
 from facevalue.models._session import Net, on_pixels
 from facevalue.models._spread import SPREAD, Spread, spread_card
@@ -71,7 +71,7 @@ def _register() -> dict[str, tuple[Card, ModuleType]]:
         if not module.name.startswith("_"):
             code = importlib.import_module(f"facevalue.models.{module.name}")
             found.update({card.name: (card, code) for card in code.CARDS})
-    return dict(sorted(found.items()))
+    return dict(sorted((found | _plugins.plugged(found)).items()))
 
 
 @functools.cache
@@ -101,7 +101,7 @@ def card(name: str) -> Card:
 
 @functools.cache
 def known_card(name: str) -> Card:
-    """Return the card of a model of this package."""
+    """Return the card of a model of this package, or of a plug-in."""
     if name not in (every := _register() | _spreads()):
         raise UnknownName(name, [*_register(), *_perceptual.installed()], what="model")
     known: Card = every[name][0]
@@ -256,7 +256,7 @@ def _files(name: str, *, progress: bool) -> list[Path]:
 
 def _graphs(name: str) -> list[Path]:
     code = _register()[name][1]
-    stem = f"{card(name).source.replace('@sha256:', '-')}-{_converter(code)}"
+    stem = f"{card(name).source.replace('@sha256:', '-').replace(' ', '-')}-{_converter(code)}"
     return [fetch.cache() / "onnx" / f"{stem}-{i}.onnx" for i in range(getattr(code, "NETS", 1))]
 
 
