@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from facevalue.data.people import People
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+os.environ["FACEVALUE_PLUGINS"] = "off"  # tests run over the register: over our own models, whatever else is installed
 
 
 def pytest_collection_finish() -> None:

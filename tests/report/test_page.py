@@ -14,7 +14,7 @@ from facevalue.data.errors import RunError, SchemaError
 from facevalue.report.navigation import navigable
 from facevalue.report.page import Page, plain, rebuild, redraw, saved_pages, write_page
 from facevalue.report.papers import of_cards, reference
-from facevalue.report.plots import new_figure
+from facevalue.report.plots import DARK, INK, new_figure
 from facevalue.report.similarity import page as similarity_page
 
 from .alone import outside
@@ -248,3 +248,32 @@ def test_what_json_cannot_hold_is_refused_or_made_plain():
     assert plain({"a": (np.float32(0.5), np.inf, None)}) == {"a": [0.5, None, None]}
     with pytest.raises(TypeError, match="expected what a page can show, got object"):
         plain(object())
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, #rrggbb or #rgb, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_contrast_is_that_of_the_definition():
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#fff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+def test_text_of_pages_and_plots_has_contrast_enough_in_light_and_dark(scheme):
+    shades = dict(re.findall(r"--(\w+): (#\w+);", re.findall(r":root \{.*?\}", page_text())[scheme]))
+    for ink in ("ink", "soft", "bad", "link"):
+        for ground in ("page", "card"):
+            assert contrast(shades[ink], shades[ground]) >= 4.5, (ink, ground)
+    assert contrast(shades["bar"], shades["card"]) >= 3
+    assert contrast(shades["edge"], shades["page"]) >= 3
+    assert contrast(DARK[INK] if scheme else INK, shades["card"]) >= 4.5

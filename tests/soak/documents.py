@@ -183,7 +183,7 @@ def _summed(folder: Path) -> Path:
 
     from facevalue.data.perception import FILE
 
-    with contextlib.suppress(ValueError, AttributeError, TypeError, KeyError):
+    with contextlib.suppress(ValueError, AttributeError, TypeError, KeyError, OSError):
         known = json.loads((folder / FILE).read_text())
         known["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in known["sha256"]}
         (folder / FILE).write_text(json.dumps(known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +19,7 @@ from facevalue.data.errors import MissingColumn, NotCalibrated, PhotoError, RunE
 from facevalue.data.findings import Findings, concatenate
 from facevalue.data.labels import DRAWN, Labels, Placed, placed, read_labels
 from facevalue.data.people import People
-from facevalue.data.photos import decode, read_bytes
+from facevalue.data.photos import Photo, decode, read_bytes
 from facevalue.image import align
 from facevalue.report.audit import (
     CLASSIFIER_TEST,
@@ -318,7 +319,7 @@ def people_rows(data: DataSet) -> list[dict[str, Any]]:
 
 
 def pictures(data: DataSet, paths: Sequence[str]) -> dict[str, Picture]:
-    """Return small pictures of faces, by their paths as `DataSet.keyed` has them; those whose photo is gone are left out.
+    """Return small pictures of faces, by their paths as `DataSet.keyed` has them, where their photo is at hand unchanged.
 
     Parameters
     ----------
@@ -327,17 +328,24 @@ def pictures(data: DataSet, paths: Sequence[str]) -> dict[str, Picture]:
     paths
         Of the faces.
     """
-    every, found = data.keyed.faces, dict[str, Picture]()
+    every, own, found = data.keyed.faces, data.people.faces, dict[str, Picture]()
     places = {photo.path: photo for photo in data.photos or ()}
-    for i in np.flatnonzero(np.isin(every.path.astype(str), np.array(paths, str)) & np.isfinite(every.box).all(1)).tolist():
-        photo = places.get(data.people.faces.path[i])
-        if photo is None:
-            continue
-        try:
-            pixels = decode(read_bytes(photo), max_pixels=MAX_PIXELS)
-        except PhotoError:
-            continue
-        maps = align.transforms(THUMB, every.box[[i]], every.landmarks[[i]], shape=pixels.shape[:2])
-        crop = align.cut(pixels, maps, THUMB.size)[0]
-        found[every.path[i]] = Picture(every.path[i], 0, crop, float(every.score[i]))
+    shown = np.isin(every.path.astype(str), np.array(paths, str)) & np.isfinite(every.box).all(1)
+    for i in np.flatnonzero(shown).tolist():
+        pixels = _pixels(places.get(own.path[i]), own.photo[i])
+        if pixels is not None:
+            maps = align.transforms(THUMB, every.box[[i]], every.landmarks[[i]], shape=pixels.shape[:2])
+            crop = align.cut(pixels, maps, THUMB.size)[0]
+            found[every.path[i]] = Picture(every.path[i], 0, crop, float(every.score[i]))
     return found
+
+
+def _pixels(photo: Photo | None, sha256: str) -> np.ndarray | None:
+    """Return a photo, None where it is not at hand, or no longer the one that was measured."""
+    if photo is None:
+        return None
+    try:
+        data = read_bytes(photo)
+        return decode(data, max_pixels=MAX_PIXELS) if hashlib.sha256(data).hexdigest() == sha256 else None
+    except PhotoError:
+        return None

@@ -16,6 +16,7 @@ from facevalue.annotate import run
 from facevalue.annotate.measure import Settings
 from facevalue.data.errors import RunError, SchemaError, reads
 from facevalue.data.faces import Column, Faces, with_faceless
+from facevalue.data.files import read_json
 from facevalue.data.people import PERSON_COLUMNS, People, Roster, people, read_table
 from facevalue.data.photos import PATH_COLUMNS, Found, find_photos, resolved
 
@@ -312,7 +313,18 @@ def _set_of(name: str, faces: Faces, roster: Roster, notes: list[str]) -> DataSe
     }
     if named and (further := int(every.further.sum())):
         notes.append(f"{further:,} further faces in photos of named people: the largest face of each photo was taken.")
-    return DataSet(name, every, counts, failed, roster.photos, _doubts(every, notes))
+    photos = _earlier(Path(name)) if roster.photos is None else roster.photos
+    return DataSet(name, every, counts, failed, photos, _doubts(every, notes))
+
+
+def _earlier(folder: Path) -> Found | None:
+    """Return the photos that an earlier run read, where they still lie where its run.json says; else None."""
+    if not (folder / "run.json").is_file():
+        return None
+    inputs = read_json(folder / "run.json", expected="what annotate writes of a run").get("inputs")
+    if not isinstance(inputs, list) or not all(isinstance(one, str) and Path(one).exists() for one in inputs):
+        return None
+    return find_photos(inputs) if inputs else None
 
 
 def _all(faces: Faces, roster: Roster) -> People:

@@ -34,7 +34,7 @@ REASONS = {
     "turned_away": "The head is turned, or tilted, further than 99.5 % of the faces that the instrument was calibrated on.",
     "atypical": "To the instrument the face is stranger than 99.5 % of the faces that it was calibrated on.",
     "other_face": "The detector finds a face in the corrupted photo, but not where the true one lies.",
-    "crashed": "Measuring this photo ended its process twice.",
+    "crashed": "Measuring this photo ended its process twice, or needs more memory than there is.",
 }
 BATCH_PIXELS = 48_000_000
 CHIP = align.dlib_chip(300)
@@ -131,7 +131,22 @@ class Measurer:
         self.blank = instruments.blank(settings.detector, settings.instruments, level=settings.level)
 
     def __call__(self, tasks: Sequence[Task]) -> Measured:
-        """Return the rows of a batch of photos, in the order in which they came."""
+        """Return the rows of a batch of photos, in the order in which they came.
+
+        Where memory does not suffice, each photo is measured alone; one for which that is too much is "crashed".
+        """
+        try:
+            return self._batch(tasks)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+        if len(tasks) == 1:
+            row = PhotoRow(tasks[0].photo.path, why="crashed", detector=self.detector.card.source)
+            return Measured((row,), self.blank)
+        parts = [self([task]) for task in tasks]
+        return Measured(tuple(row for part in parts for row in part.photos), concatenate([part.faces for part in parts]))
+
+    def _batch(self, tasks: Sequence[Task]) -> Measured:
         rows, done, waiting = list[PhotoRow](), list[Faces](), _Open()
         for task in tasks:
             row, pixels, faces = self._find(task)
@@ -283,6 +298,13 @@ def _with_five_points(faces: Faces) -> Faces:
     mesh = faces.columns["mesh.landmarks"].values[without, :, :2]
     landmarks[without] = np.stack([mesh[:, pair].mean(1) for pair in FIVE_POINTS], axis=1)
     return replace(faces, landmarks=landmarks)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Return whether memory could not be had, as Python, OpenCV and ONNX Runtime say it."""
+    words = str(error).lower()
+    foreign = type(error).__module__.partition(".")[0] in ("cv2", "onnxruntime")
+    return isinstance(error, MemoryError) or (foreign and ("insufficient memory" in words or "allocat" in words))
 
 
 def photo_seed(seed: int, sha256: str) -> int:

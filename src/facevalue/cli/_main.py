@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from facevalue.cli import (
+    _manual,
     accuracy,
     annotate,
     audit,
@@ -46,8 +48,11 @@ USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 app = typer.Typer(
     name="facevalue",
     help="Face measurements that you need not take at face value.",
+    epilog="Begin with `facevalue annotate photos/ --out results`, and open results/report.html. "
+    "`facevalue COMMAND --help` ends with examples.",
     no_args_is_help=True,
     add_completion=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -80,6 +85,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(perceive.app, name="perceive")
 app.add_typer(test.app, name="test")
 app.add_typer(train.app, name="train")
+_manual.arrange(app)
 
 
 def _version(wanted: bool) -> None:
@@ -102,6 +108,7 @@ def main() -> None:
     """Run the command line."""
     from facevalue.data.errors import FacevalueError
 
+    warnings.formatwarning = _line
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
@@ -123,6 +130,12 @@ def main() -> None:
         _fail(error, "stopped; the same command goes on from here, or begins anew", INTERRUPTED, debug=debug)
     except Exception as error:  # the last line of defence: a user never sees a traceback unasked
         _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
+
+
+def _line(message: Warning | str, category: type[Warning], *place: Any) -> str:
+    """Return a warning as one line: what it says, and of one that is not ours what it is."""
+    kind = "" if category is UserWarning else f"{category.__name__}: "
+    return f"facevalue: {kind}{' '.join(str(message).split())}\n"
 
 
 def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> NoReturn:

@@ -19,6 +19,23 @@ HEADS = {
     "data": ("data carried", "version", "licence", "commercial use", "made from"),
 }
 
+CSV = (
+    "kind",
+    "name",
+    "version",
+    "licence",
+    "commercial_use",
+    "copyleft",
+    "evidence",
+    "inside",
+    "needed_by",
+    "state",
+    "source",
+    "trained_on",
+    "notices",
+    "sha256",
+)
+
 
 def licences(
     model: Annotated[
@@ -82,9 +99,7 @@ def _csv(found: Sequence[Material]) -> None:
 
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(
-        "kind name version licence commercial_use copyleft evidence inside needed_by state source trained_on notices sha256".split()
-    )
+    writer.writerow(CSV)
     for one in found:
         lists = (one.notices, [file.sha256 or "unknown" for file in one.files])
         use, bound = YES[one.commercial], "yes" if one.copyleft else "no"

@@ -19,7 +19,10 @@ def list_models(
     ] = "",
     only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Only models that allow commercial use.")] = False,
 ) -> None:
-    """List the models: name, kind, whether the weights are here, licence."""
+    """List the models: name, kind, whether the weights are here, licence; of a plug-in, which distribution brings it.
+
+    Examples: `facevalue models list`, `facevalue models list --kind embed --only-permissive`.
+    """
     from facevalue import models
     from facevalue.cli import _show
 
@@ -29,7 +32,10 @@ def list_models(
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A model's name.")]) -> None:
-    """Show a model's card: files with sha256, crop, input, outputs, licence, data, paper, limits."""
+    """Show a model's card: files with sha256, crop, input, outputs, licence, data, paper, limits.
+
+    Example: `facevalue models show dlib_resnet`.
+    """
     from facevalue import models
     from facevalue.cli import _show
 
@@ -41,7 +47,10 @@ def fetch(
     names: Annotated[list[str], typer.Argument(help="Models, or `default`.")],
     only_permissive: Permissive = False,
 ) -> None:
-    """Fetch and convert weights ahead of time."""
+    """Fetch and convert weights ahead of time.
+
+    Examples: `facevalue models fetch default`, `facevalue models fetch yunet sface`.
+    """
     from facevalue import models
     from facevalue.annotate.instruments import DETECTOR, named
     from facevalue.cli import _show
@@ -56,7 +65,10 @@ def fetch(
 
 @app.command()
 def verify() -> None:
-    """Hash every file of weights in the cache again; exit with 1 where one is not what its card says."""
+    """Hash every file of weights in the cache again; exit with 1 where one is not what its card says.
+
+    Example: `facevalue models verify`.
+    """
     from facevalue import models
     from facevalue.cli import _show
 
@@ -72,7 +84,10 @@ def import_file(
         typer.Argument(help="Its files, by name or in order.", exists=True, dir_okay=False),
     ],
 ) -> None:
-    """Take weights that you already have: check their layers, convert them, keep them."""
+    """Take weights that you already have: check their layers, convert them, keep them.
+
+    Example: `facevalue models import fairface res34_fair_align_multi_7_20190809.pt`.
+    """
     from facevalue import models
 
     typer.echo(f"{models.adopt(name, file).source} is ready")

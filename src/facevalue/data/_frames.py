@@ -91,7 +91,9 @@ def about(legend: Sequence[Mapping[str, Any]], *, wide: bool) -> dict[str, Any]:
 
 def pandas_frame(flat: Flat, attrs: Mapping[str, Any]) -> pd.DataFrame:
     """Return a frame of pandas; a two-dimensional array becomes a list a row."""
-    frame: pd.DataFrame = installed("pandas").DataFrame({name: list(values) if np.ndim(values) > 1 else values for name, values in flat.items()})
+    frame: pd.DataFrame = installed("pandas").DataFrame(
+        {name: list(values) if np.ndim(values) > 1 else values for name, values in flat.items()}
+    )
     frame.attrs = dict(attrs)
     return frame
 

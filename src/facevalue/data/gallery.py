@@ -393,7 +393,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
-            for left in folder.glob(".*.part"):  # of an update that was killed
+            for left in folder.glob(".*[0-9].part"):  # of an update that was killed
                 left.unlink()
             yield
     except Timeout as error:

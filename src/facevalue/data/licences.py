@@ -11,8 +11,34 @@ from typing import Literal
 ROOT = "facevalue"
 CORE = "core"
 ALLOWING = frozenset(
-    "0BSD Apache-2.0 Artistic-2.0 BSD-1-Clause BSD-2-Clause BSD-3-Clause BSL-1.0 CC-BY-4.0 CC-BY-SA-4.0 CC0-1.0 CDLA-Permissive-2.0 "
-    "EPL-2.0 EUPL-1.2 FTL HPND ISC libpng-2.0 MIT MIT-0 MIT-CMU MPL-2.0 NCSA OFL-1.1 PSF-2.0 Python-2.0 Unicode-3.0 Unlicense Zlib".split()
+    (
+        "0BSD",
+        "Apache-2.0",
+        "Artistic-2.0",
+        "BSD-1-Clause",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "BSL-1.0",
+        "CC-BY-4.0",
+        "CC-BY-SA-4.0",
+        "CC0-1.0",
+        "EPL-2.0",
+        "FTL",
+        "HPND",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "MIT-CMU",
+        "MPL-2.0",
+        "NCSA",
+        "OFL-1.1",
+        "PSF-2.0",
+        "Python-2.0",
+        "Unicode-3.0",
+        "Unlicense",
+        "Zlib",
+        "libpng-2.0",
+    )
 )
 COPYLEFT = re.compile(r"\b(?:A|L)?GPL(?:v?\d|-\d|\b)")
 FORBIDDING = re.compile(r"non-?commercial|research only|no commercial use|\bCC[ -]BY[ -]NC\b", re.IGNORECASE)
@@ -36,7 +62,7 @@ WORDED = (
     (r"Mozilla Public License,?\s+Version 2\.0", "MPL-2.0"),
     (r"Boost Software License\W+Version 1\.0", "BSL-1.0"),
     (r"Permission is hereby granted, free of charge, to any person obtaining a copy", "MIT"),
-    (r"Redistribution and use in source and binary forms.*Neither the name", "BSD-3-Clause"),
+    (r"Redistribution and use in source and binary forms.{0,700}Neither the names?", "BSD-3-Clause"),
     (r"Redistribution and use in source and binary forms", "BSD-2-Clause"),
 )
 INSIDE = {
@@ -183,7 +209,7 @@ def packages(root: str = ROOT) -> tuple[Material, ...]:
     """Return what is installed of all that a package needs, itself first, with the licence each gives itself.
 
     An optional requirement counts where it is installed. The licence is read, in this order, from `License-Expression`,
-    from `License` where that is a name and no whole text, from the classifiers, from the text of the licence's file.
+    from `License` where that is a name and no whole text, from the classifiers, from the wording of the licence itself.
 
     Parameters
     ----------
@@ -227,12 +253,13 @@ def licence_of(found: Distribution) -> tuple[str, str]:
     names = sorted({one.rpartition(" :: ")[2] for one in classified} - {"OSI Approved"})
     if short and short != "UNKNOWN" and len(short) <= SHORT and "\n" not in short and (spdx(short) or not names):
         return short, "License"
-    if len(names) == 1:
+    if len(names) == 1 and spdx(names[0]):
         return names[0], "classifiers"
+    if len(short) > SHORT and (words := _recognised(short)):
+        return words, "text of License"
     for place in _notices(found):
-        words = _recognised(str(found.locate_file(place)))
-        if words:
-            return words, place.rpartition("/")[2]
+        if words := _recognised(_text(str(found.locate_file(place)))):
+            return words, f"text of {place.rpartition('/')[2]}"
     return (", ".join(names), "classifiers") if names else ("", "")
 
 
@@ -240,14 +267,22 @@ def _field(found: Distribution, name: str) -> str:
     return str(found.metadata[name]).strip() if name in found.metadata else ""
 
 
-def _recognised(path: str) -> str:
-    """Return the licence whose wording a file opens with, or ""."""
+def _recognised(text: str) -> str:
+    """Return the licence whose wording stands first in a text, or all that a list of files and licences names, or ""."""
+    if listed := [spdx(name) for name in re.findall(r"^ *License: (\S+)$", text, re.MULTILINE)]:
+        return " AND ".join(sorted(set(listed) - {""}))
+    words = " ".join(text.split())
+    found = [(match.start(), name) for pattern, name in WORDED if (match := re.search(pattern, words, re.IGNORECASE))]
+    return min(found, key=lambda one: one[0])[1] if found else ""
+
+
+def _text(path: str) -> str:
+    """Return the beginning of a file, or "" where it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            text = " ".join(file.read(20_000).split())
+            return file.read(20_000)
     except OSError:
         return ""
-    return next((name for pattern, name in WORDED if re.search(pattern, text, re.IGNORECASE)), "")
 
 
 def _notices(found: Distribution) -> list[str]:

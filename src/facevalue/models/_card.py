@@ -141,11 +141,11 @@ class Card:
         """The words that stand as `Column.source`: the name, and 8 digits that change with weights or revision.
 
         A model of a single file at revision 1 shows the first digits of that file's own sha256; an instrument without
-        weights shows its revision, and what it is made of; one whose file has no known sum yet is "unfetched". Of a plug-in
-        the distribution and its version follow.
+        weights shows its revision, and what it is made of; one whose file has no known sum yet is "unfetched". Behind a
+        plug-in's digits stand the distribution and its version.
         """
         basis = f" of {self.basis}" if self.basis and not self.files else ""
-        return f"{self.name}@{self._digits}{basis}" + (f" from {self.origin}" if self.origin else "")
+        return f"{self.name}@{self._digits}{f' from {self.origin}' if self.origin else ''}{basis}"
 
     @property
     def _digits(self) -> str:

@@ -57,7 +57,9 @@ def _opened(entry: EntryPoint) -> list[tuple[Card, ModuleType]]:
         cards = getattr(code, "CARDS", None)
         if not isinstance(cards, tuple | list) or not cards:
             raise SchemaError("expected CARDS, a tuple of facevalue.models.Card; there is none")
-        return [(replace(card, origin=_origin(entry), files=_placed(card, code)), code) for card in cards if _checked(card, code)]
+        return [
+            (replace(card, origin=_origin(entry), files=_placed(card, code)), code) for card in cards if _checked(card, code)
+        ]
     except Exception as error:  # whatever is wrong with it is told, and the other models go on
         _warn(entry, f"{type(error).__name__}: {error}")
         return []

@@ -247,9 +247,8 @@ def chief(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{row['name'].lower()}: {n} found, {false} expected to be false, {called} called"
     copies = [f"{part['words'].lower()}: {part['n']:,}" for part in found["kinds"] if part["kind"] in KINDS_OF_COPIES]
     yield from ["; ".join(copies)] if copies else []
-    for row in found["comparison"]:
-        if "auc" in row and known(row["auc"]):
-            yield f"sets told apart by {row['name']}: AUC {_measured(row['auc'])}"
+    apart = [f"{row['name']} {_measured(row['auc'])}" for row in found["comparison"] if known(row.get("auc"))]
+    yield from [f"told apart from the other set (AUC, .5 where not): {'; '.join(apart)}"] if apart else []
     for row in found["lacking"]:
         yield shorten(f"{row['study'].replace('_', ' ')} not made: {row['method']}", WIDE, placeholder=" ...")
     for row in found["judged"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 SHARE, RAW = "share", "raw_share"
 EVENED = ("target", "share_before", "share_kept", "share_weighted")
+GIVEN = "_given_quality"
 TESTED = ("energy_distance", "chance", "p", "adjusted_p", "auc")
 DIMENSIONS = ("difference", "difference_given_quality", "adjusted_p", "adjusted_p_given_quality", "max_t_p")
 # Beside the share of a label, in this order; `share` itself comes first, `raw_share` last.
@@ -156,7 +157,7 @@ def suspect_counts(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def conflict_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a row a pair of columns and group: rate, kappa, mean difference; and what has nothing to be compared with."""
+    """Return a row a pair of columns, and one a group of it: rate, kappa, difference; and what nothing was compared with."""
     table = dict[str, dict[str, Any]]()
     alone = list[str]()
     for row in rows:
@@ -166,7 +167,13 @@ def conflict_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         elif kind in ("conflict", "kappa") or kind.startswith("mean_absolute_difference"):
             cells = table.setdefault(row["group"], {"name": row["group"], "measure": measure, "n": row["n"]})
             cells[kind.partition("_")[0]] = row
-    return {"table": list(table.values()), "alone": alone}
+    told = [row for row in table.values() if any(known(row.get(kind)) for kind in ("conflict", "kappa", "mean"))]
+    return {
+        "table": [row for row in table.values() if " | " not in row["name"]],
+        "by_group": [row for row in told if " | " in row["name"]],
+        "few": sum(" | " in name for name in table) - sum(" | " in row["name"] for row in told),
+        "alone": alone,
+    }
 
 
 def failure_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -185,7 +192,11 @@ def failure_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for group in dict.fromkeys(row["group"] for row in rows if row["measure"] == name)
     ]
     reasons = [row for row in rows if row["group"] == "all" and ":" in row["measure"] and row["value"]]
-    return {"failures": table, "reasons": reasons, "never": [name.rpartition(" ")[2] for name in rates if name not in some]}
+    return {
+        "failures": table,
+        "reasons": reasons,
+        "never": [name.rpartition(" ")[2] for name in rates if name not in some and " " in name],
+    }
 
 
 def comparison_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -193,8 +204,9 @@ def comparison_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     of_dimensions = [row for row in rows if row["measure"] in DIMENSIONS]
     dimensions = {row["group"] for row in of_dimensions if row["measure"] == "difference"}
     table = [row for row in pivoted(of_dimensions) if row["name"] in dimensions]
-    apart = pivoted([row for row in rows if row["measure"].startswith(TESTED) and row["group"] not in dimensions])
+    apart = pivoted([row for row in rows if row["measure"].removesuffix(GIVEN) in TESTED and row["group"] not in dimensions])
     tested = {row["name"] for row in apart}
     others = [row for row in rows if row["measure"] not in DIMENSIONS and row["group"] not in tested]
     table.sort(key=lambda row: -abs(row["difference"]["value"] or 0))
-    return {"comparison": apart, "dimensions": table, "compared": others}
+    flaws = dict.fromkeys(row["method"] for row in rows if row["measure"].endswith(GIVEN) and row["value"] is None)
+    return {"comparison": apart, "dimensions": table, "compared": others, "not_given": list(flaws)}

@@ -321,7 +321,7 @@ def _panel(axes: Axes, cells: Mapping[tuple[str, str], Mapping[str, Any]], names
                     axes.plot([row["low"], row["high"]], [at + shift] * 2, color=plots.COLOURS[number], linewidth=1.4)
                 axes.plot([row["value"]], [at + shift], mark, **look)
             elif row is not None and not tail:
-                axes.text(0.02, at, "refused", transform=axes.get_yaxis_transform(), color=plots.LINE, fontsize=8, va="center")
+                axes.text(0.02, at, "refused", transform=axes.get_yaxis_transform(), color=plots.INK, fontsize=8, va="center")
     axes.set_yticks(range(len(names)), names)
     axes.set(ylim=(len(names) - 0.5, -0.5), xlabel=LABELS[measure])
     if not axes.lines:
