@@ -1,17 +1,17 @@
 """Can the tests of `stats` and `confidence` fail? Change the code in one place at a time and see whether a test says so.
 
-    python benchmarks/mutants.py --details DETAILS.csv [--csv results/mutants.csv] [--rate 0.06] [--seed 0] [--workers 2]
+    python benchmarks/mutants.py --details DETAILS.csv [--csv results/mutants.csv] [--rate 0.05] [--seed 0] [--workers 2]
                                  [--only stats/kappa ...] [--again]
 
 Each file gives a seeded sample of its possible changes: a comparison, an arithmetic or a logical operator exchanged, a constant
 one more or one less, a condition negated, a `not` or a minus removed, a slice one longer, two arguments exchanged, a keyword
 left out, a return emptied or its first two values exchanged. What only words an error is left alone.
 
-A mutant lives in memory alone, in a process of its own, forked from one that has numpy, scipy and pytest; no file is touched. It
-meets the tests of its module and the module's doctests (where a module has no tests of its own, those of the modules that import
-it), the ones that run the changed line first, and stops at the first that fails. It has five times the CPU time of the unchanged
-module. `--again` judges those that survived in DETAILS.csv once more and keeps the others. Survivors that no test could tell from
-the original stand with the reason in `mutants_equivalent.csv` beside this script, and are counted apart. Linux only.
+A mutant lives in memory alone, in a process forked from one that has numpy, scipy and pytest; no file is touched. It meets the
+tests of its module and the module's doctests (where a module has no tests of its own, those of the modules that import it) that
+run the changed line, the quick before the slow, up to the first that fails. It has five times the CPU time of the unchanged
+module. `--again` judges those that survived in DETAILS.csv once more and keeps the others. Survivors that no test could tell
+from the original stand with the reason in `mutants_equivalent.csv` beside this script, and are counted apart. Linux only.
 """
 
 import argparse
@@ -29,14 +29,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_loader
 from pathlib import Path
 
 import cv2  # noqa: F401
 import numpy as np  # noqa: F401
+import pyarrow.parquet  # noqa: F401
 import pytest
-import scipy.stats
+import scipy.optimize  # noqa: F401
+import scipy.stats  # noqa: F401
 import sklearn.linear_model
 import sklearn.metrics  # noqa: F401
+
+import facevalue.data.files
+import facevalue.data.judgments
+import facevalue.data.people  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("stats", "confidence")
@@ -45,11 +52,13 @@ FIELDS = ("file", "line", "function", "code", "change", "outcome", "seconds")
 ARGUMENTS = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not shared and not index and not browser and not soak"]
 SWAPS = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div,), ast.Div: (ast.Mult,), ast.FloorDiv: (ast.Mult,),
     ast.Mod: (ast.FloorDiv,), ast.Pow: (ast.Mult,), ast.BitAnd: (ast.BitOr,), ast.BitOr: (ast.BitAnd,),
     ast.And: (ast.Or,), ast.Or: (ast.And,),
 }  # fmt: skip
+
 
 Change = tuple[str, Callable[[], None]]
 
@@ -75,7 +84,7 @@ def negations(node: ast.AST) -> Iterator[Change]:
     if isinstance(node, ast.If | ast.IfExp | ast.While):
         yield f"not {ast.unparse(node.test)}", setting(node, "test", ast.UnaryOp(ast.Not(), node.test))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub | ast.Invert):
-        yield f"{type(node.op).__name__} removed", setting(node, "op", ast.UAdd() if isinstance(node.op, ast.USub) else ast.Not())
+        yield f"{type(node.op).__name__} removed", setting(node, "operand", ast.UnaryOp(node.op, node.operand))
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield f"{node.value} -> {not node.value}", setting(node, "value", not node.value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
@@ -137,14 +146,23 @@ def sample(path: Path, *, rate: float, seed: int) -> list[tuple[int, int]]:
     return [(place, draw.randrange(places[place])) for place in sorted(taken)]
 
 
-def plant(path: Path, place: int, which: int) -> None:
-    """Let this process import the module with the change."""
-    tree = ast.parse(path.read_text())
-    _, _, changes = list(sites(tree, tree))[place]
-    changes[which][1]()
-    code = compile(ast.fix_missing_locations(tree), str(path), "exec")
-    name, get_code = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts), SourceFileLoader.get_code
-    SourceFileLoader.get_code = lambda self, full: code if full == name else get_code(self, full)
+class Mutant(SourceFileLoader):
+    """A plug-in of pytest that has the module imported with one change."""
+
+    def __init__(self, path: Path, place: int, which: int):
+        super().__init__(".".join(path.relative_to(ROOT / "src").with_suffix("").parts), str(path))
+        tree = ast.parse(path.read_text())
+        list(sites(tree, tree))[place][2][which][1]()
+        self.code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+
+    def get_code(self, fullname):
+        return self.code
+
+    def find_spec(self, name, path, target=None):
+        return spec_from_loader(name, self) if name == self.name else None
+
+    def pytest_sessionstart(self, session):
+        sys.meta_path.insert(0, self)
 
 
 class Watch:
@@ -152,21 +170,32 @@ class Watch:
 
     def __init__(self, path: Path):
         self.path, self.lines, self.seconds, self.failed = str(path), {}, {}, set()
+        self.seen, self.kept = set(), set()
+
+    def line(self, frame, event, value):
+        self.seen.add(frame.f_lineno)
+        return self.line
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        seen, start = set(), time.process_time()
-
-        def line(frame, event, value):
-            seen.add(frame.f_lineno)
-            return line
-
-        sys.settrace(lambda frame, event, value: line(frame, event, value) if frame.f_code.co_filename == self.path else None)
+        self.seen, start = set(), time.process_time()
+        sys.settrace(lambda *call: self.line(*call) if call[0].f_code.co_filename == self.path else None)
         try:
             return (yield)
         finally:
             sys.settrace(None)
-            self.lines[item.nodeid], self.seconds[item.nodeid] = seen, time.process_time() - start
+            self.lines[item.nodeid], self.seconds[item.nodeid] = self.seen, time.process_time() - start
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        """What makes a fixture that many tests share is run for all of them."""
+        before, self.seen = self.seen, set()
+        try:
+            return (yield)
+        finally:
+            if fixturedef.scope != "function":
+                self.kept |= self.seen
+            self.seen |= before
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
@@ -174,15 +203,17 @@ class Watch:
 
 
 class Order:
-    """A plug-in of pytest: tests that run the changed lines first, the quick before the slow; none that fail anyway."""
+    """A plug-in of pytest: the tests that run the changed lines, the quick before the slow; none that fail anyway."""
 
-    def __init__(self, watch: Watch, first: int, last: int):
-        self.watch, self.changed = watch, set(range(first, last + 1))
+    def __init__(self, watch: Watch, lines: set[int]):
+        self.watch, self.changed = watch, lines
+        self.all = not lines or bool(lines & watch.kept)
 
     def pytest_collection_modifyitems(self, items):
         lines, seconds = self.watch.lines, self.watch.seconds
         items[:] = [item for item in items if item.nodeid in lines and item.nodeid not in self.watch.failed]
-        items.sort(key=lambda item: (not self.changed & lines[item.nodeid], seconds[item.nodeid]))
+        items[:] = [item for item in items if self.all or self.changed & lines[item.nodeid]]
+        items.sort(key=lambda item: seconds[item.nodeid])
 
 
 def apart(run: Callable[[], int], *, cpu: float) -> tuple[str, float]:
@@ -222,12 +253,12 @@ def watched(path: Path, folder: str) -> Watch:
     def run() -> int:
         watch = Watch(path)
         pytest.main([*ARGUMENTS, "--maxfail=99", f"--basetemp={folder}/run", *tests(path)], plugins=[watch])
-        kept.write_bytes(pickle.dumps((watch.lines, watch.seconds, watch.failed)))
+        kept.write_bytes(pickle.dumps((watch.lines, watch.seconds, watch.failed, watch.kept)))
         return 0
 
     apart(run, cpu=600)
     watch = Watch(path)
-    watch.lines, watch.seconds, watch.failed = pickle.loads(kept.read_bytes())
+    watch.lines, watch.seconds, watch.failed, watch.kept = pickle.loads(kept.read_bytes())
     return watch
 
 
@@ -243,22 +274,21 @@ def judged(path: Path, *, rate: float, seed: int, again: list[dict[str, str]] | 
         for i, (place, which) in enumerate(sample(path, rate=rate, seed=seed)):
             statement, function, changes = places[place]
             first, last = head(statement)
-            change = changes[which][0]
-            row = {"file": f"{path.parent.name}/{path.stem}", "line": first, "function": function, "change": change}
+            lines = set(range(first, last + 1)) if function else set()
+            row = {"file": f"{path.parent.name}/{path.stem}", "line": first, "function": function, "change": changes[which][0]}
             row["code"] = " ".join(ast.unparse(statement).split("\n")[0].split())
             if again and again[i]["outcome"] != "survived":
                 rows.append(row | {"outcome": again[i]["outcome"], "seconds": again[i]["seconds"]})
                 continue
-            run = functools.partial(meet, path, (place, which), Order(watch, first, last), folder)
+            run = functools.partial(meet, path, [Mutant(path, place, which), Order(watch, lines)], folder)
             outcome, used = apart(run, cpu=5 * seconds + 5)
             rows.append(row | {"outcome": outcome, "seconds": round(used, 2)})
     return rows
 
 
-def meet(path: Path, change: tuple[int, int], order: Order, folder: str) -> int:
-    """Run the tests against a mutant and return pytest's exit code."""
-    plant(path, *change)
-    return int(pytest.main([*ARGUMENTS, f"--basetemp={folder}/run", *tests(path)], plugins=[order]))
+def meet(path: Path, plugins: list[object], folder: str) -> int:
+    """Run the tests against a mutant and return pytest's exit code, 0 where no test runs the changed line."""
+    return int(pytest.main([*ARGUMENTS, f"--basetemp={folder}/run", *tests(path)], plugins=plugins)) % 5
 
 
 def equivalents() -> dict[tuple[str, ...], str]:
@@ -290,13 +320,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--details", type=Path, required=True)
     parser.add_argument("--csv", type=Path)
-    parser.add_argument("--rate", type=float, default=0.06)
+    parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--again", action="store_true")
     given = parser.parse_args()
     os.chdir(ROOT)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     paths = [path for room in ROOMS for path in sorted((ROOT / f"src/facevalue/{room}").glob("[!_]*.py"))]
     paths = [path for path in paths if not given.only or f"{path.parent.name}/{path.stem}" in given.only]
     before: dict[str, list[dict[str, str]]] = {}

@@ -1,6 +1,8 @@
 """Write the tables of the docs out of the code: `python docs/generate.py`; a test holds that they are up to date."""
 
 import functools
+import inspect
+import typing
 from pathlib import Path
 
 from typer.main import get_command
@@ -10,6 +12,7 @@ from facevalue.annotate.film_plan import REASONS as FRAME_REASONS
 from facevalue.annotate.measure import REASONS as FACE_REASONS
 from facevalue.annotate.obscured import REASONS as OBSCURED_REASONS
 from facevalue.cli._main import app
+from facevalue.cli._manual import parted
 from facevalue.data.photos import REASONS as PHOTO_REASONS
 from facevalue.data.video import REASONS as FILM_REASONS
 from facevalue.image.corrupt import CORRUPTIONS
@@ -19,6 +22,21 @@ from facevalue.studies.pair_sample import REASONS as PERSON_REASONS
 from facevalue.studies.shapes import REASONS as SHAPE_REASONS
 
 HERE = Path(__file__).parent
+
+
+COLUMN_WORDS = """
+`facevalue annotate` writes a row a face into `faces.parquet`. Beside a column `c` that has a band stand `c.low` and `c.high`,
+and beside each column `c.why`, the [reason](reasons.md) where it is missing. Unit, source, labels and level are in the field's
+metadata; in Python, `faces["c"]` has them as `.values`, `.low`, `.high`, `.why`, `.unit`, `.source`, `.labels`, `.level`.
+
+Not calibrated ("no") means: a number without a statement of how far to trust it, until a study of yours gives one
+([confidence](confidence.md)). Race, gender, age and expression are as perceived by the instrument. Units: `p` is a
+probability, `1` a number without a unit, `px` pixels of the upright photo.
+"""
+COMMAND_WORDS = """
+Generated from the command line by `python docs/generate.py`. Every command also has `--help`, and `facevalue --debug COMMAND`
+shows where an error came from. A photo that fails is a row with a reason, not an error.
+"""
 
 
 def model_cards() -> str:
@@ -80,15 +98,36 @@ def figures(name: str) -> str:
 
 def commands() -> str:
     """Return the page of all commands."""
-    lines = ["# Commands", "", "Generated from the command line by `python docs/generate.py`.", ""]
+    lines = ["# Commands", COMMAND_WORDS]
     for path, command in _commands(get_command(app), ("facevalue",)):
-        lines += [f"## {' '.join(path)}", "", " ".join((command.help or "").split()), ""]
+        about, examples = parted(command.help or "")
+        lines += [f"## {' '.join(path)}", "", " ".join(about.split()), ""]
+        if examples:
+            shown = (f"$ {line}" if line[0] != " " else f"  # {line.strip()}" for line in examples)
+            lines += ["```", *shown, "```", ""]
         lines += ["| argument or option | |", "| --- | --- |"]
-        for parameter in command.params:
-            name = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
-            lines.append(f"| {name} | {parameter.help}{_default(parameter)} |")
+        kinds = hints(command)
+        arguments_first = sorted(command.params, key=lambda one: one.param_type_name != "argument")
+        lines += [_parameter(one, _choices(kinds.get(one.name))) for one in arguments_first]
         lines.append("")
     return "\n".join(lines)
+
+
+def _parameter(one, words) -> str:
+    names = [one.name.upper()] if one.param_type_name == "argument" else [*one.opts, *one.secondary_opts]
+    choices = f" One of {', '.join(f'`{word}`' for word in words)}." if words else ""
+    told = (one.help or "", choices, _default(one), " Required." if one.required else "")
+    return f"| {', '.join(f'`{name}`' for name in names)} | {''.join(told)} |"
+
+
+def hints(command) -> dict[str, object]:
+    """Return the types of a command's arguments and options."""
+    return typing.get_type_hints(inspect.unwrap(command.callback))
+
+
+def _choices(hint) -> list[str]:
+    parts = typing.get_args(hint)
+    return [word for part in parts for word in ([part] if isinstance(part, str) else _choices(part))]
 
 
 def _commands(command, path):
@@ -100,6 +139,8 @@ def _commands(command, path):
 
 
 def _default(parameter) -> str:
+    if parameter.default is True and parameter.secondary_opts:
+        return f" Default: `{parameter.opts[0]}`."
     return f" Default: `{parameter.default}`." if parameter.default not in (None, False, True, "", ()) else ""
 
 
@@ -124,6 +165,39 @@ def reasons() -> str:
     return "\n".join(lines)
 
 
+def columns() -> str:
+    """Return the page of all columns, an instrument after the other, and of the tables they stand in."""
+    lines = ["# Columns", "", "Generated from the cards and calibrations by `python docs/generate.py`.", COLUMN_WORDS]
+    for kind, cards in _by_kind().items():
+        lines += [f"## {kind[0].upper()}{kind[1:]}", "", "| column | unit | shape of a face | labels | calibrated |"]
+        lines += ["| --- " * 5 + "|", *(_column(card, output) for card in cards for output in card.outputs), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _by_kind() -> dict[str, list[models.Card]]:
+    known: dict[str, list[models.Card]] = {}
+    for card in filter(lambda card: card.outputs, map(models.card, models.names())):
+        known.setdefault(card.kind, []).append(card)
+    return dict(sorted(known.items()))
+
+
+def _column(card: models.Card, output: models.Output) -> str:
+    labels = ", ".join(output.labels)
+    shape = " x ".join(map(str, output.shape)) or "1"
+    return f"| `{card.name}.{output.name}` | {output.unit} | {shape} | {labels} | {_calibrated(card, output)} |"
+
+
+def _calibrated(card: models.Card, output: models.Output) -> str:
+    """Say what of a column a calibration has made, as it lies in the package."""
+    made = (models.calibration(card.name) or {}).get("calibration", {})
+    column, known = f"{card.name}.{output.name}", made.get("distributions", {})
+    if column in known or column in made.get("intervals", {}):
+        return "band of each probability" if column in known else "interval"
+    if column.removesuffix("_set") in known:
+        return "prediction set"
+    return "no"
+
+
 def methods() -> str:
     """Return the table of the ways to obscure, which stands in obscure.md."""
     lines = ["| method | | strength | weak, default, strong | what is left |", "| --- " * 5 + "|"]
@@ -146,6 +220,7 @@ def corruptions() -> str:
 
 
 PAGES = {
+    "columns.md": columns,
     "corruptions.md": corruptions,
     "models.md": model_cards,
     "commands.md": commands,

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facevalue.annotate import run
+from facevalue.annotate.audit import pictures
 from facevalue.annotate.data_set import find_set, measure_set, numbered, read_slim
 from facevalue.annotate.measure import Settings
 from facevalue.data.errors import RunError, SchemaError
@@ -136,3 +137,14 @@ def test_what_is_no_data_set_is_told(tmp_path):
 
 def test_faces_are_numbered_within_their_photo():
     assert numbered(np.array(["b", "a", "b", "b"], object)).tolist() == [0, 0, 1, 2]
+
+
+def test_pictures_are_of_the_faces_named_and_of_photos_that_are_unchanged(photos, tmp_path):
+    found = measured(photos, tmp_path / "out", "nothing")
+    shown = pictures(found, ["ann/group.png#1", "ben/0.png", "ann/0.png"])
+    assert set(shown) == {"ann/group.png#1", "ben/0.png", "ann/0.png"}
+    assert all(picture.pixels.shape == (96, 96, 3) for picture in shown.values())
+    assert (shown["ben/0.png"].pixels == (255, 0, 0)).all(2).any()
+    portrait(photos / "ben/0.png", (9, 9))
+    (photos / "ann/0.png").unlink()
+    assert set(pictures(found, ["ann/0.png", "ben/0.png"])) == set()

@@ -249,8 +249,8 @@ def test_found_photos_keep_their_order_their_names_and_what_is_missing(folder, t
     photos = folder(3)
     names = ("z/2.png", "a.png", "gone.png")
     places = (photos / "0002.png", photos / "0000.png", photos / "gone.png")
-    found = Found(Photo(name, str(place)) for name, place in zip(names, places, strict=True))
-    found.append(Photo("bytes.png", "", picture(2)))
+    placed = [Photo(name, str(place)) for name, place in zip(names, places, strict=True)]
+    found = Found([*placed, Photo("bytes.png", "", picture(2))])
     summary = run(found, tmp_path / "out", FAKE, options=ONE)
     assert [(row["path"], row["why"], row["faces"]) for row in rows(tmp_path / "out")] == [
         ("z/2.png", "", 3),

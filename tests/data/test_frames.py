@@ -1,7 +1,10 @@
 """Frames of pandas and polars, and what DuckDB sees in a file: every number is there once, with its unit and its source."""
 
+import doctest
 import json
+import re
 import sys
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -13,7 +16,9 @@ from facevalue.data.errors import RunError
 from facevalue.data.faces import Column, Faces
 from facevalue.data.files import read_faces, write_faces
 from facevalue.data.findings import Findings
+from facevalue.data.judgments import write_judgments
 from facevalue.data.pairs import Pairs
+from facevalue.data.triplets import Triplets
 
 from .test_faces import RACES, made, same
 
@@ -118,6 +123,18 @@ def test_pairs_are_a_row_a_cell_as_in_arrow(banded):
     assert plain.where(plain.notna(), None).to_dict("records") == expected
 
 
+@pytest.mark.parametrize("kind", ["to_pandas", "to_polars"])
+def test_answers_are_a_row_each_as_they_are_written(kind, tmp_path):
+    more = {"response_ms": np.array([512.5, np.nan]), "split": np.array(["train", "test"], object)}
+    answers = Triplets([[0, 1, 2], [2, 1, 3]], [2, 0], ["ann", ""], ["a", "b", "c", "d"], "odd_one_out", more)
+    frame = getattr(answers, kind)()
+    write_judgments(answers, tmp_path / "answers.parquet")
+    written = pd.read_parquet(tmp_path / "answers.parquet")
+    assert list(frame.columns) == list(written.columns)
+    for name in written.columns:
+        np.testing.assert_array_equal(np.array(frame[name], written[name].to_numpy().dtype), written[name].to_numpy())
+
+
 @pytest.mark.parametrize("package", ["pandas", "polars"])
 def test_a_package_that_is_not_installed_is_named_in_a_line(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
@@ -128,18 +145,20 @@ def test_a_package_that_is_not_installed_is_named_in_a_line(package, monkeypatch
 
 # --- DuckDB
 
-LEGEND = """
-    SELECT unnest(from_json(decode(value), '[{"column": "VARCHAR", "unit": "VARCHAR", "source": "VARCHAR", "level": "DOUBLE"}]'),
-                  recursive := true)
-    FROM parquet_kv_metadata(?) WHERE decode(key) = 'facevalue.columns'
-"""
+PAGE = Path(__file__).parents[2] / "docs/ecosystem.md"
+
+
+def test_the_page_runs():
+    found = doctest.testfile(str(PAGE), module_relative=False)
+    assert (found.failed, found.attempted > 8) == (0, True)
 
 
 def test_duckdb_reads_values_reasons_units_and_sources_of_a_file(tmp_path):
     faces, path = made(7), str(tmp_path / "faces.parquet")
     write_faces(faces, path)
+    (first, *_) = re.findall(r"```sql\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     with duckdb.connect() as database:
-        legend = {column: facts for column, *facts in database.execute(LEGEND, [path]).fetchall()}
+        legend = {column: facts for column, *facts in database.execute(first.replace("results/faces.parquet", path)).fetchall()}
         read = database.execute('SELECT "x.age", "x.age.why", "x.race"[2] FROM read_parquet(?)', [path]).fetchnumpy()
         mean = 'SELECT avg("x.age") FROM read_parquet(?) WHERE "x.age.why" IS NULL'
         assert database.execute(mean, [path]).fetchone()[0] == pytest.approx(np.nanmean(faces["x.age"].values))

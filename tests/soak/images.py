@@ -138,9 +138,9 @@ def told(data: bytes) -> str:
     try:
         pixels = decode(data, max_pixels=MAX_PIXELS)
     except PhotoError as error:
-        word = error.why.partition(":")[0]
-        assert word in REASONS, error.why
-        assert len(error.why.splitlines()) == 1, error.why
+        word, detail = error.why.partition(":")[0], error.why
+        if word not in REASONS or len(detail.splitlines()) != 1:
+            raise AssertionError(f"expected a reason of one line, got {detail!r}") from error
         return word
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3

@@ -37,7 +37,7 @@ class Server:
         self._process.stdout.close()
 
     def run(self, task: str, *given: Any, kill_after: float | None = None, memory: int = 0) -> dict[str, Any]:
-        """Run a task in a child; return its exit status (-9 where it was killed), its seconds and what it returned or raised."""
+        """Run a task in a child; return its exit status (-9: killed), seconds, and what it returned or raised."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         words = {"task": task, "given": given, "after": kill_after, "memory": memory}

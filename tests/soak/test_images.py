@@ -11,7 +11,7 @@ from tests.soak.conftest import rounds
 from tests.soak.mutations import BYTES
 
 FIXED = settings(
-    max_examples=rounds(150, 2000), derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=rounds(100, 2000), derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 # what Pillow and the allocator keep comes and goes with the largest picture; a leak grows with every one
 MEBIBYTES = 64

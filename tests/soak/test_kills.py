@@ -44,7 +44,7 @@ def resumed(server, photos, out, draw, *, workers, kills):
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(server, photos, tmp_path, workers):
-    given, draw = photos(rounds(60, 300)), random.Random(workers)
+    given, draw = photos(rounds(16, 300)), random.Random(workers)
     assert server.run("annotate", str(given), str(tmp_path / "whole"), 1)["status"] == 0
     whole, names = contents(tmp_path / "whole"), files(tmp_path / "whole")
     kills, wanted = 0, rounds(4, 50)
@@ -61,23 +61,23 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(server,
 
 
 def test_a_run_that_dies_at_any_rename_of_a_file_ends_as_an_undisturbed_one(server, photos, tmp_path):
-    given, out = photos(40), tmp_path / "out"
+    given, out = photos(16), tmp_path / "out"
     server.run("annotate", str(given), str(tmp_path / "whole"), 1)
-    for deadly in range(1, 40):
+    for deadly in range(1, 40, 1 if rounds(0, 1) else 4):
         if server.run("annotate", str(given), str(out), 1, deadly)["status"] == 0:
             break
         for name in ("photos.parquet", "faces.parquet"):
             if (out / name).exists():
                 pq.read_table(out / name)
-    assert 8 < deadly < 39
+    assert 8 < deadly < 37
     assert server.run("annotate", str(given), str(out), 1)["status"] == 0
     assert contents(out) == contents(tmp_path / "whole")
     assert files(out) == files(tmp_path / "whole")
 
 
 def test_what_obscure_had_written_when_it_was_killed_is_whole_and_the_next_run_clears_it(server, photos, tmp_path):
-    given, out, draw = photos(24), tmp_path / "out", random.Random(1)
-    for _ in range(rounds(3, 40)):
+    given, out, draw = photos(12), tmp_path / "out", random.Random(1)
+    for _ in range(rounds(2, 40)):
         found = server.run("obscure", str(given), str(out), kill_after=draw.uniform(0, 0.25))
         assert found["status"] in (0, KILLED), found
         for path in out.glob("*.png"):
@@ -85,7 +85,7 @@ def test_what_obscure_had_written_when_it_was_killed_is_whole_and_the_next_run_c
         record = out.with_name("out.record") / "manifest.json"
         if record.exists():
             json.loads(record.read_text())
-    assert server.run("obscure", str(given), str(out))["result"] == 24
+    assert server.run("obscure", str(given), str(out))["result"] == 12
     assert not list(tmp_path.rglob("*.part"))
     server.run("obscure", str(given), str(tmp_path / "whole"))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {
@@ -107,11 +107,12 @@ def test_a_gallery_that_dies_at_any_rename_holds_all_of_an_update_or_nothing(ser
     assert files(tmp_path) == named
 
 
+@pytest.mark.soak
 def test_a_report_that_was_being_written_is_whole_or_absent(server, tmp_path):
     draw = random.Random(3)
     server.run("similarity", str(tmp_path / "whole"))
     names = files(tmp_path / "whole")
-    for i in range(rounds(2, 30)):
+    for i in range(rounds(1, 30)):
         out = tmp_path / str(i)
         server.run("similarity", str(out), kill_after=draw.uniform(0, 1.0))
         if (out / "similarity.html").exists():

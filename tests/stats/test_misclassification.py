@@ -9,6 +9,7 @@ from facevalue.stats.misclassification import (
     impossible_shares,
     misclassified_shares,
     most_likely_shares,
+    pooled_labels,
     share_draws,
     useless,
 )
@@ -126,6 +127,17 @@ def test_a_matrix_that_says_nothing_gives_no_shares_and_the_reason() -> None:
     assert np.isnan([flat.values, flat.low, flat.high]).all()
     assert flat.method == "misclassification matrix: told labels hardly depend on true ones (least singular value 0.05)"
     assert useless(np.array([[50, 0, 0], [0, 50, 0], [0, 0, 0]])) == "too few faces of label 2: 0, 10 needed"
+
+
+def test_labels_told_alike_are_pooled_until_the_rest_can_be_told() -> None:
+    matrix = np.array([[80, 10, 10, 0], [5, 50, 45, 0], [5, 48, 47, 0], [0, 1, 1, 1]])
+    assert useless(matrix).startswith("too few faces of label 3")
+    pool = pooled_labels(matrix)
+    assert (pool.sum(1) == 1).all()
+    assert pool[:, pool[1] == 1].ravel().tolist() == [0, 1, 1, 1]
+    assert useless(pool.T @ matrix @ pool) == ""
+    assert pooled_labels(rates(4) * 100).tolist() == np.eye(4).tolist()
+    assert pooled_labels(np.full((3, 3), 20)).tolist() == [[1], [1], [1]]
 
 
 def test_people_s_photos_count_as_many_as_they_are_worth() -> None:

@@ -125,6 +125,25 @@ def test_told_shares_that_the_rates_forbid_are_marked() -> None:
     assert "CONTRADICTED" in row(found, "share", "gender: Female")["method"]
 
 
+def test_labels_that_the_rates_cannot_tell_apart_are_told_together() -> None:
+    """Errors and a data set in which 20-29 and 30-39 are told of each other as often as of themselves."""
+    table = np.eye(9) * 100
+    table[3:5, 3:5] = 50
+    years = np.repeat([5.0, 25, 35, 75], [100, 200, 300, 400])
+    rates = {"attributes.age_group": Rates(AGES, table), **GENDER}
+    found = composition(faces_of(TOLD, **aged(years)), by=["gender x age_group"], rates=rates, level=0.95, seed=3)
+    apart = row(found, "share", "age_group: 20-29")
+    assert apart["value"] is None
+    assert "hardly depend on true ones" in apart["method"]
+    pool = row(found, "share_of_pool", "age_group: 20-29 or 30-39")
+    assert pool["value"] == pytest.approx(0.5, abs=0.01)
+    assert pool["low"] < 0.5 < pool["high"]
+    assert "taken together" in pool["method"]
+    cells = [r for r in found.to_rows() if r["measure"] == "share_of_pool" and r["group"].startswith("gender x age_group")]
+    assert len(cells) == 2 * 8
+    assert sum(r["value"] for r in cells) == pytest.approx(1)
+
+
 def test_an_empty_cell_has_no_face_and_the_rule_of_three_over_the_hit_rate() -> None:
     camera = np.where(np.arange(1000) % 2, "a", "b")
     told = np.where(camera == "a", 0, TOLD)

@@ -17,7 +17,7 @@ from facevalue.annotate.obscured import UNSURE, Finder, Found, Obscuring, aimed,
 from facevalue.data import photos
 from facevalue.data.bare import write_bare
 from facevalue.data.errors import PhotoError
-from facevalue.data.files import inside
+from facevalue.data.files import inside, nameable
 from facevalue.data.films import is_film
 from facevalue.data.manifest import Entry, Manifest
 from facevalue.data.photos import SUFFIXES, Photo
@@ -137,7 +137,7 @@ def out_names(paths: Sequence[str], *, rename: bool) -> dict[str, str]:
         film, photo = is_film(path), suffix.lower() in SUFFIXES
         wanted = written_suffix(suffix) if film else suffix if photo else ".png"
         stem = f"{number:06d}" if rename else path.removesuffix(suffix) if film or photo else path
-        name = f"{stem}{wanted}"
+        name = "/".join(map(nameable, stem.split("/"))) + wanted
         while name != path and name in taken:
             name = f"{name.removesuffix(wanted)}_{wanted}"
         taken.add(name)

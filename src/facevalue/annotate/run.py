@@ -26,7 +26,7 @@ from facevalue.annotate.record import Record
 from facevalue.annotate.results import Results
 from facevalue.data import photos
 from facevalue.data.errors import RunError
-from facevalue.data.files import inside, write_json
+from facevalue.data.files import inside, nameable, write_json
 from facevalue.data.sealed import SUFFIX as SEALED
 
 CHIPS = "detected_faces"
@@ -158,7 +158,8 @@ def chip_names(paths: Sequence[str]) -> dict[str, str]:
     """
     stems = {path: path[: -len(suffix)] if (suffix := PurePosixPath(path).suffix) else path for path in paths}
     count = Counter(stems.values())
-    return {path: f"{CHIPS}/{stem if count[stem] == 1 else path}" for path, stem in stems.items()}
+    names = {path: stem if count[stem] == 1 else path for path, stem in stems.items()}
+    return {path: f"{CHIPS}/{'/'.join(map(nameable, name.split('/')))}" for path, name in names.items()}
 
 
 def _drop_chips(found: Sequence[photos.Photo], out: Path) -> None:

@@ -112,7 +112,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="facevalue")
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         sys.exit(code)
@@ -132,7 +132,7 @@ def main() -> None:
         _fail(error, f"unexpected {type(error).__name__}: {error}; --debug shows where", 70, debug=debug)
 
 
-def _line(message: Warning | str, category: type[Warning], *place: Any) -> str:
+def _line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
     """Return a warning as one line: what it says, and of one that is not ours what it is."""
     kind = "" if category is UserWarning else f"{category.__name__}: "
     return f"facevalue: {kind}{' '.join(str(message).split())}\n"

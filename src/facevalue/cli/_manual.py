@@ -47,22 +47,22 @@ class Command(TyperCommand):
 
 
 def parted(text: str) -> tuple[str, list[str]]:
-    """Return a command's description without its examples, and those: a line each, a remark on one below it.
+    r"""Return a command's description without its examples, and those: a line each, a remark on one below it.
 
     Examples
     --------
-    >>> parted("Count faces.\\n\\nExample: `facevalue count a/`, where a/ holds photos. None is an answer.")
-    ('Count faces.\\n\\nNone is an answer.', ['facevalue count a/', '  where a/ holds photos'])
+    >>> parted("Count faces.\n\nExample: `facevalue count a/`, where a/ holds photos. None is an answer.")
+    ('Count faces.\n\nNone is an answer.', ['facevalue count a/', '  where a/ holds photos'])
     """
     text = inspect.cleandoc(text)
     found = EXAMPLES.search(text)
     if found is None:
         return text, []
-    lines, left = [], ""
+    lines, left = list[str](), ""
     for command, words in re.findall(rf"`({PROGRAM}[^`]+)`((?:`(?!{PROGRAM})|[^`])*)", found[1]):
         remark, _, sentences = f"{words} ".partition(". ")
         lines.append(" ".join(command.split()))
-        if len(remark := " ".join(remark.strip(" ,;.\n").split())) > len("then"):
+        if len(remark := " ".join(remark.replace("`", "").strip(" ,;.\n").split())) > len("then"):
             lines.append(f"  {remark}")
         left += sentences
     about = f"{text[: found.start()].rstrip()}\n\n{left.strip()}{text[found.end() :]}"
@@ -73,7 +73,8 @@ def arrange(app: typer.Typer) -> None:
     """Let every command show its examples and complete its words, and put the commands into panels, in their order."""
     panels = {name: panel for panel, names in PANELS.items() for name in names}
     order = [*PANELS, OTHERS]
-    for known in (*app.registered_commands, *app.registered_groups):
+    everything: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for known in everything:
         known.rich_help_panel = panels.get(str(known.name), OTHERS)
     app.registered_commands.sort(key=lambda known: (order.index(str(known.rich_help_panel)), str(known.name)))
     groups = [group.typer_instance for group in app.registered_groups if group.typer_instance]
@@ -166,5 +167,6 @@ OF_COMMANDS: Mapping[tuple[str, str], Callable[[], Iterable[str]]] = {
     ("list", "--kind"): _kinds,
     ("show", "name"): _models,
     ("import", "name"): _models,
+    ("licences", "--model"): _models,
 }
 CHOICES = (("homophily", "--method"),)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from facevalue.cli._options import Quiet
-from facevalue.image.heatmaps import SIGMA
 
 POSES = "Joints as CHAPNet's JSON, OpenPose (a folder or a file; BODY_25, COCO-18) or COCO-17; or movenet, to find them here."
 
@@ -17,7 +16,7 @@ def heatmaps(
     cropped_targets_imgs_path: Annotated[Path, typer.Option(help="Folder of crops, one person each.", file_okay=False)],
     pose_data_path: Annotated[str, typer.Option(help=POSES)],
     save_path: Annotated[Path, typer.Option(help="Folder of the heat maps.", file_okay=False, writable=True)],
-    sigma: Annotated[float, typer.Option(help="Of a joint's spot, in cells of the 25 x 25.", min=0.1, max=25)] = SIGMA,
+    sigma: Annotated[float, typer.Option(help="Of a joint's spot, in cells of the 25 x 25.", min=0.1, max=25)] = 1.6,
     paper_exact: Annotated[
         bool, typer.Option("--paper-exact", help="As CHAPNet's code: spots grow with the crop, ones for joints not seen.")
     ] = False,

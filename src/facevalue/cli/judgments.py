@@ -102,6 +102,8 @@ def split(
 
     By triplet, parts share queries, faces and annotators; by query, a question lies in one part; by image, a face does, and
     answers about faces of several parts are dropped; by rater, an annotator does.
+
+    Example: `facevalue judgments split answers.csv --by rater --shares train=0.8,test=0.2 --out parts.parquet`.
     """
     from dataclasses import replace
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from facevalue.cli._options import Consent, Level, Out, Permissive, Purpose, Quiet, Seed
@@ -322,7 +321,7 @@ def rater(
     write_findings(found.findings, out / "findings.csv")
     if not quiet:
         for one in found.raters:
-            ends = ((i, one.mask[i], one.low[i], one.high[i]) for i in np.flatnonzero(one.differ))
+            ends = ((i, one.mask[i], one.low[i], one.high[i]) for i in one.differ.nonzero()[0])
             differs = ", ".join(f"{i} ({mask:.2f}, {low:.2f} to {high:.2f})" for i, mask, low, high in ends)
             told = f"weighs otherwise than most: {differs}" if differs else "weighs no dimension otherwise for certain"
             typer.echo(f"{one.annotator}: {one.answers} answers; {told}")
@@ -351,7 +350,7 @@ def _print_model(model: Perception, out: Path) -> None:
     masks = f", {len(model.masks)} masks by {model.grouping}" if model.grouping else ""
     typer.echo(f"{model.d} dimensions of {len(model.items)} faces{masks}")
     weight = (model.embedding**2).sum(0)
-    for i in np.argsort(-weight, kind="stable")[:LISTED].tolist():
+    for i in (-weight).argsort(kind="stable")[:LISTED].tolist():
         told = [f"{name} {values[i]:.3g}" for name, values in model.measures.items()]
         on = int((model.embedding[:, i] > 0).sum())
         typer.echo(f"  {i:>3}  {weight[i] / weight.sum():6.1%} of the likeness, {on} faces on it  {', '.join(told)}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from facevalue.report.chapnet import Result
 
 app = typer.Typer(help="Test what was trained (extra `train`).", no_args_is_help=True)
-CHECKPOINTS = "Checkpoint of `facevalue train chapnet`, <epoch>.pth beside its net.json; again and again for more."
+CHECKPOINTS = "Checkpoint of `facevalue train chapnet`, `<epoch>.pth` beside its net.json; again and again for more."
 CONDITIONS = "all, or with commas: intact, and eye, lower, face or head with :TO or :AO, as in face:AO."
 
 

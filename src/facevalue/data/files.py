@@ -18,6 +18,20 @@ from facevalue.data.findings import Findings
 NAME_BYTES = 200
 
 
+def nameable(word: str) -> str:
+    """Return a name that a file can have: without NUL; of one of more than 200 bytes its beginning and digits of its sha256.
+
+    Examples
+    --------
+    >>> nameable("a.jpg"), nameable("a" * 300)[-12:], len(nameable("a" * 300))
+    ('a.jpg', 'aaa~9835fa6b', 189)
+    """
+    data = word.replace("\0", "\ufffd").encode("utf-8", "surrogateescape")
+    if len(data) <= NAME_BYTES:
+        return data.decode("utf-8", "surrogateescape")
+    return f"{data[: NAME_BYTES - 20].decode('utf-8', 'ignore')}~{hashlib.sha256(data).hexdigest()[:8]}"
+
+
 def inside(folder: Path, name: str) -> Path:
     """Return where a name that came out of a file lies below a folder.
 

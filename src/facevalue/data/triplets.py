@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from facevalue.data.errors import SchemaError, WrongShape
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
 
 Kind = Literal["odd_one_out", "anchor", "ranking"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -100,6 +104,18 @@ class Triplets:
         """Return the answers of a mask, a slice or an index array; the faces stay all of them."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         return replace(self, items=self.items[rows], odd=self.odd[rows], annotator=self.annotator[rows], columns=columns)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row an answer: item_0 and on by name, odd, annotator, kind, further columns; RunError without pandas."""
+        from facevalue.data import _frames
+
+        return _frames.pandas_frame(_frames.flat_triplets(self), {})
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the columns of `to_pandas` as a frame of polars; RunError where that is not installed."""
+        from facevalue.data import _frames
+
+        return _frames.polars_frame(_frames.flat_triplets(self))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -172,7 +173,7 @@ def prepare(name: str, *, progress: bool = False) -> list[Path]:
         return []
     if not all(file.sha256 for file in card(name).files):
         _files(name, progress=progress)
-    if not all(path.exists() for path in _graphs(name)):
+    if not all(_intact(path) for path in _graphs(name)):
         _convert(name, _files(name, progress=progress))
     return _graphs(name)
 
@@ -273,4 +274,26 @@ def _convert(name: str, files: Sequence[Path]) -> None:
     assert spec is not None
     for path, graph in zip(_graphs(name), graphs, strict=True):
         with replacing(path) as part:
-            part.write_bytes(on_pixels(graph, spec).SerializeToString())
+            part.write_bytes(data := on_pixels(graph, spec).SerializeToString())
+        with replacing(_sum(path)) as part:
+            part.write_text(hashlib.sha256(data).hexdigest())
+
+
+def _sum(graph: Path) -> Path:
+    """Return where the sha256 of a graph of the cache is kept, by which one that was damaged since is told."""
+    return graph.with_name(f"{graph.name}.sum")
+
+
+def _intact(graph: Path) -> bool:
+    """Return whether a graph of the cache has the bytes with which it was made."""
+    try:
+        state = os.stat(graph)
+        return _hashed(graph, state.st_ino, state.st_mtime_ns, state.st_size) == _sum(graph).read_text()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return False
+
+
+@functools.lru_cache(maxsize=256)
+def _hashed(path: Path, *state: int) -> str:
+    """Return the sha256 of a file; it is read again only where it was written since."""
+    return fetch.sha256(path)

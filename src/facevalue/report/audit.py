@@ -39,7 +39,7 @@ COMPOSITION, COMPARISON, SUSPECTS, CONFLICTS, FAILURES, SUBSET = (
     "even_subset",
 )
 NOT_MEASURED = "not_measured"
-LISTED, PAIRS, DRAWN, TOLD = 200, 12, 40, 4
+LISTED, PAIRS, DRAWN, TOLD = 200, 8, 40, 4
 WIDE, KINDS_OF_COPIES = 320, ("same_bytes", "near_duplicate")
 PREDICTION_POWERED = (
     "Angelopoulos, A. N., Duchi, J. C., & Zrnic, T. (2023). PPI++: Efficient prediction-powered inference. arXiv:2311.01453."
@@ -241,7 +241,7 @@ def chief(found: Mapping[str, Any]) -> Iterator[str]:
     yield found["accounted"]
     for part in found["attributes"]:
         if part["cells"] and "." not in part["name"]:
-            yield f"{part['title']}: {_shortly(part['cells'])}"
+            yield shorten(f"{part['title']}: {_shortly(part['cells'])}", WIDE, placeholder=" ...")
     for row in found["suspect_counts"]["table"]:
         n, false, called = (row[end]["told"] for end in ("found", "expected_false", "called"))
         yield f"{row['name'].lower()}: {n} found, {false} expected to be false, {called} called"
@@ -264,7 +264,7 @@ def _shortly(cells: Sequence[Mapping[str, Any]]) -> str:
     rows = [(cell["label"], cell[SHARE]) for cell in cells if known(cell[SHARE])]
     if not rows:
         first = cells[0][SHARE]
-        return "not told: no face was judged" if first is None else str(first["method"])
+        return "not told: no face was judged" if first is None else f"not told: {first['method'].removeprefix('not told: ')}"
     rows = sorted(rows, key=lambda row: -row[1]["value"]) if len(rows) > TOLD else rows
     words = ", ".join(f"{label} {row['told']} ({row['interval']})" for label, row in rows[:TOLD])
     return words + (f", {len(rows) - TOLD} more" if len(rows) > TOLD else "")

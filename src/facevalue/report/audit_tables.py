@@ -122,7 +122,11 @@ def _finish(part: dict[str, Any]) -> None:
     part["given"] = bool(first.get(RAW)) and first[RAW]["method"] == "given"
     part["view"] = "as given" if part["given"] else "as measured" if "." in part["name"] else "as perceived by the instrument"
     shown = [name for name in BESIDE if name != RAW or not part["given"]]
-    part["beside"] = [name for name in shown if any(known(cell[name]) or _bounded(cell[name]) for cell in cells)]
+    part["beside"] = [
+        name for name in shown if name == SHARE or any(known(cell[name]) or _bounded(cell[name]) for cell in cells)
+    ]
+    untold = bool(cells) and not any(known(cell[SHARE]) for cell in cells)
+    part["untold"] = first[SHARE]["method"].removeprefix("not told: ") if untold and first[SHARE] else ""
     part["flagged"] = any(cell["flags"] for cell in cells)
     part["methods"] = [f"{BESIDE[name]}: {first[name]['method']}" for name in shown if first.get(name)]
 

@@ -138,6 +138,37 @@ def useless(confusion: np.ndarray) -> str:
     return f"told labels hardly depend on true ones (least singular value {least:.2g})" if least < FLATTEST else ""
 
 
+def pooled_labels(confusion: np.ndarray) -> np.ndarray:
+    """Return labels that a matrix can tell apart, as the pool of each label, (k, g) of 0 and 1: see `useless`.
+
+    While the matrix is useless, the two pools whose faces are told most alike are made one, a pool with too few faces first.
+    A pool's error rates, `pool.T @ counts @ pool`, are those of its labels in the mixture of these faces.
+
+    Parameters
+    ----------
+    confusion : (k, k) float
+        Counts, true x told.
+
+    Examples
+    --------
+    >>> pooled_labels(np.array([[90.0, 10, 0], [10, 50, 40], [5, 50, 45]]))
+    array([[1, 0],
+           [0, 1],
+           [0, 1]])
+    """
+    counts = np.asarray(confusion, np.float64)
+    pool = np.eye(len(counts), dtype=int)
+    while pool.shape[1] > 1 and useless(pool.T @ counts @ pool):
+        total = (pool.T @ counts).sum(1)
+        told = (pool.T @ counts) / np.maximum(total, 1e-9)[:, None]
+        apart = np.abs(told[:, None] - told).sum(-1) + np.diag(np.full(len(told), np.inf))
+        one = int(total.argmin()) if total.min() < LEAST else int(apart.min(1).argmin())
+        first, second = sorted((one, int(apart[one].argmin())))
+        pool[:, first] += pool[:, second]
+        pool = np.delete(pool, second, axis=1)
+    return pool
+
+
 def most_likely_shares(told: np.ndarray, rates: np.ndarray, *, steps: int = 10_000, tolerance: float = 1e-10) -> np.ndarray:
     """Return the shares of greatest likelihood on the simplex, by `p_i <- p_i sum_j q_j M_ij / (p M)_j`.
 

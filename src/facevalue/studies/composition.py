@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from facevalue.stats.misclassification import (
     effective_counts,
     impossible_shares,
     misclassified_shares,
+    pooled_labels,
     share_draws,
 )
-from facevalue.stats.prediction_powered import Mean, Shares, prediction_powered_mean, prediction_powered_shares
+from facevalue.stats.prediction_powered import Mean, Shares, onto_simplex, prediction_powered_mean, prediction_powered_shares
 from facevalue.studies.grouping import too_few_people
 from facevalue.studies.measured_shares import LIMITS, Rows, measured_shares
 from facevalue.studies.perceived import COLUMNS, GIVEN, Perceived, Rates, perceived, reasons
@@ -30,6 +32,7 @@ SHIFT = "assumes label shift: the instrument errs on these faces as on those"
 RAW = "most likely label, the instrument's errors left in: no interval"
 RAW_MEAN = "the instrument's errors left in: no interval"
 BROKEN = f"told less often than the error rates allow, tested at {SURE:g}: label shift does not hold"
+POOLED = "labels told too much alike taken together, each in its part of those faces"
 APART = "crossed instruments taken to err regardless of each other"
 WORST = "worst case: none, or all, of the faces not judged"
 
@@ -49,13 +52,14 @@ def composition(
     """Return the shares of perceived age groups, genders, races, expressions, poses and qualities among the faces.
 
     "share" is by prediction-powered inference where people labelled some of the faces, else by the instrument's error rates;
-    without either it is NaN, and says so. "share_by_matrix" is the second estimate, of the other faces by the confusions of
-    the labelled ones, "share_by_rates" a third, by the error rates. All three are of the faces that were judged. "raw_share"
-    counts the most likely labels, which is biased, and has no interval. "not_judged" is the share of all faces by reason,
-    "share_bounds" what share of all faces, judged or not, is possible. "contradicted" rows are labels told less often than
-    the error rates allow, tested at .99: then label shift is broken, and shares by them are not to be believed, as their
-    method says too. Labels and cells told of nobody are "empty_cell", n 0 with an upper bound; those told of fewer than 30
-    people "too_small". "mean_age_years" is the mean perceived age.
+    without either it is NaN, and says so. Labels that error rates cannot tell apart have NaN too, and "share_of_pool"
+    together. "share_by_matrix" is the second estimate, of the other faces by the confusions of the labelled ones,
+    "share_by_rates" a third, by the error rates. All are of the faces that were judged. "raw_share" counts the most likely
+    labels, which is biased, and has no interval. "not_judged" is the share of all faces by reason, "share_bounds" what share of
+    all faces, judged or not, is possible. "contradicted" rows are labels told less often than the error rates allow, tested at
+    .99: then label shift is broken, and shares by them are not to be believed, as their method says too. Labels and cells told
+    of nobody are "empty_cell", n 0 with an upper bound; those told of fewer than 30 people "too_small". "mean_age_years" is the
+    mean perceived age.
 
     Parameters
     ----------
@@ -181,13 +185,34 @@ def _by_rates(rows: Rows, part: Perceived, told: np.ndarray, seed: int) -> tuple
         none = Shares(gone, gone, gone, 0, 0, "")
         return none, f"not told: no labelled faces, and no error rates of {', '.join(lacking)}; raw shares are biased"
     tables = [None if isinstance(rate, str) or rate is None else rate.counts for rate in part.rates]
-    shares = misclassified_shares(told.reshape(part.sizes), *tables, level=rows.level, seed=seed)
+    told = told.reshape(part.sizes)
+    shares = misclassified_shares(told, *tables, level=rows.level, seed=seed)
     of = "; ".join(dict.fromkeys(f"{r.source} ({r.of})" for r in part.rates if r is not None and not isinstance(r, str)))
     apart = f"; {APART}" if len(part.rates) > 1 else ""
     wrong = ""
-    if np.isfinite(shares.values).all() and _contradicted(rows, part, told.reshape(part.sizes), tables, seed):
+    if not np.isfinite(shares.values).all():
+        _pooled(rows, part, told, tables, f"of {of}; {SHIFT}{apart}", seed)
+    elif _contradicted(rows, part, told, tables, seed):
         wrong = "; CONTRADICTED by what was told, not to be believed"
     return shares, f"{_named(shares.method, part)} of {of}; {SHIFT}{wrong}{apart}"
+
+
+def _pooled(rows: Rows, part: Perceived, told: np.ndarray, tables: Sequence[np.ndarray | None], method: str, seed: int) -> None:
+    """Add the shares of labels taken together that the error rates cannot tell apart."""
+    pools, names = [], []
+    for axis, (labels, table) in enumerate(zip(part.parts, tables, strict=True)):
+        pool = np.eye(len(labels), dtype=int) if table is None else pooled_labels(table)
+        pools.append(pool)
+        names.append([" or ".join(labels[i] for i in np.flatnonzero(pool[:, g])) for g in range(pool.shape[1])])
+        told = np.moveaxis(np.tensordot(told, pool, (axis, 0)), -1, axis)
+    known = [None if t is None else p.T @ t @ p for t, p in zip(tables, pools, strict=True)]
+    if any(c is not None and len(c) < 2 for c in known):
+        return
+    shares = misclassified_shares(told, *known, level=rows.level, seed=seed)
+    for j, cell in enumerate(product(*names)):
+        ends = {"value": shares.values[j], "low": shares.low[j], "high": shares.high[j]}
+        group = f"{part.name}: {', '.join(cell)}"
+        rows.add("share_of_pool", group, n=int(part.judged.sum()), method=f"{shares.method} {method}; {POOLED}", **ends)
 
 
 def _contradicted(rows: Rows, part: Perceived, told: np.ndarray, tables: Sequence[np.ndarray | None], seed: int) -> bool:
@@ -266,15 +291,17 @@ def _mean_by_rates(
     errors, table = rates[AGE], rates[group]
     labels = faces[group].values[judged]
     counts = effective_counts(labels.argmax(1), rows.who[judged], k=labels.shape[1])
-    shares = misclassified_shares(counts, table.counts, level=rows.level, seed=seed)
-    if not (np.isfinite(shares.values).all() and np.isfinite(errors.bias).all()):
-        return gone, f"not told: {shares.method}; bias of age unknown in a group"
-    p, draw = share_draws(counts, table.counts, seed=seed), np.random.default_rng([seed, 1])
+    pool = pooled_labels(table.counts)
+    known, n = pool.T @ table.counts @ pool, pool.T @ errors.n
+    bias = pool.T @ (errors.n * errors.bias) / n
+    if len(known) < 2 or not np.isfinite(bias).all():
+        return gone, "not told: the error rates of age group tell too little, or the bias of age is unknown in a group"
+    sd = np.sqrt(pool.T @ (errors.n * (errors.sd**2 + errors.bias**2)) / n - bias**2)
+    p, draw = share_draws(counts @ pool, known, seed=seed), np.random.default_rng([seed, 1])
     size = len(p.drawn)
-    bias = draw.normal(errors.bias, errors.sd / np.sqrt(errors.n), (size, len(errors.bias)))
     mean = draw.normal(told[judged].mean(), told[judged].std() / np.sqrt(counts.sum()), size)
-    drawn = mean - (p.drawn * bias).sum(1)
-    value = float(told[judged].mean() - shares.values @ errors.bias)
+    drawn = mean - (p.drawn * draw.normal(bias, sd / np.sqrt(n), (size, len(n)))).sum(1)
+    value = float(told[judged].mean() - onto_simplex(p.values) @ bias)
     low, high = np.quantile(drawn, [(1 - rows.level) / 2, (1 + rows.level) / 2])
     return Mean(
         value, float(low), float(high), gone.n, 0, ""

@@ -62,7 +62,7 @@ class Perceived:
         What people labelled; -1 where nobody did.
     rates
         One a part: an instrument's error rates, None where there are none, "given" where the labels are without error.
-    sizes
+    parts
         Labels of each part.
     source
         Who perceives.
@@ -74,8 +74,13 @@ class Perceived:
     why: np.ndarray
     truth: np.ndarray
     rates: tuple[Rates | str | None, ...]
-    sizes: tuple[int, ...]
+    parts: tuple[tuple[str, ...], ...]
     source: str
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many labels each part has."""
+        return tuple(len(part) for part in self.parts)
 
     @property
     def judged(self) -> np.ndarray:
@@ -129,7 +134,7 @@ def crossed(parts: Sequence[Perceived]) -> Perceived:
 
     Examples
     --------
-    >>> rest = {"why": np.array([""]), "truth": np.array([1]), "rates": (None,), "sizes": (2,), "source": "m@1"}
+    >>> rest = {"why": np.array([""]), "truth": np.array([1]), "rates": (None,), "parts": (("x", "y"),), "source": "m@1"}
     >>> a = Perceived("a", ("x", "y"), np.array([[0.2, 0.8]]), **rest)
     >>> found = crossed([a, Perceived("b", ("x", "y"), np.array([[0.2, 0.8]]), **rest)])
     >>> found.name, found.labels, found.p.round(2), found.truth
@@ -147,7 +152,7 @@ def crossed(parts: Sequence[Perceived]) -> Perceived:
         why,
         truth,
         tuple(rate for part in parts for rate in part.rates),
-        tuple(size for part in parts for size in part.sizes),
+        tuple(labels for part in parts for labels in part.parts),
         "; ".join(dict.fromkeys(part.source for part in parts)),
     )
 
@@ -208,9 +213,8 @@ def _one(
     if known is not None and known.labels != column.labels:
         raise SchemaError(f"{path}: expected error rates of {column.labels}, got those of {known.labels}")
     found = truth_of(truth, name, column.labels, len(faces))
-    k = len(column.labels)
     p = column.values.astype(np.float64)
-    return Perceived(name, column.labels, p, reasons(column), found, (known,), (k,), column.source)
+    return Perceived(name, column.labels, p, reasons(column), found, (known,), (column.labels,), column.source)
 
 
 def _given(name: str, cells: np.ndarray, n: int) -> Perceived:
@@ -221,4 +225,4 @@ def _given(name: str, cells: np.ndarray, n: int) -> Perceived:
     code = np.array([labels.index(cell) if cell else -1 for cell in text], int)
     p = np.where(code[:, None] < 0, np.nan, code[:, None] == np.arange(len(labels)))
     why = np.where(code < 0, "not_given", "").astype(object)
-    return Perceived(name, tuple(labels), p, why, code, (GIVEN,), (len(labels),), GIVEN)
+    return Perceived(name, tuple(labels), p, why, code, (GIVEN,), (tuple(labels),), GIVEN)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from facevalue.data.errors import SchemaError, WrongShape
@@ -25,6 +24,7 @@ from facevalue.stats.choice import rectified
 from facevalue.stats.similarity import cores
 from facevalue.studies.kept import Kept
 from facevalue.train import descent
+from facevalue.train._conventions import OfJudgments, is_judgments, rows_of
 from facevalue.train.descent import LINKS, MEANS, Settings, State
 from facevalue.train.dimensions import pruned
 from facevalue.train.loop import device
@@ -36,7 +36,7 @@ EMPTY = 1e-4
 SETTLE = 0.75
 
 
-class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc, call-arg]
+class PerceptualEmbedding(OfJudgments, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """An embedding of faces in which the likeness that people see is a dot product: `s_ij = sum_d m_d^2 x_id x_jd`.
 
     Answers are explained by their exact likelihoods: odd-one-out by a softmax over the three pairs, anchors over two, rankings
@@ -164,6 +164,8 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
             The fit diverged.
         """
         self._check()
+        if not is_judgments(answers):
+            raise SchemaError(f"expected answers or similarities, as read_judgments returns them; got {type(answers).__name__}")
         if groups is not None and self.mask != "group":
             raise SchemaError(f"expected no groups for masks by {self.mask}: they are for mask='group'")
         given = listed(answers)
@@ -189,33 +191,36 @@ class PerceptualEmbedding(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         self.model_ = replace(model, head=_head(model.head, known, columns), about=self._about(given))
         return self
 
-    def transform(self, vectors: np.ndarray | None = None) -> np.ndarray:
+    def transform(self, vectors: np.ndarray | Judgments | None = None) -> np.ndarray:
         """Return the embedding of the faces that were judged or, by a head, of others, (n, d) float32.
 
         Parameters
         ----------
-        vectors : (n, k) float, optional
-            As in `fit`.
+        vectors : (n, k) float, or answers; optional
+            As in `fit`. Of answers, as a pipeline passes them on, the faces that they name.
 
         Raises
         ------
         SchemaError
-            Vectors for a model that is a table.
+            Vectors for a model that is a table, or answers about other faces.
         WrongShape
             Vectors that are not as wide as those of the fit.
         """
         check_is_fitted(self, "model_")
-        if vectors is None:
-            return self.model_.embedding
+        if vectors is None or is_judgments(vectors):
+            items = self.model_.items
+            rows = slice(None) if vectors is None else rows_of(items, vectors)
+            return self._given(self.model_.embedding[rows], items[rows])
+        given = np.asarray(vectors)
         if (head := self.model_.head) is None:
             raise SchemaError(f"{self.name}: expected no vectors: the model is a table of the faces that were judged")
-        if np.ndim(vectors) != 2 or np.shape(vectors)[1] != len(head.centre):
-            raise WrongShape(f"{self.name}: expected vectors (n, {len(head.centre)}), as in the fit; got {np.shape(vectors)}")
-        return rectified((vectors - head.centre) / head.scale, head.weights, head.bias).astype(np.float32)
+        if given.ndim != 2 or given.shape[1] != len(head.centre):
+            raise WrongShape(f"{self.name}: expected vectors (n, {len(head.centre)}), as in the fit; got {given.shape}")
+        return self._given(rectified((given - head.centre) / head.scale, head.weights, head.bias).astype(np.float32), None)
 
     def fit_transform(self, answers: Judgments, y: None = None, **options: Any) -> np.ndarray:
         """Fit, and return the embedding of the faces that were judged, (n, d) float32."""
-        return self.fit(answers, **options).transform()
+        return self.fit(answers, y, **options).transform()
 
     def predict(self, answers: Triplets) -> np.ndarray:
         """Return the place of the odd one, (t,) int; of rankings the places of the others, the most alike first, (t, k)."""
