@@ -7,10 +7,9 @@ RUN keeps the measured faces. The last argument is a table of path and part, as 
 recipe's own split is drawn anew, which is the released one only where the same faces are found. Of FER+ the test part is its
 validation part. Figures are printed beside the recorded ones.
 
-The split of the released attributes was not kept, and today's detector finds 18 faces more, which draws another one.
-`attributes_test_part.csv` was found again: 612 of its 1,316 calibration faces by the scores that the calibration records, and
-by them the one number of persons whose permutation puts these into the calibration part. Its 1,334 faces are of the recorded
-races, genders and ages but for one to four a group; about ten may be other parts' faces.
+`attributes_test_part.csv` is the test part of the released attributes. Today's detector finds 18 faces more than that of the
+training, whose split cannot be drawn with them; it was drawn anew with the detector of that day (commit 9020992, without its
+look at 128 px), and has the recorded numbers of faces in every part, and of every race, gender and age in the test.
 """
 
 import csv

@@ -10,6 +10,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from facevalue.data.errors import RunError
@@ -160,22 +162,38 @@ def test_duckdb_reads_values_reasons_units_and_sources_of_a_file(tmp_path):
     with duckdb.connect() as database:
         legend = {column: facts for column, *facts in database.execute(first.replace("results/faces.parquet", path)).fetchall()}
         read = database.execute('SELECT "x.age", "x.age.why", "x.race"[2] FROM read_parquet(?)', [path]).fetchnumpy()
-        mean = 'SELECT avg("x.age") FROM read_parquet(?) WHERE "x.age.why" IS NULL'
-        assert database.execute(mean, [path]).fetchone()[0] == pytest.approx(np.nanmean(faces["x.age"].values))
+        missing = """SELECT "x.age.why", count(*), avg("x.age") FROM read_parquet(?) GROUP BY "x.age" IS NULL, 1 ORDER BY 2"""
+        (why, count, mean), (_, measured, known) = database.execute(missing, [path]).fetchall()
     assert legend["x.age"] == ["years", "x@sha256:ab12cd34", 0.9]
     assert legend["pose.yaw"] == ["deg", "pose@1", None]
-    age, why, black = read.values()
-    np.testing.assert_array_equal(age, faces["x.age"].values)
+    age, whys, black = read.values()
+    np.testing.assert_array_equal(np.ma.filled(age, np.nan), faces["x.age"].values)
     np.testing.assert_array_equal(black, faces["x.race"].values[:, 1])
-    assert np.ma.filled(why, "").tolist() == faces["x.age"].why.tolist()
+    assert np.ma.filled(whys, "").tolist() == faces["x.age"].why.tolist()
+    assert (why, count, mean, measured) == ("too_small", 3, None, 4)
+    assert known == pytest.approx(np.nanmean(faces["x.age"].values))
 
 
-def test_files_of_before_which_had_no_legend_are_read_as_they_were(tmp_path):
-    import pyarrow.parquet as pq
-
-    table = made(5).to_arrow()
-    pq.write_table(table.replace_schema_metadata(None), tmp_path / "old.parquet")
+def test_files_of_before_which_had_nan_and_no_legend_are_read_as_they_were(tmp_path):
+    table = made(5).to_arrow().replace_schema_metadata(None)
+    for name in ("x.age", "x.age.low", "x.age.high"):
+        old = pa.array(np.array(table[name].fill_null(np.nan)), pa.float32())
+        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), old)
+    assert [table[name].null_count for name in ("x.age", "x.age.low")] == [0, 0]
+    pq.write_table(table, tmp_path / "old.parquet")
     same(read_faces(tmp_path / "old.parquet"), made(5))
+
+
+@pytest.mark.parametrize("missing", [np.s_[1:], np.s_[:], np.s_[1:, 2]])
+def test_what_is_missing_of_many_numbers_is_null_in_the_file_and_comes_back(missing, tmp_path):
+    points = np.random.default_rng(0).normal(size=(3, 7, 3)).astype(np.float32)
+    points[missing] = np.nan
+    faces = made(3).with_column("mesh.points", Column(points, "px", "mesh@2"))
+    write_faces(faces, tmp_path / "faces.parquet")
+    same(read_faces(tmp_path / "faces.parquet"), faces)
+    assert (
+        pq.read_table(tmp_path / "faces.parquet")["mesh.points"].combine_chunks().flatten().null_count == np.isnan(points).sum()
+    )
 
 
 def test_a_frame_of_faces_without_measures():

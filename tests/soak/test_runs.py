@@ -231,11 +231,11 @@ def test_workers_that_are_killed_again_and_again_cost_no_row(photos, tmp_path):
     import multiprocessing
     import random
 
-    given, draw, kills = photos(rounds(60, 300)), random.Random(0), [0]
+    given, draw, kills = photos(rounds(60, 160)), random.Random(0), [0]
 
     def killing(done: int, total: int) -> None:
         workers = multiprocessing.active_children()
-        if workers and draw.random() < 0.4:
+        if workers and draw.random() < 0.25:
             kills[0] += 1
             draw.choice(workers).kill()
 

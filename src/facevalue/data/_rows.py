@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAMES = ("path", "file", "filename", "file_name", "image", "photo", "name")
 BYTES = ("image", "photo", "bytes", "jpg", "png", "img", "data", "content")
 BATCH = 16
-CUT = "truncated: the file ends before its last rows"
+CUT = "truncated: the file ends, or is damaged, before its last rows"
 
 
 @dataclass(slots=True)
@@ -100,7 +100,8 @@ def rows(path: str) -> Rows:
     except RunError:
         raise
     except Exception as error:  # as above, and stores have errors of their own
-        raise RunError(f"{path}: expected a parquet of photos; it cannot be read: {one_line(error)}") from error
+        what = "an arrow file" if path.lower().endswith(".arrow") else "a parquet"
+        raise RunError(f"{path}: expected {what} of photos; it cannot be read: {one_line(error)}") from error
 
 
 @functools.lru_cache(maxsize=4)
@@ -224,21 +225,29 @@ class ArrowRows(Rows):
         if source.read(6) == b"ARROW1":
             opened = pa.ipc.open_file(source)
             super().__init__(path, opened.schema)
-            self._parts = [opened.get_batch(i) for i in range(opened.num_record_batches)]
+            self._take(opened.get_batch(i) for i in range(opened.num_record_batches))
         else:
             source.seek(0)
             reader = pa.ipc.open_stream(source)
             super().__init__(path, reader.schema)
-            self._parts = []
-            try:
-                self._parts.extend(reader)
-            except (pa.ArrowInvalid, OSError):
-                self.cut = True
+            self._take(reader)
         self._starts = np.cumsum([0, *map(len, self._parts)])
+
+    def _take(self, parts: Iterable[pa.RecordBatch]) -> None:
+        """Keep the batches up to one that is cut off, or damaged."""
+        import pyarrow as pa
+
+        self._parts: list[pa.RecordBatch] = []
+        try:
+            for part in parts:
+                _sound(part, [self._column])
+                self._parts.append(part)
+        except (pa.ArrowInvalid, OSError):
+            self.cut = True
 
     def _batches_of(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         names = [name if name in self._schema.names else name.rpartition(".")[0] for name in columns]
-        return (part.select(names) for part in self._parts)
+        return (_sound(part, names) for part in self._parts)
 
     def read(self, row: int) -> bytes | None:
         """Return the bytes of one row, None where it is null."""
@@ -246,6 +255,13 @@ class ArrowRows(Rows):
         value = self._parts[part].column(self._column)[row - int(self._starts[part])].as_py()
         found: bytes | None = value and value["bytes"] if self._inside else value
         return found
+
+
+def _sound(part: pa.RecordBatch, names: list[str]) -> pa.RecordBatch:
+    """Return some columns of a batch, whose offsets point into it: Arrow itself would follow any."""
+    found = part.select(names)
+    found.validate(full=True)
+    return found
 
 
 def cleaned(name: str) -> str:

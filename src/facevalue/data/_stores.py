@@ -121,9 +121,9 @@ def look(where: Place) -> Object | None:
         return Object(name, None, True)
     try:
         return _object(attempted(lambda: store.info(name), seconds=LISTING_TIMEOUT), name)
-    except FileNotFoundError:
-        return None
     except Exception as error:  # as above
+        if _why(error) == "missing":
+            return None
         raise _unlisted(where, error) from error
 
 
@@ -285,8 +285,17 @@ def bounded(call: Callable[[], Result], seconds: float) -> Result:
     return came[0]
 
 
+def _behind(error: Exception) -> Exception:
+    """Return what has happened: of whatever a server answers, or does not, fsspec says that there is no such file."""
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and (_status(cause) or isinstance(cause, OSError)):
+        return cause
+    return error
+
+
 def _passes(error: Exception) -> bool:
     """Return whether an error may be gone a moment later."""
+    error = _behind(error)
     names = {kind.__name__ for kind in type(error).__mro__}
     return isinstance(error, TimeoutError | ConnectionError) or _status(error) in BUSY or not names.isdisjoint(PASSING)
 
@@ -299,6 +308,7 @@ def _status(error: Exception) -> int:
 
 def _why(error: Exception) -> str:
     """Return an error as a photo's reason."""
+    error = _behind(error)
     status = _status(error)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return "missing"

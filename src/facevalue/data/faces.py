@@ -343,12 +343,12 @@ def _metadata(values: np.ndarray, **known: Any) -> dict[str, str]:
 
 
 def _to_arrow(values: np.ndarray) -> pa.Array:
+    """Return null for NaN: the least and the greatest that a parquet notes let readers take NaN for a value."""
     import pyarrow as pa
 
-    flat = np.ascontiguousarray(values, np.float32).reshape(len(values), int(np.prod(values.shape[1:])))
-    if values.ndim == 1:
-        return pa.array(flat[:, 0], pa.float32())
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel(), pa.float32()), flat.shape[1])
+    missing = np.isnan(flat := np.ravel(values))
+    flat = pa.array(flat, pa.float32(), mask=missing if missing.any() else None)
+    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, int(np.prod(values.shape[1:])))
 
 
 def _from_arrow(table: pa.Table, name: str) -> np.ndarray:
