@@ -48,7 +48,7 @@ import facevalue.data.people  # noqa: F401
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("stats", "confidence")
 LEAST = 6
-FIELDS = ("file", "line", "function", "code", "change", "outcome", "seconds")
+FIELDS = ("file", "line", "function", "code", "becomes", "change", "outcome", "seconds")
 ARGUMENTS = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not shared and not index and not browser and not soak"]
 SWAPS = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
@@ -137,6 +137,15 @@ def head(statement: ast.AST) -> tuple[int, int]:
     return statement.lineno, max(last, statement.lineno)
 
 
+def worded(statement: ast.AST) -> str:
+    """Return a statement without its body, on one line."""
+    return " ".join(ast.unparse(statement).split("\n")[0].split())
+
+
+def known(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
 def sample(path: Path, *, rate: float, seed: int) -> list[tuple[int, int]]:
     """Return which changes of which places of a file are tried."""
     source = path.read_text()
@@ -152,7 +161,12 @@ class Mutant(SourceFileLoader):
     def __init__(self, path: Path, place: int, which: int):
         super().__init__(".".join(path.relative_to(ROOT / "src").with_suffix("").parts), str(path))
         tree = ast.parse(path.read_text())
-        list(sites(tree, tree))[place][2][which][1]()
+        statement, self.function, changes = list(sites(tree, tree))[place]
+        first, last = head(statement)
+        self.lines = set(range(first, last + 1)) if self.function else set()
+        self.row = {"file": known(path), "line": first, "function": self.function, "code": worded(statement)}
+        changes[which][1]()
+        self.row |= {"becomes": worded(statement), "change": changes[which][0]}
         self.code = compile(ast.fix_missing_locations(tree), str(path), "exec")
 
     def get_code(self, fullname):
@@ -266,23 +280,18 @@ def judged(path: Path, *, rate: float, seed: int, again: list[dict[str, str]] | 
     """Return a row for each mutant of a file."""
     if again and all(row["outcome"] != "survived" for row in again):
         return again
-    tree, rows = ast.parse(path.read_text()), []
-    places = list(sites(tree, tree))
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         watch = watched(path, folder)
         seconds = sum(watch.seconds.values())
         for i, (place, which) in enumerate(sample(path, rate=rate, seed=seed)):
-            statement, function, changes = places[place]
-            first, last = head(statement)
-            lines = set(range(first, last + 1)) if function else set()
-            row = {"file": f"{path.parent.name}/{path.stem}", "line": first, "function": function, "change": changes[which][0]}
-            row["code"] = " ".join(ast.unparse(statement).split("\n")[0].split())
+            mutant = Mutant(path, place, which)
             if again and again[i]["outcome"] != "survived":
-                rows.append(row | {"outcome": again[i]["outcome"], "seconds": again[i]["seconds"]})
+                rows.append(again[i])
                 continue
-            run = functools.partial(meet, path, [Mutant(path, place, which), Order(watch, lines)], folder)
+            run = functools.partial(meet, path, [mutant, Order(watch, mutant.lines)], folder)
             outcome, used = apart(run, cpu=5 * seconds + 5)
-            rows.append(row | {"outcome": outcome, "seconds": round(used, 2)})
+            rows.append(mutant.row | {"outcome": outcome, "seconds": round(used, 2)})
     return rows
 
 
@@ -292,15 +301,15 @@ def meet(path: Path, plugins: list[object], folder: str) -> int:
 
 
 def equivalents() -> dict[tuple[str, ...], str]:
-    """Return the reason why no test can tell a mutant from the original, by file, code and change."""
+    """Return the reason why no test can tell a mutant from the original, by file, code and what becomes of it."""
     with open(ROOT / "benchmarks/mutants_equivalent.csv", newline="") as lines:
-        return {(row["file"], row["code"], row["change"]): row["reason"] for row in csv.DictReader(lines)}
+        return {(row["file"], row["code"], row["becomes"]): row["reason"] for row in csv.DictReader(lines)}
 
 
 def totals(rows: list[dict[str, object]]) -> Iterator[dict[str, object]]:
     """Yield a row a file, and one of all."""
     same = equivalents()
-    alike = [row for row in rows if row["outcome"] == "survived" and (row["file"], row["code"], row["change"]) in same]
+    alike = [row for row in rows if row["outcome"] == "survived" and (row["file"], row["code"], row["becomes"]) in same]
     for file in [*sorted({row["file"] for row in rows}), "all"]:
         ends = [row["outcome"] for row in rows if file in {"all", row["file"]}]
         few = sum(file in {"all", row["file"]} for row in alike)
@@ -329,7 +338,7 @@ def main() -> None:
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     paths = [path for room in ROOMS for path in sorted((ROOT / f"src/facevalue/{room}").glob("[!_]*.py"))]
-    paths = [path for path in paths if not given.only or f"{path.parent.name}/{path.stem}" in given.only]
+    paths = [path for path in paths if not given.only or known(path) in given.only]
     before: dict[str, list[dict[str, str]]] = {}
     if given.details.exists():
         with open(given.details, newline="") as lines:
@@ -337,7 +346,7 @@ def main() -> None:
                 before.setdefault(row["file"], []).append(row)
     rows = dict(before)
     with multiprocessing.get_context("fork").Pool(given.workers) as pool:
-        names = [f"{path.parent.name}/{path.stem}" for path in paths]
+        names = [known(path) for path in paths]
         again = [before.get(name) if given.again else None for name in names]
         jobs = [
             pool.apply_async(judged, (path,), {"rate": given.rate, "seed": given.seed, "again": old})

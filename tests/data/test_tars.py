@@ -125,8 +125,8 @@ def test_names_that_lead_out_links_and_devices_touch_nothing(tmp_path, monkeypat
 @pytest.mark.parametrize("part", [0.15, 0.4, 0.77, 0.9])
 def test_of_a_shard_cut_short_the_photos_before_the_cut_are_whole_and_one_says_so(suffix, part, tmp_path):
     data = packed(SHARD)
-    end = int(len(data) * part)
-    (tmp_path / f"s{suffix}").write_bytes(data[:end] if suffix == ".tar" else gzip.compress(data)[: int(end * 0.8)])
+    data = data.rstrip(b"\0") if suffix == ".tar" else gzip.compress(data)
+    (tmp_path / f"s{suffix}").write_bytes(data[: int(len(data) * part)])
     found = outcomes(tmp_path / f"s{suffix}")
     *whole, last = found.values()
     assert whole == list(PHOTOS.values())[: len(whole)]
@@ -141,7 +141,8 @@ def test_where_a_cut_falls(tmp_path):
         1536: {"a.jpg": b"a" * 600, "s/000001": "truncated: the archive, at byte 1536: it has no end"},
         1700: {"a.jpg": b"a" * 600, "s/000001": "truncated: the archive, at byte 1536: truncated header"},
         2050: {"a.jpg": b"a" * 600, "s/000001": "truncated: the archive, at byte 2560: it has no end"},
-        3072: {"a.jpg": b"a" * 600, "b.jpg": b"b", "s/000002": "truncated: the archive, at byte 3584: it has no end"},
+        3072: {"a.jpg": b"a" * 600, "b.jpg": "truncated: 0 of 1 bytes; the archive ends there"},
+        3073: {"a.jpg": b"a" * 600, "b.jpg": b"b", "s/000002": "truncated: the archive, at byte 3584: it has no end"},
         3584 + 512: {"a.jpg": b"a" * 600, "b.jpg": b"b"},
     }.items():
         path.write_bytes(data[:end])
@@ -202,7 +203,7 @@ def test_what_a_shard_says_of_its_photos(suffix, tmp_path):
     told = {
         "1.jpg": PHOTO,
         "1.json": json.dumps({"age": 30, "name": "ann", "box": [1], "ok": True}).encode(),
-        "1.txt": " a word\n".encode(),
+        "1.txt": b" a word\n",
         "x/2.left.jpg": PHOTO,
         "x/2.cls": b"7",
         "2.cls": b"8",
@@ -225,7 +226,7 @@ def test_what_a_shard_says_of_its_photos(suffix, tmp_path):
 def test_damage_anywhere_is_a_reason_or_a_line(tmp_path):
     whole, draw = packed(SHARD, form=tarfile.PAX_FORMAT), random.Random(2)
     path, name = tmp_path / "s.tar", tmp_path / "s.tar.gz"
-    for _ in range(150):
+    for _ in range(60):
         data = bytearray(whole)
         for _ in range(draw.randrange(1, 20)):
             at = draw.choice([draw.randrange(len(data)), draw.randrange(2560) // 512 * 512 + draw.randrange(200)])
