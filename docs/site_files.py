@@ -54,6 +54,11 @@ def on_page_markdown(markdown, page, config, files):
     return site_links(markdown, page.file.src_uri)
 
 
+def on_post_page(output, page, config):
+    """Name the dialog of the search, which the theme leaves without a name, for screen readers."""
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"', 1)
+
+
 def made_pages() -> dict[str, str]:
     """Return the text of each page that exists on the site only, by its address."""
     rooms = {f"api/{room}.md": room_page(room, about) for room, about in ROOMS.items()}
