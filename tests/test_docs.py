@@ -157,16 +157,22 @@ def kinds(command):
     return generate.hints(command)
 
 
+def code(text):
+    """Return the blocks of code of a page, fenced or indented, with the lines joined that a backslash continues."""
+    fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)
+    return "\n".join([*fenced, *re.findall(r"^ {4}.*$", text, re.M)]).replace("\\\n", " ")
+
+
 def shown_lines(text):
     """Return the command lines of a page's consoles and scripts that are to be typed as they are."""
-    lines = re.findall(r"^\s*(?:\$ )?(facevalue .+)$", text.replace("\\\n", " "), re.M)
+    lines = re.findall(r"^\s*(?:\$ )?(facevalue .+)$", code(text), re.M)
     return [line for line in lines if "..." not in re.sub(r'"[^"]*"', "", line) and not re.search(r"[┃│]", line)]
 
 
 def mentioned(text):
     """Return the command lines that stand in the sentences of a page, or in a synopsis: not all need be complete."""
-    lines = re.findall(r"`facevalue ([^`]+)`|^ *(?:\$ )?facevalue (.+)$", text.replace("\\\n", " "), re.M)
-    return [" ".join((inline or line).split()) for inline, line in lines]
+    inline = re.findall(r"`facevalue ([^`]+)`", text)
+    return [" ".join(line.split()) for line in (*inline, *re.findall(r"^\s*(?:\$ )?facevalue (.+)$", code(text), re.M))]
 
 
 @functools.cache

@@ -35,6 +35,10 @@ class Faulty(MemoryFileSystem):
     listing: Exception | None = None
     ranges = True
 
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("faulty://", "memory://"))
+
     def cat_file(self, path, start=None, end=None, **options):
         self.tried[path] = self.tried.get(path, 0) + 1
         if "forbidden" in path:
@@ -282,7 +286,7 @@ def served(tmp_path: Path) -> Iterator[str]:
             self.send_error(status) if status else super().do_GET()
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

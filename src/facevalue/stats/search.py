@@ -91,6 +91,47 @@ def nearest(
     return rescored(queries, pieces, np.concatenate([np.empty((0, k), np.int64), *found]))
 
 
+def merged(parts: Sequence[Nearest], sizes: Sequence[int], *, k: int) -> Nearest:
+    """Return the k best of several shards, of each of which the k best are known: what a search of all in one would find.
+
+    Whoever is among the k best of all is among the k best of their shard.
+
+    Parameters
+    ----------
+    parts : one (q, k) a shard
+        Their rows count from 0 in each shard; a shard of fewer than k rows has fewer columns.
+    sizes
+        Rows of each shard.
+    k
+        At least 1.
+
+    Returns
+    -------
+    Nearest
+        (q, k), or fewer columns where all shards together have fewer. Rows count through the shards in their order; of equal
+        cosines the earlier shard's first.
+
+    Raises
+    ------
+    ValueError
+        No shard, another number of sizes, parts of other numbers of queries, or a k below 1.
+
+    Examples
+    --------
+    >>> queries, one, two = np.array([[0.6, 0.8]], "f"), np.array([[1, 0]], "f"), np.array([[0, 1], [0.6, 0.8]], "f")
+    >>> found = merged([nearest(queries, one, k=1), nearest(queries, two, k=2)], [1, 2], k=2)
+    >>> found.index, found.similarity
+    (array([[2, 1]]), array([[1. , 0.8]], dtype=float32))
+    """
+    if not parts or len(sizes) != len(parts) or len({len(part.index) for part in parts}) > 1 or k < 1:
+        raise ValueError(f"expected k of 1 or more, and shards of as many queries; got k {k}, {len(parts)} of {len(sizes)}")
+    starts = np.cumsum([0, *sizes])
+    index = np.concatenate([np.where(p.index < 0, -1, p.index + at) for p, at in zip(parts, starts, strict=False)], axis=1)
+    cosine = np.concatenate([part.similarity for part in parts], axis=1)
+    order = np.lexsort((index, np.where(index < 0, np.inf, -cosine)))[:, :k]
+    return Nearest(np.take_along_axis(index, order, 1), np.take_along_axis(cosine, order, 1))
+
+
 def _check(queries: np.ndarray, pieces: Sequence[np.ndarray], k: int, labels: tuple[np.ndarray, np.ndarray] | None) -> int:
     """Return the rows of the gallery, or raise ValueError."""
     for piece in pieces:
