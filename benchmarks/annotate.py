@@ -1,25 +1,24 @@
 """Photos a second of `annotate`, beside the floor (decoding and the bare nets) and dlib, in one run.
 
-    python benchmarks/annotate.py PHOTOS_FOLDER [--copies 5] [--csv results/annotate.csv]
+    python benchmarks/annotate.py PHOTOS_FOLDER [--copies 5] [--csv results/annotate.csv]      # writes results/fast_annotate.csv
 
 The folder's photos are linked under new names `--copies` times, so that starting up weighs as in a folder of that size.
-Every contender has two processes. Needs dlib-bin (extra `dev`).
+Every contender has two processes. dlib's HOG detector, five points and ResNet are what face_recognition runs. Needs dlib-bin
+(extra `dev`).
 """
 
 import argparse
 import csv
-import os
-import platform
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
+from ratios import Ratio, stack, write_ratios
 
 from facevalue import models
 from facevalue.annotate.instruments import DEFAULT, ordered
@@ -108,6 +107,19 @@ def split(function, paths: list[Path]) -> tuple[float, list]:
         return time.perf_counter() - start, answers
 
 
+def ratios(rates: dict[str, float], photos: int) -> list[Ratio]:
+    """Return both runs beside their floor and dlib, of photos a second by contender."""
+    found, (hog, mmod) = list[Ratio](), [name for name in rates if name.startswith("dlib")]
+    for detector, told in (("centerface", "default instruments"), ("blazeface", "`--detector blazeface`")):
+        what = f"`annotate`, {told}, {photos:,} portraits"
+        ours, floor = rates[f"facevalue, {detector}"], rates[f"floor, {detector}"]
+        found.append(Ratio(what, "floor: decoding and the bare nets in onnxruntime", "photos/s", ours, floor))
+        lacking = "no mesh, pose, quality, attributes, expression"
+        found.append(Ratio(what, f"{hog}, as face_recognition", "photos/s", ours, rates[hog], lacking))
+    default = rates["facevalue, centerface"]
+    return [*found, Ratio("`annotate`, default instruments", f"{mmod}, as FairFace", "photos/s", default, rates[mmod])]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -137,16 +149,16 @@ def main() -> None:
     rows.append((f"dlib mmod alone ({len(few)} photos)", len(few) / seconds, sum(found)))
     default = rows[1][1]
     table = [(name, f"{rate:.2f}", faces, f"{rate / default:.4g}") for name, rate, faces in rows]
-    stack = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    stack += "".join(f", {name} {version(name)}" for name in ("onnxruntime", "pillow", "dlib-bin"))
-    print(f"{stack}; {len(photos)} photos x {given.copies}")
+    on = stack("onnxruntime", "pillow", "dlib-bin")
+    print(f"{on}; {len(photos)} photos x {given.copies}")
     for row in table:
         print(f"{row[0]:34} {row[1]:>8} photos/s   {row[2]!s:>6} faces   {row[3]:>8} of facevalue's default")
     if given.csv:
         with given.csv.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["contender", "photos_a_second", "faces_in_one_copy", "ratio_to_default", "stack"])
-            writer.writerows((*row, stack) for row in table)
+            writer.writerows((*row, on) for row in table)
+    write_ratios("annotate", ratios(dict(row[:2] for row in rows), len(many)), on=on)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seconds of the matrix and of the exact search, beside plain numpy and usearch, in one run.
 
-    python benchmarks/similarity.py [--rows 1000000] [--csv results/similarity.csv]
+    python benchmarks/similarity.py [--rows 1000000] [--csv results/similarity.csv]      # writes results/fast_similarity.csv
 
 Vectors are random, of 128 numbers. Memory is the peak of a process that does nothing else, less what its input takes.
 """
@@ -9,13 +9,12 @@ import argparse
 import csv
 import multiprocessing
 import os
-import platform
 import resource
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from ratios import Ratio, stack, write_ratios
 
 from facevalue.stats.search import nearest
 from facevalue.stats.similarity import METRICS, similarity, unit
@@ -81,7 +80,7 @@ def measured(task: str, who: str, metric: str, rows: int) -> tuple[float, float,
     words = (metric, *given) if task == "matrix" else tuple(given)
     before, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
     answer = np.empty(0)
-    for _ in range(REPEATS if task == "matrix" or who == "facevalue" else 1):
+    for _ in range(REPEATS if task == "matrix" else 1):
         del answer
         start = time.perf_counter()
         answer = call(*words)
@@ -90,18 +89,27 @@ def measured(task: str, who: str, metric: str, rows: int) -> tuple[float, float,
     return min(seconds), memory, answer[:50]
 
 
+def ratios(table: list[tuple[str, ...]]) -> list[Ratio]:
+    """Return the cosines and the search beside each other contender."""
+    seconds, found = {row[:2]: float(row[2]) for row in table}, list[Ratio]()
+    for task, who, _, memory, _, agrees in table:
+        told = {"cosine": f"`similarity`, cosines of {D} numbers, {task[7:]}", "top-10": f"`find`, {task}"}.get(task.split()[0])
+        if told and who != "facevalue":
+            note = f"the same in {float(agrees):.2%}, {int(memory):,} MB"
+            found.append(Ratio(told, who, "s", seconds[task, "facevalue"], seconds[task, who], note))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
-    stack = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, " + ", ".join(
-        f"{name} {version(name)}" for name in ("numpy", "usearch")
-    )
-    print(stack)
+    on = stack("numpy", "usearch")
+    print(on)
     tasks = [("matrix", f"{metric} {SIDE:,} x {SIDE:,}", metric) for metric in METRICS]
     tasks.append(("search", f"top-{K} of {QUERIES:,} in {given.rows:,}", ""))
-    table = []
+    table = list[tuple[str, ...]]()
     for task, label, metric in tasks:
         ours: tuple[float, np.ndarray] | None = None
         for who in (name for name, calls in CONTENDERS.items() if task in calls):
@@ -117,7 +125,8 @@ def main() -> None:
             writer.writerow(
                 ["task", "contender", "seconds", "peak_mb_beyond_input", "ratio_to_facevalue", "agreement", "stack"]
             )
-            writer.writerows((*row, stack) for row in table)
+            writer.writerows((*row, on) for row in table)
+    write_ratios("similarity", ratios(table), on=on)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -24,8 +25,10 @@ from facevalue.data.faces import Faces, rows_by_path
 from facevalue.data.files import replacing, write_json
 from facevalue.data.findings import Findings
 from facevalue.data.gallery import Gallery, attach_index, read_gallery, update_gallery
+from facevalue.data.run_gallery import gallery_folders
+from facevalue.data.shards import joined_galleries
 from facevalue.stats.approximate import Recall, index_recall, nearest_by_index, write_index
-from facevalue.stats.search import Nearest, nearest
+from facevalue.stats.search import Nearest, merged, nearest
 from facevalue.stats.similarity import unit
 from facevalue.studies import identification
 
@@ -56,7 +59,8 @@ class Options:
     seed
         Of the searches that estimate the rate.
     index
-        Search approximately, whatever the gallery's size; beyond a million faces that is done anyway.
+        Search approximately, whatever the gallery's size; beyond a million faces one gallery is searched so anyway, several
+        are only when asked to.
     """
 
     model: str = EMBED
@@ -121,13 +125,15 @@ class Search:
     findings
         Threshold, FPIR, FNIR and rank of the gallery's own people.
     gallery
-        That was searched.
+        That was searched; several as one.
     recall
-        Of the index, where the search was approximate.
+        Of the index, where the search was approximate; of several the least.
     measured, dropped
         Photos measured for the gallery now, and photos that were no longer there.
     hidden
         Faces of the gallery that consent does not cover, by reason: neither searched nor shown.
+    shards
+        Galleries that were searched as one.
     """
 
     matches: tuple[Match, ...]
@@ -137,11 +143,12 @@ class Search:
     measured: int = 0
     dropped: int = 0
     hidden: Mapping[str, int] = field(default_factory=dict)
+    shards: int = 1
 
 
 def find(
     query: str | Path | Sequence[str | Path],
-    gallery: str | Path,
+    gallery: str | Path | Sequence[str | Path],
     *,
     add: str | Path | None = None,
     options: Options = DEFAULTS,
@@ -155,7 +162,8 @@ def find(
     query
         Photo, folder or glob.
     gallery
-        Folder of the gallery.
+        Folder of the gallery; or several, globs, or a folder in which they lie: they are searched as one, and one name is one
+        person. The folder of an annotate run is searched too: its faces are laid out once, in RUN/gallery-MODEL.
     add
         Folder of photos, a folder a person, that the gallery is brought up to date with first: only new and changed photos
         are measured, and those that are gone are dropped.
@@ -172,17 +180,18 @@ def find(
     RunError
         No photo in the query or in `add`; no face in the gallery; an index is wanted and usearch is not installed.
     SchemaError
-        The gallery is damaged, or was made with other models.
+        The gallery is damaged, or was made with other models; several where `add` needs one.
     UnknownName
         The model does not embed, or there is none of its name.
     """
     identification.searches_needed(options.fpir)
     settings = _settings(options)
-    _comparable(Path(gallery), settings)
+    folders = _folders(gallery, settings, options.model, new=add is not None)
     measured, dropped = (0, 0)
     if add is not None:
-        measured, dropped = refresh(gallery, add, settings, model=options.model, permission=permission, progress=progress)
-    opened, hidden, recall = _opened(gallery, options, permission)
+        measured, dropped = refresh(folders[0], add, settings, model=options.model, permission=permission, progress=progress)
+    shards, hidden, recall = _opened(folders, options, permission)
+    opened = joined_galleries(shards)
     asked = photos.find_photos(query)
     asked = asked if permission is None else permission.photos(asked)
     faces = annotate(asked, instruments=settings.instruments, detector=options.detector)
@@ -193,10 +202,9 @@ def find(
         opened.embeddings, opened.people, level=options.level, seed=options.seed, most=most
     )
     run = f"{', '.join(sorted(opened.manifest.sources.values()))}, seed {options.seed}"
-    matches = _matches(faces, opened, absent, options)
-    return Search(
-        matches, identification.findings(absent, fpir=options.fpir, run=run), opened, recall, measured, dropped, hidden
-    )
+    matches = _matches(faces, shards, absent, options)
+    findings = identification.findings(absent, fpir=options.fpir, run=run)
+    return Search(matches, findings, opened, recall, measured, dropped, hidden, len(shards))
 
 
 def refresh(
@@ -289,6 +297,18 @@ def _settings(options: Options) -> Settings:
     return Settings(known_detector(options.detector), placed(wanted, options.detector), level=options.level)
 
 
+def _folders(gallery: str | Path | Sequence[str | Path], settings: Settings, model: str, *, new: bool) -> list[Path]:
+    """Return the galleries to be searched, all made with the models of this search; `new` ones may be absent yet."""
+    given = [gallery] if isinstance(gallery, str | Path) else list(gallery)
+    if new and len(given) != 1:
+        raise SchemaError(f"expected one gallery to add photos to; got {len(given)}: name one, or leave the photos out")
+    needs = [name for name in (settings.detector, *settings.instruments) if name != model]
+    folders = [Path(given[0])] if new else gallery_folders(given, model, needs=needs)
+    for folder in folders:
+        _comparable(folder, settings)
+    return folders
+
+
 def _comparable(gallery: Path, settings: Settings) -> None:
     """Refuse, before anything is measured, a gallery whose embeddings other models made."""
     if not (gallery / "manifest.json").exists():
@@ -333,25 +353,32 @@ def _measured(due: Sequence[photos.Photo], settings: Settings, progress: Callabl
 
 
 def _opened(
-    folder: str | Path, options: Options, permission: Permission | None
-) -> tuple[Gallery, Mapping[str, int], Recall | None]:
-    """Return what may be searched of a gallery, how many faces may not by reason, and what its index finds if it has one."""
-    gallery = read_gallery(folder)
-    if not len(gallery):
-        raise RunError(f"{folder}: expected a gallery with faces; it has {gallery.manifest.photos} photos and no face")
+    folders: Sequence[Path], options: Options, permission: Permission | None
+) -> tuple[list[Gallery], Mapping[str, int], Recall | None]:
+    """Return what may be searched of galleries, how many faces may not by reason, and what their indexes find if they have."""
+    told = ", ".join(map(str, folders[:3])) + (f" and {len(folders) - 3} more" if len(folders) > 3 else "")
+    galleries = [read_gallery(folder) for folder in folders]
+    n, photos = sum(map(len, galleries)), sum(one.manifest.photos for one in galleries)
+    if not n:
+        raise RunError(f"{told}: expected a gallery with faces; it has {photos} photos and no face")
     if permission is None:
-        gallery, recall = _indexed(gallery, options)
-        return gallery, {}, recall
-    covered, hidden = permission.gallery(gallery)
-    if not len(covered):
-        told = ", ".join(f"{n} {why}" for why, n in hidden.items())
-        raise RunError(f"{folder}: expected faces that consent covers; it covers none of {len(gallery)} ({told})")
-    return replace(covered, manifest=replace(covered.manifest, index=None)), hidden, None
+        found = [_indexed(one, options, among=len(galleries)) for one in galleries if len(one)]
+        recalls = [recall for _, recall in found if recall is not None]
+        return [one for one, _ in found], {}, min(recalls, key=lambda recall: recall.share, default=None)
+    covered, hidden = list[Gallery](), Counter[str]()
+    for one in galleries:
+        kept, why = permission.gallery(one)
+        hidden.update(why)
+        covered.append(replace(kept, manifest=replace(kept.manifest, index=None)))
+    if not any(map(len, covered)):
+        reasons = ", ".join(f"{count} {why}" for why, count in hidden.items())
+        raise RunError(f"{told}: expected faces that consent covers; it covers none of {n} ({reasons})")
+    return [one for one in covered if len(one)], dict(hidden), None
 
 
-def _indexed(gallery: Gallery, options: Options) -> tuple[Gallery, Recall | None]:
+def _indexed(gallery: Gallery, options: Options, *, among: int = 1) -> tuple[Gallery, Recall | None]:
     """Return the gallery, with an index where one is wanted, and what that index finds."""
-    if not options.index and len(gallery) <= EXACT_UP_TO:
+    if not options.index and (among > 1 or len(gallery) <= EXACT_UP_TO):
         return gallery, None
     if gallery.manifest.index is None:
         made = gallery.folder / ".index.part"
@@ -365,10 +392,10 @@ def _indexed(gallery: Gallery, options: Options) -> tuple[Gallery, Recall | None
     return gallery, Recall(**gallery.manifest.index["recall"])
 
 
-def _matches(faces: Faces, gallery: Gallery, absent: identification.OpenSet, options: Options) -> tuple[Match, ...]:
-    """Return the k best of the gallery for each face, and a row with the reason for each that was not searched."""
-    column = faces[f"{options.model}.embedding"]
-    found = _search(unit(column.values), gallery, min(options.k, len(gallery)))
+def _matches(faces: Faces, shards: Sequence[Gallery], absent: identification.OpenSet, options: Options) -> tuple[Match, ...]:
+    """Return the k best of the galleries for each face, and a row with the reason for each that was not searched."""
+    column, gallery = faces[f"{options.model}.embedding"], joined_galleries(shards)
+    found = _search(unit(column.values), shards, min(options.k, len(gallery)))
     rates = np.stack(absent.fpir(found.similarity), axis=-1)
     shown, matches = gallery.rows(np.maximum(found.index, 0).ravel()), list[Match]()
     for path, at in rows_by_path(faces).items():
@@ -387,7 +414,15 @@ def _matches(faces: Faces, gallery: Gallery, absent: identification.OpenSet, opt
     return tuple(matches)
 
 
-def _search(queries: np.ndarray, gallery: Gallery, k: int) -> Nearest:
+def _search(queries: np.ndarray, shards: Sequence[Gallery], k: int) -> Nearest:
+    """Return the k best of all shards: without an index in one pass, with indexes each shard's merged."""
+    if all(one.manifest.index is None for one in shards):
+        return nearest(queries, [piece for one in shards for piece in one.embeddings], k=k)
+    parts = [_search_one(queries, one, min(k, len(one))) for one in shards]
+    return merged(parts, [len(one) for one in shards], k=k)
+
+
+def _search_one(queries: np.ndarray, gallery: Gallery, k: int) -> Nearest:
     if gallery.manifest.index is None:
         return nearest(queries, gallery.embeddings, k=k)
     return nearest_by_index(queries, gallery.embeddings, gallery.folder / gallery.manifest.index["file"], k=k)

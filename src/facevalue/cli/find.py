@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from facevalue.annotate.search import Match, Search
 
 ROWS = 60
+GALLERY = "Folder of the gallery; --photos makes it. Or several, a glob, or folders of annotate runs: searched as one."
 PHOTOS = "Folder of photos, a folder a person: adds the new and changed ones to the gallery, drops those that are gone."
 
 
 def find(
     query: Annotated[str, typer.Argument(help="A photo, a folder or a glob: whose faces are looked for.")],
-    gallery: Annotated[Path, typer.Argument(help="Folder of the gallery; --photos makes it.")],
+    gallery: Annotated[list[str], typer.Argument(help=GALLERY)],
     photos: Annotated[Path | None, typer.Option(help=PHOTOS, file_okay=False, exists=True)] = None,
     k: Annotated[int, typer.Option("--k", help="Faces of the gallery to show for each face.", min=1)] = 5,
     fpir: Annotated[
@@ -39,7 +40,7 @@ def find(
 ) -> None:
     """Find the faces of a photo in a gallery, and say how often a stranger would score as high.
 
-    Examples: `facevalue find who.jpg gallery --photos people/`, `facevalue find 'new/*.jpg' gallery --out matches.csv`.
+    Examples: `facevalue find who.jpg gallery --photos people/`, `facevalue find 'new/*.jpg' 'runs/*' --out matches.csv`.
     """
     from facevalue import models
     from facevalue.annotate import search
@@ -49,6 +50,8 @@ def find(
 
     if out is not None and out.suffix not in search.SUFFIXES:
         raise typer.BadParameter(f"--out: expected a file called *{', *'.join(search.SUFFIXES)}; got {out.name}")
+    if photos is not None and len(gallery) > 1:
+        raise typer.BadParameter(f"--photos: expected one gallery to add them to; got {len(gallery)}")
     allowed = _consent.permission(consent, purpose)
     options = search.Options(model, detector, k, fpir, level, seed, index)
     if only_permissive:
@@ -97,14 +100,16 @@ def _basis(found: Search) -> list[str]:
 def _contents(found: Search) -> list[str]:
     manifest = found.gallery.manifest
     without = ", ".join(f"{n} {why}" for kind in ("photos", "faces") for why, n in manifest.without[kind].items())
-    lines = [f"gallery: {manifest.faces} faces of {manifest.photos} photos" + (f" (without: {without})" if without else "")]
+    what = "gallery" if found.shards == 1 else f"{found.shards} galleries as one"
+    lines = [f"{what}: {manifest.faces} faces of {manifest.photos} photos" + (f" (without: {without})" if without else "")]
     if found.hidden:
         told = ", ".join(f"{n} {why}" for why, n in found.hidden.items())
         lines.append(f"{sum(found.hidden.values())} faces of the gallery not searched: {told}")
     if found.measured or found.dropped:
         lines.append(f"{found.measured} photos measured now, {found.dropped} dropped that were no longer there")
     if (recall := found.recall) is not None:
-        lines.append(f"approximate: finds {recall.share:.2%} of the {recall.k} nearest ({recall.queries} searches)")
+        which = "" if found.shards == 1 else ", in the gallery where it finds least"
+        lines.append(f"approximate: finds {recall.share:.2%} of the {recall.k} nearest ({recall.queries} searches{which})")
     return lines
 
 

@@ -159,12 +159,12 @@ def shard_roster(given: str | Path | Sequence[str | Path], model: str) -> Roster
     shards = read_shards(given)
     wanted = [f"{model}.embedding", *(name for name in shards.columns if name.endswith(".score"))]
     faces = concatenate(list(shards.blocks(wanted)))
-    paths = Counter[str]()
-    for folder, count in zip(shards.folders, shards.photos, strict=True):
-        paths.update(_paths(folder))
-        if (twice := paths.most_common(1)) and twice[0][1] > 1 and count:
-            raise SchemaError(f"{folder}: expected other photos than in the shards before; {twice[0][0]} is there too")
-    person = {path: os.path.dirname(path) for path in paths}
+    person = dict[str, str]()
+    for folder in shards.folders:
+        for path in _paths(folder):
+            if path in person:
+                raise SchemaError(f"{folder}: expected other photos than in the shards before; {path} is there too")
+            person[path] = os.path.dirname(path)
     if not any(person.values()):
         raise SchemaError(f"{given}: expected photos in one folder a person; {len(person)} photos lie in none")
     return Roster(person, faces=faces)
@@ -263,8 +263,3 @@ class _Rows:
         rows = pa.concat_tables(parts)
         self._left = rows.slice(count).combine_chunks()
         return rows.slice(0, count)
-
-
-def block_of(faces: Faces, column: str) -> np.ndarray:
-    """Return the values of a column of faces, (n, ...) float32."""
-    return np.asarray(faces[column].values)
