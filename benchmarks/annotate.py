@@ -1,10 +1,10 @@
 """Photos a second of `annotate`, beside the floor (decoding and the bare nets) and dlib, in one run.
 
-    python benchmarks/annotate.py PHOTOS_FOLDER [--copies 5] [--csv results/annotate.csv]      # writes results/fast_annotate.csv
+    python benchmarks/annotate.py PHOTOS_FOLDER [--copies 5] [--csv results/annotate.csv]
 
-The folder's photos are linked under new names `--copies` times, so that starting up weighs as in a folder of that size.
-Every contender has two processes. dlib's HOG detector, five points and ResNet are what face_recognition runs. Needs dlib-bin
-(extra `dev`).
+writes results/fast_annotate.csv. The folder's photos are linked under new names `--copies` times, so that starting up weighs
+as in a folder of that size. Every contender has two processes. dlib's HOG detector, five points and ResNet are what
+face_recognition runs. Needs dlib-bin (extra `dev`).
 """
 
 import argparse

@@ -1,11 +1,12 @@
 """Regressions over dyads: seconds and memory beside their goals and beside R's sna; and how often tests err.
 
     python benchmarks/networks.py [linear small logistic villages study peer errors] [--quick]
+    python benchmarks/networks.py peer --short
 
 writes results/networks.csv, and results/networks_errors.csv of `errors`; a part of its own replaces its rows there. Each part
-runs in a process of its own, so that memory is its own. `peer` wants Rscript with the package sna, and runs netlm on the same
-matrices; `study` is what `facevalue homophily` does once photos are measured. `--quick` tries everything on little, and writes
-nothing.
+runs in a process of its own, so that memory is its own. `peer` wants Rscript with the package sna, runs netlm on the same
+matrices, and writes results/fast_networks.csv too; with `--short` that alone, of 200 permutations. `study` is what `facevalue
+homophily` does once photos are measured. `--quick` tries everything on little, and writes nothing.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from figures import Figure, write
 from networks_errors import type_i
+from ratios import Ratio, write_ratios
+from ratios import stack as whole_stack
 
 from facevalue.stats.dyadic import dyadic_robust
 from facevalue.stats.dyads import Dyads, cells
@@ -178,12 +181,12 @@ def study(quick: bool) -> list[Figure]:
     return [seconds, Figure(what, "peak MB of a process", peak())]
 
 
-def peer(quick: bool) -> list[Figure]:
-    """Return seconds beside those of sna::netlm, and how far its coefficients lie from ours."""
+def peer(quick: bool, permutations: int = 1000) -> list[Figure]:
+    """Return seconds beside those of sna::netlm, and how far its coefficients lie from ours; write their ratio."""
     if shutil.which("Rscript") is None:
         print("peer: no Rscript here, left out")
         return []
-    n, permutations = (60, 20) if quick else (200, 1000)
+    n, permutations = (60, 20) if quick else (200, permutations)
     block, names, _ = village(n)
     start = time.perf_counter()
     ours = mrqap([block], names=names, directed=True, permutations=permutations, seed=1)
@@ -203,9 +206,13 @@ def peer(quick: bool) -> list[Figure]:
     theirs, coefficients, p, stacked = done.stdout.strip().splitlines()
     far = float(abs(np.array(coefficients.split(), float) - ours.fit.coefficients).max())
     apart = float(abs(np.array(p.split(), float) - ours.test.two_sided).max())
-    what = f"{n} people, {len(names)} covariates, {permutations:,} permutations"
+    what, told = f"{n} people, {len(names)} covariates, {permutations:,} permutations", f"R {stacked.replace(' ', ', sna ')}"
+    if not quick:
+        same = f"coefficients {far:.0e} apart"
+        ratio = Ratio(f"`homophily`'s MRQAP, {what}", "sna::netlm in R, one process", "s", seconds, float(theirs), same)
+        write_ratios("networks", [ratio], on=whole_stack("numpy", more=told))
     return [
-        Figure(f"sna::netlm, {what}", "seconds", float(theirs), method=f"R {stacked.replace(' ', ', sna ')}"),
+        Figure(f"sna::netlm, {what}", "seconds", float(theirs), method=told),
         Figure(f"mrqap dsp, {what}", "seconds", seconds),
         Figure(f"sna::netlm over mrqap, {what}", "ratio of seconds", float(theirs) / seconds, goal=">= 30"),
         Figure(what, "largest difference of a coefficient", far, goal="<= 1e-08"),
@@ -228,7 +235,11 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--short", action="store_true", help="the ratio to R alone, of fewer permutations")
     given = parser.parse_args()
+    if given.short:
+        peer(False, 200)
+        return
     if unknown := set(given.parts) - {*PARTS, ERRORS}:
         parser.error(f"expected parts out of {', '.join([*PARTS, ERRORS])}; got {', '.join(sorted(unknown))}")
     print(stack())

@@ -1,10 +1,12 @@
 """Perceptual embeddings beside their goals: accuracy, new annotators, recovery, time, memory; and beside cblearn.
 
     python benchmarks/perception.py all --peer
+    python benchmarks/perception.py peer --short [--venv ENVIRONMENT]
 
 writes results/perception.csv; a part of its own (cfd36, raters, facesim3d, simulated, peer) replaces its rows there. Each part
 runs in a process of its own, so that memory and threads are its own. The peer gets an environment of its own, for it wants
-numpy < 2. `--quick` tries everything on little, and writes nothing.
+numpy < 2; it writes results/fast_perception.csv too, and with `--short` that alone, of three seeds of two methods. `--quick`
+tries everything on little, and writes nothing.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import ratios
 import simulated_judgments as planted
 from figures import LEVEL, Ends, Figure, middle, stack, told, write
 from new_annotators import RECOVERED, D, raters
@@ -62,6 +65,7 @@ class Asked(NamedTuple):
     seeds: int
     quick: bool
     venv: Path | None
+    short: bool = False
 
 
 def fitted(answers: Any, *, seed: int, **settings: Any) -> tuple[Perception, float]:
@@ -227,19 +231,41 @@ def peak() -> float:
 def peer(asked: Asked) -> Iterator[Figure]:
     """Yield cblearn's accuracy and seconds on the same split, and how many times ours they take."""
     train, test = given_split(asked.shared)
-    sizes, usual = (5,) if asked.quick else (5, D), dict[int, float]()
+    sizes, usual = (5,) if asked.quick else (D,) if asked.short else (5, D), dict[int, float]()
+    rows, ours = list[Figure](), float("nan")
     for d in sizes:
         fits = [fitted(train, seed=s, dimensions=d, prune=False) for s in range(asked.seeds)]
         what, usual[d] = f"CFD-36, given split, facevalue, no mask, d {d}", float(np.median([seconds for _, seconds in fits]))
+        ours = float(np.median([accuracy(model, test) for model, _ in fits]))
         yield middle(what, "accuracy", [accuracy(model, test) for model, _ in fits])
         yield middle(what, "seconds of the fit", [seconds for _, seconds in fits])
     with tempfile.TemporaryDirectory() as folder:
         answers = Path(folder, "answers.npz")
         np.savez(answers, train=chosen_first(train), test=chosen_first(test))
         python = asked.venv / "bin/python" if asked.venv else environment(Path(folder, "environment"))
-        for d, method in product(sizes, METHODS[:2] if asked.quick else METHODS):
+        for d, method in product(sizes, METHODS[:2] if asked.quick or asked.short else METHODS):
             command = [str(python), str(HERE / "cblearn_peer.py"), str(answers), method, str(d)]
-            yield from of_peer(f"CFD-36, given split, cblearn {method}, d {d}", command, usual[d], asked.seeds)
+            yield from kept(of_peer(f"CFD-36, given split, cblearn {method}, d {d}", command, usual[d], asked.seeds), rows)
+    if not asked.quick:
+        ratios.write_ratios("perception", beside(rows, usual[D], ours), on=ratios.stack("numpy", "torch", more=rows[0].method))
+
+
+def kept(figures: Iterator[Figure], rows: list[Figure]) -> Iterator[Figure]:
+    """Yield figures, and keep them too."""
+    for figure in figures:
+        rows.append(figure)
+        yield figure
+
+
+def beside(rows: Sequence[Figure], usual: float, accurate: float) -> list[ratios.Ratio]:
+    """Return our fit beside that of each method in as many dimensions."""
+    found, right = list[ratios.Ratio](), {row.what: row.value for row in rows if row.measure == "accuracy"}
+    for row in rows:
+        if row.measure == "seconds of the fit" and row.what.endswith(f"d {D}") and not np.isnan(row.value):
+            name, told = row.what.split(", ")[2], f"right {right[row.what]:.3f} beside our {accurate:.3f}"
+            what = f"`perceive fit`, 29,657 answers, 36 faces, {D} dimensions"
+            found.append(ratios.Ratio(what, name, ratios.SECONDS, usual, row.value, told))
+    return found
 
 
 def of_peer(what: str, command: Sequence[str], ours: float, seeds: int) -> Iterator[Figure]:
@@ -306,20 +332,22 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, help="an environment that has cblearn")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="of the peer: three seeds of two methods, for the ratio alone")
     parser.add_argument("--quick", action="store_true", help="one seed, little data, nothing written")
     parser.add_argument("--csv", type=Path, default=HERE.parent / "results/perception.csv")
     given = parser.parse_args()
     os.environ |= {name: str(given.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     parts = [part for part in PARTS if part != "peer"] if given.part == "all" else [given.part]
     parts += ["peer"] if given.peer and "peer" not in parts else []
-    asked = Asked(given.shared, 1 if given.quick else given.seeds, given.quick, given.venv)
+    seeds = 1 if given.quick else 3 if given.short else given.seeds
+    asked = Asked(given.shared, seeds, given.quick, given.venv, given.short)
     for i, part in enumerate(parts, 1):
         print(f"-- {part}, part {i} of {len(parts)}", flush=True)
         start = time.perf_counter()
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             found = pool.apply(measured, (part, asked))
         print(f"-- {part}: {time.perf_counter() - start:.0f} s in all", flush=True)
-        if not given.quick:
+        if not given.quick and not given.short:
             write(found, given.csv, list(PARTS))
 
 

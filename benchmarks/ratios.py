@@ -40,7 +40,7 @@ class Ratio(NamedTuple):
 
 def busy() -> bool:
     """Whether the machine had more to do than its cores can when this process began; a benchmark just before is not."""
-    return BEFORE > 1.5 * (os.cpu_count() or 1)
+    return 1.5 * (os.cpu_count() or 1) < BEFORE
 
 
 def processor() -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import math
 import sys
 from pathlib import Path
 
@@ -25,12 +26,10 @@ def rows_of(results: Path) -> list[dict[str, str]]:
 
 
 def number(text: str) -> str:
-    """Return a number with two digits, or more where it has them before the point: .077, 3.4, 42, 1,031."""
+    """Return a positive number with two digits, or more where it has them before the point: .077, 3.4, 42, 1,031."""
     value = float(text)
-    if value >= 10:
-        return f"{value:,.0f}"
-    shown = f"{value:#.2g}"
-    return shown[1:] if shown.startswith("0.") else shown
+    places = max(1 - math.floor(math.log10(float(f"{value:.1e}"))), 0)
+    return f"{value:,.{places}f}".removeprefix("0") if value < 1 else f"{value:,.{places}f}"
 
 
 def line(row: dict[str, str], *, first: bool) -> str:

@@ -45,3 +45,10 @@ def test_an_index_of_another_gallery_is_refused_and_nan_finds_nothing(gallery, t
     found = nearest_by_index(np.full((2, 8), np.nan, np.float32), gallery, tmp_path / "index", k=3)
     assert (found.index == -1).all()
     assert np.isnan(found.similarity).all()
+
+
+def test_one_row_has_no_neighbour_to_recall(tmp_path):
+    one = unit(np.ones((1, 8)))
+    write_index([one], tmp_path / "index", threads=1)
+    recall = index_recall([one], tmp_path / "index", k=10, seed=0)
+    assert (recall.share, recall.k, recall.queries) == (1, 0, 0)

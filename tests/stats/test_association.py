@@ -173,3 +173,13 @@ def test_areas_need_two_of_each_kind_and_folds_one():
         areas_under_curve(np.zeros((5, 1)), np.arange(5) == 0, level=0.9)
     with pytest.raises(ValueError, match="both kinds in every fold"):
         fold_area(np.zeros(4), np.array([True, True, False, False]), np.array([0, 0, 1, 1]), level=0.9)
+
+
+def test_the_least_deviation_of_a_fold_area_is_that_share_of_two_even_kinds():
+    has, folds = np.tile([True, False], 12), np.repeat([0, 1], 12)
+    found = fold_area(np.tile([2.0, 1, 3, 2, 1, 2], 4), has, folds, level=0.9, least_deviation=0.3)
+    area = found.value[0]
+    assert 0.5 < area < 1
+    wide = Z90 * 0.3 * 2 * np.sqrt(area * (1 - area)) / (area * (1 - area))
+    logit = np.log(area / (1 - area)) + np.array([-wide, wide])
+    assert [found.low[0], found.high[0]] == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-6)

@@ -171,7 +171,7 @@ def test_a_difference_in_standard_deviations_is_that_of_true_similarities():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(([-0.1],), "0 or more"), (([0.1], 1.5), "shared"), (([0.1], 0.5, -1.0), "doubt"), (([np.nan], np.nan), "shared nan")],
+    [(([-0.1],), "0 or more"), (([0.1], 1.5), "shared"), (([0.1], -0.5), "shared -0.5"), (([0.1], 0.5, -1.0), "doubt"), (([np.nan], np.nan), "shared nan")],
 )
 def test_errors_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -189,3 +189,15 @@ def test_who_has_no_error_is_counted():
 def test_variances_below_0_have_no_weight(pairs, signal):
     with pytest.raises(ValueError, match="0 or more"):
         precision_weights(np.array([pairs, np.nan]), signal)
+
+
+def test_without_noise_all_is_reliable():
+    cells, variance = made(np.random.default_rng(13))
+    errors = PersonErrors(0 * variance)
+    found = similarity_reliability(calibrated_values(cells, errors), cells, errors, level=0.9)
+    assert (found.value, found.low, found.high) == (1, 1, 1)
+
+
+def test_pairs_that_are_not_there_have_no_weight():
+    assert precision_weights(np.full(2, np.nan), 0.0).tolist() == [0, 0]
+    assert precision_weights(np.empty(0), 0.0).shape == (0,)

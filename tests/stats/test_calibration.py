@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from facevalue.stats.calibration import (
     brier_score,
@@ -204,3 +204,9 @@ def test_bins_are_of_equal_mass_and_ties_stay_together():
     np.testing.assert_array_equal(tied.hits, [0, 5, 10])
     with pytest.raises(ValueError, match="without NaN"):
         reliability(np.array([0.2, np.nan]), np.array([True, True]))
+
+
+def test_probabilities_are_over_the_last_axis_whatever_comes_before():
+    logits = np.random.default_rng(0).normal(size=(2, 3, 4))
+    assert softmax(logits) == pytest.approx(special.softmax(logits, axis=-1))
+    assert softmax(logits[0, 0]) == pytest.approx(special.softmax(logits[0, 0]))

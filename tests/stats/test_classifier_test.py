@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from facevalue.stats.classifier_test import classifier_test, fold_areas
+from facevalue.stats.classifier_test import _ends, classifier_test, fold_areas
 
 
 def test_areas_are_sklearns_mean_over_folds_with_weights_and_ties():
@@ -54,3 +54,9 @@ def test_photos_of_a_person_are_told_by_others_alone():
     assert copied > classifier_test(x, first, level=0.9, seed=0, person=who, draws=(9, 9)).value + 0.15
     with pytest.raises(ValueError, match="two people or more in each set; got 1 and 1"):
         classifier_test(x[:4], who[:4] < 1, level=0.9, seed=0, person=who[:4])
+
+
+def test_ends_of_an_area_of_0_are_those_of_1_turned_round():
+    low, high = _ends(1.0, 0.0, 20, 0.9)
+    assert (low, high) == (pytest.approx(20 / (20 + 1.644854**2)), 1)
+    assert _ends(0.0, 0.0, 20, 0.9) == pytest.approx((0, 1 - low))

@@ -202,3 +202,9 @@ def test_p_values_of_new_people_are_small_as_often_as_they_say_unless_photos_are
         small.append((conformal_p_values(calibration, new[first], groups=None if pooled else person) <= 0.1).mean())
     error, doubt = np.mean(small), 4 * np.std(small) / 20
     assert (error - doubt > 0.2) if pooled else (0.07 < error < 0.1 + doubt)
+
+
+def test_one_face_is_covered_or_not():
+    assert coverage_range(300, 1, 0.9) == (0, 1)
+    with pytest.raises(ValueError, match="1 test faces, got 300 and 0"):
+        coverage_range(300, 0, 0.9)

@@ -29,3 +29,8 @@ def test_other_labels_are_refused():
         confusions(np.array([0]), np.array([2]), np.array([0]), k=2)
     with pytest.raises(ValueError, match="last for no answer"):
         macro_f1(np.zeros((2, 2)))
+
+
+def test_nobody_makes_no_counts():
+    nothing = np.empty(0, int)
+    assert confusions(nothing, nothing, nothing, k=2).shape == (0, 2, 3)

@@ -38,3 +38,11 @@ def test_what_is_no_probability_is_refused():
     for p, x in (([0.5, 1.2], np.zeros((2, 1))), ([0.5], np.zeros((2, 1))), ([0.5], [[np.nan]])):
         with pytest.raises(ValueError, match=r"expected probabilities \(n,\) in \[0, 1\]"):
             cube_sample(np.array(p), np.array(x), seed=0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_features_that_say_the_same_do_not_push_others_out(seed):
+    cell = np.repeat(np.eye(3), [60, 30, 10], axis=0)
+    told = cell[:, [0, 0, 0, 0, 1]]
+    chosen = cube_sample(np.repeat([0.1, 0.2, 0.6], [60, 30, 10]), told, seed=seed)
+    assert cell[chosen].sum(0).tolist() == [6, 6, 6]

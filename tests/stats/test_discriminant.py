@@ -106,3 +106,14 @@ def test_a_head_on_noise_finds_nobody():
     np.testing.assert_allclose(scores, scores.T)
     same = (person[:, None] == person) & ~np.eye(120, dtype=bool)
     assert abs(scores[same].mean()) < 4 * scores[same].std() / 60**0.5
+
+
+def test_photos_of_one_fold_are_scored_by_the_head_that_lacks_it_and_the_next():
+    x, person = photos()
+    folds = person_folds(person, folds=4, seed=0)
+    scores = unseen_scores(x, person, folds, shrinkage=0.2)
+    for fold in range(4):
+        own, rest = folds == fold, (folds != fold) & (folds != (fold + 1) % 4)
+        rows = fit_discriminant(x[rest], person[rest], shrinkage=0.2).apply(x[own])
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        np.testing.assert_allclose(scores[np.ix_(own, own)], rows @ rows.T, atol=1e-9)

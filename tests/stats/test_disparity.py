@@ -131,3 +131,10 @@ def test_groups_without_comparisons_have_no_p():
 def test_what_cannot_be_tested_is_refused(call):
     with pytest.raises(ValueError, match="expected"):
         call()
+
+
+def test_what_no_permutation_reaches_has_the_least_p():
+    first, second = np.triu_indices(20, 1)
+    labels = np.repeat(["a", "b"], 10)
+    _, p = pair_labels_test((first < 10) & (second < 10), first, second, labels, seed=0, permutations=99)
+    assert p.tolist() == [0.01, 0.01]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from facevalue.confidence.defaults import default_verifier, read_verifier
 from facevalue.confidence.error_rates import carried_error_rates
 from facevalue.data.errors import MissingColumn, NotCalibrated, PhotoError, RunError, SchemaError
 from facevalue.data.findings import Findings, concatenate
-from facevalue.data.labels import DRAWN, Labels, Placed, placed, read_labels
+from facevalue.data.labels import AMBIGUOUS, DRAWN, STRANGE, Labels, Placed, placed, read_labels
 from facevalue.data.people import People
 from facevalue.data.photos import Photo, decode, read_bytes
 from facevalue.image import align
@@ -39,9 +39,10 @@ from facevalue.studies.conflicts import Conflicts, conflicts
 from facevalue.studies.difference import difference
 from facevalue.studies.dimensions import tabled
 from facevalue.studies.even_subset import EvenSubset, even_subset
-from facevalue.studies.failures import NO_FACE, NOT_JUDGED, failures
+from facevalue.studies.failures import failures
 from facevalue.studies.perceived import COLUMNS, perceived
 from facevalue.studies.requirements import Judged, exit_code, judged
+from facevalue.studies.share_difference import share_differences
 from facevalue.studies.suspects import Suspects, suspects
 
 SEEN = ", as perceived"
@@ -105,7 +106,7 @@ def audit(
     unsure, evened = _conflicting(done, faces), _evened(done, faces)
     if other is not None:
         with progress("comparing") as steps:
-            _compared(done, other, steps)
+            _compared(done, other, labels, steps)
     tables = _tables(done.data, faces, twice, unsure, evened)
     about = _about(done, labels, other) | {"hidden": {} if twice is None else dict(twice.hidden)}
     shown = pictures(data, shown_paths(tables["suspects"])) if request.gallery else {}
@@ -136,18 +137,24 @@ def _labels(done: _Audit, faces: People) -> Placed | None:
     done.notes.append(f"Labelled by hand: {counts}; {DRAWN[request.drawn]}.")
     done.notes += _left_out(labels, found)
     if not any(found.labelled.values()):
-        path = labels.path[0]
-        raise SchemaError(
-            f"{request.labels}: expected paths of photos in {done.data.name} ({faces.faces.path[0]!r}, ...); got {path!r}, ..."
-        )
+        raise SchemaError(f"{request.labels}: {_unplaced(found, done.data)}")
     return found
+
+
+def _unplaced(found: Placed, data: DataSet) -> str:
+    """Return why no row of a table of labels fits a face."""
+    path, why = found.strange[0] if found.strange else ("blank cells", "")
+    if why == AMBIGUOUS:
+        return f"expected a column face, which of a photo's faces from 0; {path} has several faces"
+    photos = next(iter(data.found.faces.path), "none with a face")
+    return f"expected labels of photos in {data.name} ({photos!r}, ...); got {path!r}, ..."
 
 
 def _left_out(labels: Labels, found: Placed) -> list[str]:
     notes = [f"Columns of the labels that are no attribute: {', '.join(labels.others)}."] if labels.others else []
     for why, words in (
-        ("not_among_the_faces", "not among the faces"),
-        ("several_faces", "on photos with several faces, and none is named"),
+        (STRANGE, "not among the faces"),
+        (AMBIGUOUS, "on photos with several faces, and none is named"),
     ):
         paths = [path for path, reason in found.strange if reason == why]
         if paths:
@@ -167,13 +174,15 @@ def _composed(done: _Audit, faces: People, labels: Placed | None) -> None:
             f"{', '.join(lacking)}: not measured: facevalue annotate PHOTOS --instruments default,{what.replace(' and ', ',')}"
         )
         done.without("composition", told)
-    truth = {} if labels is None else dict(labels.columns)
+    done.findings.append(_composition(done.data, attributes_of(done.request), labels, done.terms))
+
+
+def _composition(data: DataSet, by: Sequence[str], labels: Placed | None, terms: Mapping[str, Any]) -> Findings:
+    people = data.found
+    truth = {} if labels is None else labels.columns
+    person = people.person if data.named else None
     rates = carried_error_rates()
-    person = faces.person if done.data.named else None
-    found = composition(
-        faces.faces, by=attributes_of(done.request), truth=truth, rates=rates, person=person, given=faces.columns, **done.terms
-    )
-    done.findings.append(found)
+    return composition(people.faces, by=by, truth=truth, rates=rates, person=person, given=people.columns, **terms)
 
 
 def _suspected(done: _Audit, progress: Steps) -> Suspects | None:
@@ -219,16 +228,12 @@ def _conflicting(done: _Audit, faces: People) -> Conflicts:
 
 
 def _failing(done: _Audit) -> None:
-    """Add failures by group, and once more the overall ones under the word of requirements, "failed"."""
     every, by = done.data.people, done.request.by
     groups = groups_of(every, [*by, *([FOLDER] if FOLDER in every.columns and FOLDER not in by else [])])
     seen = {name.removesuffix(SEEN): words for name, words in groups.items() if name.endswith(SEEN)}
     given = {name: words for name, words in groups.items() if not name.endswith(SEEN)}
     person = every.person if done.data.named else None
-    found = failures(every.faces, given, perceived=seen, person=person, **done.terms)
-    rows = found[(found.group == "all") & np.array([":" not in name for name in found.measure], bool)]
-    names = np.array([name.replace(NO_FACE, "photos").removeprefix(f"{NOT_JUDGED} ") for name in rows.measure], object)
-    done.findings += [found, replace(rows, measure=np.full(len(rows), "failed", object), group=names)]
+    done.findings.append(failures(every.faces, given, perceived=seen, person=person, **done.terms))
 
 
 def _evened(done: _Audit, faces: People) -> EvenSubset | None:
@@ -245,12 +250,19 @@ def _evened(done: _Audit, faces: People) -> EvenSubset | None:
     return found
 
 
-def _compared(done: _Audit, other: DataSet, progress: Steps) -> None:
+def _compared(done: _Audit, other: DataSet, labels: Placed | None, progress: Steps) -> None:
     names = (done.data.name, other.name) if done.data.name != other.name else ("first", "second")
     try:
         done.findings.append(difference(done.data.found, other.found, names=names, progress=progress, **done.terms))
     except CANNOT as error:
         done.without("difference", str(error))
+        return
+    there = {*COLUMNS, *other.found.columns, *other.found.faces.columns}
+    by = [words for words in attributes_of(done.request) if there >= {word.strip() for word in CROSSED.split(words)}]
+    shares = _composition(other, by, None, done.terms)
+    done.findings.append(share_differences(done.findings[0], shares, level=done.request.level))
+    if labels is not None:
+        done.notes.append(f"Shares of {other.name} are by recorded error rates: the labels are of {done.data.name}.")
 
 
 def _tables(

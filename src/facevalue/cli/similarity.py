@@ -10,11 +10,16 @@ import typer
 from facevalue.cli._options import PEOPLE, Level, Out, Permissive, Quiet, Seed, Workers
 
 if TYPE_CHECKING:
+    from facevalue.data.people import People, Roster
     from facevalue.report.similarity import Result
+
+SOURCE = f"{PEOPLE} Or a glob of such results, or the folder that holds them: shards of one data set."
+TOP = "Only the so many pairs of people most alike: for more people than a matrix has room for."
+MATRIX = "With --top: all means too, as similarity.npy, written row by row."
 
 
 def similarity(
-    people: Annotated[str, typer.Argument(help=PEOPLE)],
+    people: Annotated[str, typer.Argument(help=SOURCE)],
     out: Out,
     model: Annotated[str, typer.Option(help="Name of a model that embeds.")] = "dlib_resnet",
     detector: Annotated[
@@ -24,6 +29,8 @@ def similarity(
     pairs: Annotated[
         int | None, typer.Option(help="At most so many pairs of photos for each two people; all by default.", min=1)
     ] = None,
+    top: Annotated[int | None, typer.Option(help=TOP, min=1)] = None,
+    matrix: Annotated[bool, typer.Option("--matrix", help=MATRIX)] = False,
     seed: Seed = 0,
     level: Level = 0.9,
     workers: Workers = 0,
@@ -40,21 +47,60 @@ def similarity(
     from facevalue.report import similarity as report
     from facevalue.studies import similarity as study
 
+    if top is None and matrix:
+        raise typer.BadParameter("--matrix: goes with --top; without, similarity.parquet has every cell")
+    if top is not None and (metric, pairs) != ("cosine", None):
+        raise typer.BadParameter("--top: expected the cosine and all pairs of photos; leave --metric and --pairs out")
     metric, model = _people.one(_people.metrics(metric), "--metric"), embedder(model)
-    roster = _people.roster(people, out)
+    roster = _roster(people, model, out)
     found = _people.one(_people.detectors(roster, detector), "--detector")
     if only_permissive:
         models.permissive(name for name in (found, model) if name in models.names())
     measured = _people.measured(roster, out, found, [model], workers=workers, quiet=quiet)
+    if top is not None:
+        _most_alike(measured, model, (top, level, seed), out, matrix=matrix, quiet=quiet)
+        return
     with _show.progress("comparing", "people", quiet=quiet) as progress:
-        matrix, findings = study.similarity(
+        cells, findings = study.similarity(
             measured, model, metric=metric, level=level, seed=seed, most=pairs, progress=progress
         )
     cards = [models.card(name) for name in (found, model) if name in models.names()]
-    result = report.Result(matrix, findings, measured, model, found, pairs, seed, cards, _people.notes(roster))
+    result = report.Result(cells, findings, measured, model, found, pairs, seed, cards, _people.notes(roster))
     files = report.write_similarity(result, out)
     if not quiet:
         _print(result, files, out)
+
+
+def _roster(given: str, model: str, out: Path) -> Roster:
+    """Return whom the photos show, of several earlier runs where these are given."""
+    from facevalue.cli import _people
+    from facevalue.data.shards import RUN, find_shards, shard_roster
+
+    if not (Path(given).expanduser() / RUN).is_file() and find_shards(given):
+        return shard_roster(given, model)
+    return _people.roster(given, out)
+
+
+def _most_alike(people: People, model: str, how: tuple[int, float, int], out: Path, *, matrix: bool, quiet: bool) -> None:
+    """Write the pairs of people most alike, and print what is said on the whole."""
+    from rich.console import Console
+
+    from facevalue.cli import _show
+    from facevalue.report import most_alike as report
+    from facevalue.studies.most_alike import people_most_alike
+
+    k, level, seed = how
+    with _show.progress("comparing", "people", quiet=quiet) as progress:
+        alike, findings = people_most_alike(people, model, k=k, level=level, seed=seed, progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    result = report.Result(alike.to_arrow(), findings, people, model, alike.names, alike.sums)
+    with _show.progress("writing", "people", quiet=quiet or not matrix) as progress:
+        files = report.write_most_alike(result, out, matrix=matrix, progress=progress)
+    if not quiet:
+        console = Console(highlight=False, soft_wrap=True)
+        for line in report.lines(result):
+            console.print(line, markup=False)
+        console.print(f"{', '.join(files)}: in {out}", markup=False)
 
 
 def _print(result: Result, files: list[str], out: Path) -> None:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from facevalue.data.errors import MissingColumn, RunError, SchemaError, expecting
 from facevalue.data.faces import Faces, concatenate, with_faceless
 from facevalue.data.gallery import Gallery, Manifest, read_gallery
@@ -123,7 +121,7 @@ def read_shards(given: str | Path | Sequence[str | Path]) -> Shards:
     for folder in folders:
         with expecting(folder, WHOLE):
             known = pq.read_schema(folder / RUN)
-            counts.append(tuple(pq.read_metadata(folder / name).num_rows for name in ("photos.parquet", RUN)))  # type: ignore[arg-type]
+            counts.append(tuple(pq.read_metadata(folder / name).num_rows for name in ("photos.parquet", RUN)))
         sources.append({f.name: f.metadata[b"source"].decode() for f in known if f.metadata and b"source" in f.metadata})
     shared = tuple(name for name in sources[0] if all(name in one for one in sources))
     for folder, one in zip(folders, sources, strict=True):
@@ -205,9 +203,7 @@ def joined_galleries(galleries: Sequence[Gallery]) -> Gallery:
         now = other.manifest
         if (now.model, now.sources, now.dimensions) != (made.model, made.sources, made.dimensions):
             had, has = (", ".join(sorted(one.sources.values())) for one in (made, now))
-            raise SchemaError(
-                f"{other.folder}: made with {has}; {first.folder} with {had}: search shards of the same models, or leave one out"
-            )
+            raise SchemaError(f"{other.folder}: made with {has}; {first.folder} with {had}: name shards of the same models")
     faces, photos = (pa.concat_tables([getattr(one, kind) for one in galleries]) for kind in ("faces", "photos"))
     folder = Path(os.path.commonpath([os.path.abspath(one.folder) for one in galleries]))
     return Gallery(folder, _summed([one.manifest for one in galleries]), faces, photos)

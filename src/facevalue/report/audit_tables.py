@@ -10,6 +10,7 @@ EVENED = ("target", "share_before", "share_kept", "share_weighted")
 GIVEN = "_given_quality"
 TESTED = ("energy_distance", "chance", "p", "adjusted_p", "auc")
 DIMENSIONS = ("difference", "difference_given_quality", "adjusted_p", "adjusted_p_given_quality", "max_t_p")
+SHARES = ("share_difference", "adjusted_p_share")
 # Beside the share of a label, in this order; `share` itself comes first, `raw_share` last.
 BESIDE = {
     "share": "share",
@@ -182,7 +183,6 @@ def conflict_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def failure_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return failures by group, those of instruments that failed at all; the names of the others; reasons."""
-    rows = [row for row in rows if row["measure"] != "failed"]
     of = {(row["measure"], row["group"]): row for row in rows}
     rates = [row["measure"] for row in rows if row["group"] == "all" and ":" not in row["measure"]]
     some = [name for name in rates if of[name, "all"]["value"]]
@@ -204,7 +204,7 @@ def failure_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def comparison_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the comparison by instrument, by dimension, the largest first, and the other rows."""
+    """Return the comparison by instrument, by dimension and by share, the largest first, and the other rows."""
     of_dimensions = [row for row in rows if row["measure"] in DIMENSIONS]
     dimensions = {row["group"] for row in of_dimensions if row["measure"] == "difference"}
     table = [row for row in pivoted(of_dimensions) if row["name"] in dimensions]
@@ -213,4 +213,11 @@ def comparison_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     others = [row for row in rows if row["measure"] not in DIMENSIONS and row["group"] not in tested]
     table.sort(key=lambda row: -abs(row["difference"]["value"] or 0))
     flaws = dict.fromkeys(row["method"] for row in rows if row["measure"].endswith(GIVEN) and row["value"] is None)
-    return {"comparison": apart, "dimensions": table, "compared": others, "not_given": list(flaws)}
+    shares = [row for row in pivoted([row for row in others if row["measure"] in SHARES]) if known(row.get(SHARES[0]))]
+    return {
+        "comparison": apart,
+        "dimensions": table,
+        "shares": sorted(shares, key=lambda row: -abs(row[SHARES[0]]["value"])),
+        "compared": [row for row in others if row["measure"] not in SHARES],
+        "not_given": list(flaws),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -32,8 +33,10 @@ SHIFT = "assumes label shift: the instrument errs on these faces as on those"
 RAW = "most likely label, the instrument's errors left in: no interval"
 RAW_MEAN = "the instrument's errors left in: no interval"
 BROKEN = f"told less often than the error rates allow, tested at {SURE:g}: label shift does not hold"
-POOLED = "labels told too much alike taken together, each in its part of those faces"
+POOLED = "labels told too much alike taken together, mixed as in those faces"
+CONTRADICTED = "CONTRADICTED by what was told, not to be believed"
 APART = "crossed instruments taken to err regardless of each other"
+Told = tuple[Shares, str | list[str]]
 WORST = "worst case: none, or all, of the faces not judged"
 
 
@@ -52,9 +55,9 @@ def composition(
     """Return the shares of perceived age groups, genders, races, expressions, poses and qualities among the faces.
 
     "share" is by prediction-powered inference where people labelled some of the faces, else by the instrument's error rates;
-    without either it is NaN, and says so. Labels that error rates cannot tell apart have NaN too, and "share_of_pool"
-    together. "share_by_matrix" is the second estimate, of the other faces by the confusions of the labelled ones,
-    "share_by_rates" a third, by the error rates. All are of the faces that were judged. "raw_share" counts the most likely
+    without either it is NaN, and says so. Labels that error rates cannot tell apart have one share together, "age_group: 50-59
+    or 60-69", and NaN alone. "share_by_matrix" is the second estimate, of the other faces by the confusions of the labelled
+    ones, "share_by_rates" a third, by the error rates. All are of the faces that were judged. "raw_share" counts the most likely
     labels, which is biased, and has no interval. "not_judged" is the share of all faces by reason, "share_bounds" what share of
     all faces, judged or not, is possible. "contradicted" rows are labels told less often than the error rates allow, tested at
     .99: then label shift is broken, and shares by them are not to be believed, as their method says too. Labels and cells told
@@ -139,7 +142,7 @@ def _tell(rows: Rows, part: Perceived, *, seed: int) -> None:
     _cells(rows, part, raw, first, lost)
 
 
-def _estimates(rows: Rows, part: Perceived, told: np.ndarray, *, seed: int) -> Iterator[tuple[str, Shares, str]]:
+def _estimates(rows: Rows, part: Perceived, told: np.ndarray, *, seed: int) -> Iterator[tuple[str, *Told]]:
     """Yield measure, shares and method of each estimate; the first is the one to go by."""
     known = part.judged & (part.truth >= 0)
     if part.rates == (GIVEN,):
@@ -155,7 +158,7 @@ def _estimates(rows: Rows, part: Perceived, told: np.ndarray, *, seed: int) -> I
             first = "share_by_rates"
         else:
             rows.add("labelled_too_few", part.name, value=float(known.sum()), n=int(known.sum()), method=found.method)
-    yield first, *_by_rates(rows, part, told, seed)
+    yield first, *_by_rates(rows, part, told, first, seed)
 
 
 def _powered(rows: Rows, part: Perceived, known: np.ndarray) -> Shares:
@@ -164,12 +167,11 @@ def _powered(rows: Rows, part: Perceived, known: np.ndarray) -> Shares:
     return prediction_powered_shares(part.p[rest], part.p[known], part.truth[known], level=rows.level, clusters=clusters)
 
 
-def _by_matrix(rows: Rows, part: Perceived, known: np.ndarray, seed: int) -> tuple[Shares, str]:
+def _by_matrix(rows: Rows, part: Perceived, known: np.ndarray, seed: int) -> Told:
     """Return the shares of the faces without a label by the confusions of those with one, and how they were told."""
     k, rest = len(part.labels), part.judged & ~known
     if not rest.any():
-        gone = np.full(k, np.nan)
-        return Shares(gone, gone, gone, 0, int(known.sum()), ""), "not told: every face is labelled"
+        return _untold(part, "not told: every face is labelled")
     people = len(np.unique(rows.who[known])) / known.sum()
     table = np.bincount(part.truth[known] * k + part.told[known], minlength=k * k).reshape(k, k) * people
     told = effective_counts(part.told[rest], rows.who[rest], k=k)
@@ -177,50 +179,58 @@ def _by_matrix(rows: Rows, part: Perceived, known: np.ndarray, seed: int) -> tup
     return shares, f"{_named(shares.method, part)} of the {int(known.sum())} labelled faces; {RANDOM}"
 
 
-def _by_rates(rows: Rows, part: Perceived, told: np.ndarray, seed: int) -> tuple[Shares, str]:
-    """Return the estimate by the instruments' recorded error rates, and how it was made."""
+def _by_rates(rows: Rows, part: Perceived, told: np.ndarray, measure: str, seed: int) -> Told:
+    """Return the estimate by the instruments' recorded error rates, and add that of labels these cannot tell apart."""
     lacking = [name for name, rate in zip(part.name.split(" x "), part.rates, strict=True) if rate is None]
-    gone = np.full(len(part.labels), np.nan)
     if lacking:
-        none = Shares(gone, gone, gone, 0, 0, "")
-        return none, f"not told: no labelled faces, and no error rates of {', '.join(lacking)}; raw shares are biased"
-    tables = [None if isinstance(rate, str) or rate is None else rate.counts for rate in part.rates]
-    told = told.reshape(part.sizes)
-    shares = misclassified_shares(told, *tables, level=rows.level, seed=seed)
+        return _untold(part, f"not told: no labelled faces, and no error rates of {', '.join(lacking)}; raw shares are biased")
+    known = _pooled(part, told)
     of = "; ".join(dict.fromkeys(f"{r.source} ({r.of})" for r in part.rates if r is not None and not isinstance(r, str)))
-    apart = f"; {APART}" if len(part.rates) > 1 else ""
-    wrong = ""
-    if not np.isfinite(shares.values).all():
-        _pooled(rows, part, told, tables, f"of {of}; {SHIFT}{apart}", seed)
-    elif _contradicted(rows, part, told, tables, seed):
-        wrong = "; CONTRADICTED by what was told, not to be believed"
-    return shares, f"{_named(shares.method, part)} of {of}; {SHIFT}{wrong}{apart}"
-
-
-def _pooled(rows: Rows, part: Perceived, told: np.ndarray, tables: Sequence[np.ndarray | None], method: str, seed: int) -> None:
-    """Add the shares of labels taken together that the error rates cannot tell apart."""
-    pools, names = [], []
-    for axis, (labels, table) in enumerate(zip(part.parts, tables, strict=True)):
-        pool = np.eye(len(labels), dtype=int) if table is None else pooled_labels(table)
-        pools.append(pool)
-        names.append([" or ".join(labels[i] for i in np.flatnonzero(pool[:, g])) for g in range(pool.shape[1])])
-        told = np.moveaxis(np.tensordot(told, pool, (axis, 0)), -1, axis)
-    known = [None if t is None else p.T @ t @ p for t, p in zip(tables, pools, strict=True)]
-    if any(c is not None and len(c) < 2 for c in known):
-        return
-    shares = misclassified_shares(told, *known, level=rows.level, seed=seed)
-    for j, cell in enumerate(product(*names)):
+    if any(len(table) < 2 for table in known.tables if table is not None):
+        return _untold(part, f"not told: the error rates tell no labels apart, of {of}")
+    shares = misclassified_shares(known.told, *known.tables, level=rows.level, seed=seed)
+    wrong = impossible_shares(share_draws(known.told, *known.tables, seed=seed), level=SURE)
+    method = f"{shares.method} of {of}; {SHIFT}{f'; {CONTRADICTED}' if wrong.any() else ''}"
+    method += (f"; {APART}" if len(part.rates) > 1 else "") + (f"; {POOLED}" if len(known.cells) < len(part.labels) else "")
+    n = int(part.judged.sum())
+    for cell in np.array(known.cells, object)[wrong]:
+        rows.count("contradicted", f"{part.name}: {cell}", 1, n=n, method=BROKEN)
+    together = np.bincount(known.of)[known.of] > 1
+    for j in dict.fromkeys(known.of[together].tolist()):
         ends = {"value": shares.values[j], "low": shares.low[j], "high": shares.high[j]}
-        group = f"{part.name}: {', '.join(cell)}"
-        rows.add("share_of_pool", group, n=int(part.judged.sum()), method=f"{shares.method} {method}; {POOLED}", **ends)
+        rows.add(measure, f"{part.name}: {known.cells[j]}", n=n, method=method, **ends)
+    alone = [np.where(together, np.nan, end[known.of]) for end in (shares.values, shares.low, shares.high)]
+    methods = [
+        f"told only as {known.cells[j]}: {POOLED}" if more else method for j, more in zip(known.of, together, strict=True)
+    ]
+    return Shares(alone[0], alone[1], alone[2], n, 0, ""), methods
 
 
-def _contradicted(rows: Rows, part: Perceived, told: np.ndarray, tables: Sequence[np.ndarray | None], seed: int) -> bool:
-    """Add the labels that were told less often than the rates allow; return whether there are any."""
-    wrong = impossible_shares(share_draws(told, *tables, seed=seed), level=SURE)
-    for label in np.array(part.labels, object)[wrong]:
-        rows.count("contradicted", f"{part.name}: {label}", 1, n=int(part.judged.sum()), method=BROKEN)
-    return bool(wrong.any())
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pooled:
+    """Labels as far as error rates tell them apart: cells, how often each was told, confusions, and the cell of each label."""
+
+    cells: list[str]
+    told: np.ndarray
+    tables: list[np.ndarray | None]
+    of: np.ndarray
+
+
+def _pooled(part: Perceived, told: np.ndarray) -> _Pooled:
+    told, names, known, of = told.reshape(part.sizes), list[list[str]](), list[np.ndarray | None](), np.zeros(1, int)
+    for axis, (labels, rate) in enumerate(zip(part.parts, part.rates, strict=True)):
+        table = None if rate is None or isinstance(rate, str) else rate.counts
+        pool = np.eye(len(labels), dtype=int) if table is None else pooled_labels(table)
+        names.append([" or ".join(labels[i] for i in np.flatnonzero(column)) for column in pool.T])
+        known.append(None if table is None else pool.T @ table @ pool)
+        told = np.moveaxis(np.tensordot(told, pool, (axis, 0)), -1, axis)
+        of = (of[:, None] * pool.shape[1] + pool.argmax(1)).ravel()
+    return _Pooled([", ".join(cell) for cell in product(*names)], told, known, of)
+
+
+def _untold(part: Perceived, method: str) -> Told:
+    gone = np.full(len(part.labels), np.nan)
+    return Shares(gone, gone, gone, 0, 0, ""), method
 
 
 def _cells(rows: Rows, part: Perceived, raw: np.ndarray, shares: Shares, lost: float) -> None:

@@ -156,7 +156,8 @@ def _rates(faces: Faces, cluster: np.ndarray) -> Iterator[_Rate]:
         columns = [name for name in faces.columns if name.partition(".")[0] == instrument]
         lacking = np.zeros(len(faces), bool)
         for name in columns:
-            lacking |= np.isnan(faces[name].values.reshape(len(faces), -1)).all(1)
+            values = faces[name].values
+            lacking |= np.isnan(values).all(tuple(range(1, values.ndim)))
         why = np.where(lacking, _reasons(faces, columns), "")
         yield _Rate(f"{NOT_JUDGED} {instrument}", "faces", rows, why[rows], cluster[rows], faces[columns[0]].source)
 

@@ -48,11 +48,12 @@ class Rows:
         """Add a number without an interval."""
         self.add(measure, group, value=float(value), n=n, method=method)
 
-    def shares(self, measure: str, part: Perceived, shares: Shares, *, n: int, method: str) -> None:
-        """Add a share of each label."""
-        for j, label in enumerate(part.labels):
+    def shares(self, measure: str, part: Perceived, shares: Shares, *, n: int, method: str | list[str]) -> None:
+        """Add a share of each label, by one method or each by its own."""
+        methods = [method] * len(part.labels) if isinstance(method, str) else method
+        for j, (label, how) in enumerate(zip(part.labels, methods, strict=True)):
             ends = {"value": shares.values[j], "low": shares.low[j], "high": shares.high[j]}
-            self.add(measure, f"{part.name}: {label}", n=n, method=method, **ends)
+            self.add(measure, f"{part.name}: {label}", n=n, method=how, **ends)
 
     def share(self, measure: str, group: str, hit: np.ndarray, among: np.ndarray, *, method: str) -> None:
         """Add the share of hits, (n,) bool, among some faces, (n,) bool, whose people are drawn."""

@@ -190,7 +190,7 @@ def reasons(column: Column) -> np.ndarray:
     >>> reasons(Column(np.array([1.0, np.nan, np.nan]), "1", "m@1", why=np.array(["", "too_small: 9 px", ""])))
     array(['', 'too_small', 'not_measured'], dtype=object)
     """
-    gone = np.isnan(column.values.reshape(len(column), -1)).any(1)
+    gone = np.isnan(column.values).any(tuple(range(1, column.values.ndim)))
     given = np.full(len(column), "", object) if column.why is None else column.why
     words = np.array([str(why or "").partition(":")[0] for why in given], object)
     return np.asarray(np.where(gone, np.where(words == "", "not_measured", words), "").astype(object))

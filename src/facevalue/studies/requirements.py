@@ -11,6 +11,7 @@ import numpy as np
 
 from facevalue.data.errors import SchemaError, UnknownName
 from facevalue.data.findings import Findings
+from facevalue.studies.composition import CONTRADICTED
 
 MET, NOT_MET, UNDECIDED, NOT_MEASURED = "met", "not met", "undecided", "not measured"
 ORDER = (NOT_MEASURED, NOT_MET, UNDECIDED, MET)
@@ -56,6 +57,7 @@ MEASURES: Mapping[str, Measure] = {
     "near_duplicates": Measure("suspects", "near_duplicate", ALL, "pairs of photos that are nearly one", exact=True),
     "two_names": Measure("suspects", "two_names_found", ALL, "pairs of names that may be one person"),
     "mislabelled": Measure("suspects", "mislabelled_found", ALL, "photos that may stand under a wrong name"),
+    "share_difference": Measure("difference", "share_difference", LABEL, "share of a group less that of the set compared"),
     "auc": Measure("difference", "auc", ANY, "how well an instrument tells both sets apart; .5 where it cannot"),
     "auc_given_quality": Measure("difference", "auc_given_quality", ANY, "the same where photos are equally good"),
     "energy_distance": Measure("difference", "energy_distance", ANY, "how far apart both sets lie, 0 to 1"),
@@ -304,8 +306,9 @@ def _lacking(one: Requirement, known: Measure, rows: Findings, of_study: Finding
 def _gap(one: Requirement, rows: Findings) -> Judged:
     """Return what is to be said of the largest less the smallest value, which lies within what their intervals allow."""
     value, low, high = (getattr(rows, name) for name in ("value", "low", "high"))
-    if np.isnan(value).any():
-        return Judged(one, NOT_MEASURED, np.nan, np.nan, np.nan, np.nan, str(rows.method[np.isnan(value)][0]))
+    untold = np.isnan(value) | np.array([CONTRADICTED in method for method in rows.method], bool)
+    if untold.any():
+        return Judged(one, NOT_MEASURED, np.nan, np.nan, np.nan, np.nan, str(rows.method[untold][0]))
     ends = max(0.0, float(low.max() - high.min())), float(high.max() - low.min())
     gap = {"value": [value.max() - value.min()], "low": [ends[0]], "high": [ends[1]]}
     return _verdict(one, Findings(**{name: gap.get(name, getattr(rows, name)[:1]) for name in rows.__slots__}), exact=False)
@@ -315,8 +318,8 @@ def _verdict(one: Requirement, row: Findings, *, exact: bool) -> Judged:
     """Return what a row says of a requirement."""
     value, low, high, level = (float(getattr(row, name)[0]) for name in ("value", "low", "high", "level"))
     why = f"{row.group[0]}: {row.method[0]}"
-    if np.isnan(value):
-        return Judged(one, NOT_MEASURED, value, low, high, level, why)
+    if np.isnan(value) or CONTRADICTED in row.method[0]:
+        return Judged(one, NOT_MEASURED, np.nan, np.nan, np.nan, np.nan, why)
     if np.isnan(low) or np.isnan(high):
         if not exact:
             return Judged(one, UNDECIDED, value, low, high, level, f"no interval: {why}")

@@ -83,7 +83,7 @@ class Reading:
     def measured(self) -> np.ndarray:
         """Which faces it measured, (n,) bool."""
         values = self.column.values if self.shares is None else self.shares
-        return np.asarray(np.isfinite(values.reshape(len(values), -1)).all(1))
+        return np.asarray(np.isfinite(values).all(tuple(range(1, values.ndim))))
 
     def years(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the youngest and the oldest age it leaves possible, (n,) each; None of a number without a band."""

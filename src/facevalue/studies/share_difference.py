@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -12,6 +13,7 @@ from facevalue.data.findings import Findings, concatenate
 from facevalue.stats.association import two_sided
 from facevalue.stats.calibration import check_level
 from facevalue.stats.multiplicity import adjusted_p_values
+from facevalue.studies.composition import CONTRADICTED
 from facevalue.studies.difference import STUDY
 from facevalue.studies.dimensions import tabled
 
@@ -35,7 +37,7 @@ def share_differences(one: Findings, other: Findings, *, level: float, measure: 
     Returns
     -------
     Findings
-        "share_difference" and "adjusted_p_share" of each group that both have; "not_compared" of a group that one lacks.
+        "share_difference" and "adjusted_p_share" of each group told in both; "not_compared" of the others, and why.
 
     Raises
     ------
@@ -59,13 +61,14 @@ def share_differences(one: Findings, other: Findings, *, level: float, measure: 
     check_level(level)
     sides = [_shares(side, measure, level) for side in (one, other)]
     groups = [group for group in sides[0] if group in sides[1]]
-    absent = [group for group in dict.fromkeys([*sides[0], *sides[1]]) if group not in groups]
-    lacking = tabled(STUDY, measure="not_compared", group=np.array(absent, object), value=np.nan, n=0, method="in one set only")
+    why = {group: "in one set only" for group in [*sides[0], *sides[1]] if group not in groups} | _untold((one, other), measure)
+    cells: dict[str, Any] = {"group": np.array(list(why), object), "method": np.array(list(why.values()), object)}
+    lacking = tabled(STUDY, measure="not_compared", value=np.nan, n=0, **cells)
     if not groups:
         return lacking
     (p, p_low, p_high, n), (q, q_low, q_high, m) = (np.array([side[group] for group in groups]).T for side in sides)
     d, under, over = p - q, np.hypot(p - p_low, q_high - q), np.hypot(p_high - p, q - q_low)
-    cells: dict[str, Any] = {"group": np.array(groups, object), "n": n + m}
+    cells = {"group": np.array(groups, object), "n": n + m}
     ends = {"value": d, "low": d - under, "high": d + over, "level": level, "method": "square and add"}
     z = NormalDist().inv_cdf((1 + level) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -76,9 +79,20 @@ def share_differences(one: Findings, other: Findings, *, level: float, measure: 
 
 
 def _shares(side: Findings, measure: str, level: float) -> dict[str, tuple[float, float, float, int]]:
-    """Return value, low, high and n of each group that has an interval."""
-    rows = side[(side.measure == measure) & np.isfinite(side.low) & np.isfinite(side.high)]
+    """Return value, low, high and n of each group that has an interval to believe."""
+    rows = side[(side.measure == measure) & _told(side)]
     found = dict(zip(rows.group, zip(rows.value, rows.low, rows.high, rows.n, strict=True), strict=True))
     if len(found) < len(rows) or not np.allclose(rows.level, level):
         raise SchemaError(f"expected each {measure} once, with an interval at {level}; got {len(rows)} of {len(found)} groups")
     return found
+
+
+def _told(side: Findings) -> np.ndarray:
+    believed = np.array([CONTRADICTED not in method for method in side.method], bool)
+    return np.asarray(np.isfinite(side.low) & np.isfinite(side.high) & believed)
+
+
+def _untold(sides: Sequence[Findings], measure: str) -> dict[str, str]:
+    """Return why groups are not told, by group."""
+    rows = [row for side in sides for row in side[(side.measure == measure) & ~_told(side)].to_rows()]
+    return {row["group"]: row["method"] for row in rows}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from facevalue.stats import similarity as measures
 from facevalue.stats.calibration import check_level, wilson_interval
 
 RESAMPLES = 1000
+# Bytes a cell takes until its row is written, and a photo in each resample.
+CELL, DRAWN = 100, 4
 
 
 def similarity(
@@ -59,7 +62,7 @@ def similarity(
     Raises
     ------
     RunError
-        Fewer than two people have a photo that can be compared.
+        Fewer than two people have a photo that can be compared, or the matrix does not fit this machine's memory.
 
     References
     ----------
@@ -67,12 +70,9 @@ def similarity(
     Bootstrap, 1993, section 13.3.
     """
     check_level(level)
-    seen = people[people.usable(model)]
-    names, who = np.unique(seen.person.astype(str), return_inverse=True)
-    if len(names) < 2:
-        told = ", ".join(f"{n} {why}" for why, n in Counter(people.why(model)).items() if why) or "none failed"
-        raise RunError(f"expected photos of two people or more that {model} can compare; got those of {len(names)} ({told})")
-    cells = _Cells(seen.embedding(model), who, metric, most, seed)
+    seen, names, who = compared(people, model)
+    _check_room(len(names), len(seen), resamples)
+    cells = Cells(seen.embedding(model), who, metric, most, seed)
     draws = cells.draws(resamples)
     parts = []
     for i in range(len(names)):
@@ -84,8 +84,39 @@ def similarity(
     return pairs, _findings(people, model, pairs, seed=seed, resamples=resamples)
 
 
+def compared(people: People, model: str) -> tuple[People, np.ndarray, np.ndarray]:
+    """Return the photos that a model can compare, the p names of whom they show, and the number of each photo's.
+
+    Raises
+    ------
+    RunError
+        There are fewer than two people.
+    """
+    seen = people[people.usable(model)]
+    names, who = np.unique(seen.person.astype(str), return_inverse=True)
+    if len(names) < 2:
+        told = ", ".join(f"{n} {why}" for why, n in Counter(people.why(model)).items() if why) or "none failed"
+        raise RunError(f"expected photos of two people or more that {model} can compare; got those of {len(names)} ({told})")
+    return seen, names, who
+
+
+def _check_room(people: int, photos: int, resamples: int) -> None:
+    """Refuse, before anything is compared, a matrix that this machine cannot hold."""
+    needed, there = people**2 * CELL + photos * resamples * DRAWN, memory()
+    if needed > there:
+        raise RunError(
+            f"expected a matrix that fits {there / 1e9:.1f} GB of memory; that of {people:,} people and {photos:,} photos takes "
+            f"{needed / 1e9:.1f} GB with its intervals: --top 100 keeps the pairs most alike, with --matrix also all means"
+        )
+
+
+def memory() -> int:
+    """Return the bytes of memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 8 << 30
+
+
 @dataclass(slots=True)
-class _Cells:
+class Cells:
     """Photos of people, sorted by person, and what the matrix is made of."""
 
     rows: np.ndarray
@@ -161,18 +192,25 @@ def _shuffled(a: np.ndarray, b: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _findings(people: People, model: str, pairs: Pairs, *, seed: int, resamples: int) -> Findings:
-    source = people.faces[f"{model}.embedding"].source
-    row = {"study": "similarity", "group": "all", "run": f"{source}, {pairs.metric}, seed {seed}"}
-    rows = [row | count for count in counts(people, model, level=pairs.level or 0)]
     assert pairs.count is not None
     diagonal = np.diag(pairs.values)
     values = _means(np.ones((1, len(pairs.rows))), pairs)[:, 0]
-    ends = _ends(_means(_people_draws(len(pairs.rows), resamples, seed), pairs), pairs.level or 0)
+    ends = ends_of(_means(_people_draws(len(pairs.rows), resamples, seed), pairs), pairs.level or 0)
     pairs_same = np.diag(pairs.count).sum()
     pairs_different = (pairs.count.sum() - pairs_same) // 2
     ns = (pairs_same, pairs_different, np.isfinite(diagonal).sum())
-    for name, value, low, high, n in zip(("mean_same", "mean_different", "gap"), values, *ends, ns, strict=True):
-        numbers = {"value": value, "low": low, "high": high, "level": np.nan if np.isnan(low) else pairs.level, "n": int(n)}
+    return told(people, model, (values, *ends), ns, metric=pairs.metric, level=pairs.level or 0, seed=seed)
+
+
+def told(
+    people: People, model: str, means: Sequence[np.ndarray], ns: Sequence[int], *, metric: str, level: float, seed: int
+) -> Findings:
+    """Return the findings: what became of the photos, and the means, (3,) each of value, low and high, with their numbers."""
+    source = people.faces[f"{model}.embedding"].source
+    row = {"study": "similarity", "group": "all", "run": f"{source}, {metric}, seed {seed}"}
+    rows = [row | count for count in counts(people, model, level=level)]
+    for name, value, low, high, n in zip(("mean_same", "mean_different", "gap"), *means, ns, strict=True):
+        numbers = {"value": value, "low": low, "high": high, "level": np.nan if np.isnan(low) else level, "n": int(n)}
         rows.append(row | numbers | {"measure": name, "method": "bootstrap over people"})
     return Findings.from_rows(rows)
 
@@ -185,7 +223,7 @@ def _quantiles(drawn: np.ndarray, level: float) -> np.ndarray:
     return found
 
 
-def _ends(drawn: np.ndarray, level: float) -> np.ndarray:
+def ends_of(drawn: np.ndarray, level: float) -> np.ndarray:
     """Return both ends of the interval of each row, (2, r), of draws, (r, resamples): NaN where over 5 % cannot tell."""
     told = np.isnan(drawn).mean(1) <= 0.05
     return np.where(told, _quantiles(np.where(told[:, None], drawn, 0).T, level), np.nan)
