@@ -60,7 +60,9 @@ def plain(path: str) -> None:
 def seconds(*command: str) -> tuple[float, str]:
     """Return the seconds of a Python command, and what it printed."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     return time.perf_counter() - start, done.stdout
 
 

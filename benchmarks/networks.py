@@ -201,7 +201,8 @@ def peer(quick: bool, permutations: int = 1000) -> list[Figure]:
         command = ["Rscript", str(script), folder, str(len(names)), str(permutations)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"peer: R could not run sna, left out: {done.stderr.strip().splitlines()[-1]}")
+        why = done.stderr.strip() or f"it ended with {done.returncode}"
+        print(f"peer: R could not run sna, left out: {why.splitlines()[-1]}")
         return []
     theirs, coefficients, p, stacked = done.stdout.strip().splitlines()
     far = float(abs(np.array(coefficients.split(), float) - ours.fit.coefficients).max())
@@ -238,7 +239,8 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="the ratio to R alone, of fewer permutations")
     given = parser.parse_args()
     if given.short:
-        peer(False, 200)
+        if not peer(False, 200):
+            parser.exit(1)
         return
     if unknown := set(given.parts) - {*PARTS, ERRORS}:
         parser.error(f"expected parts out of {', '.join([*PARTS, ERRORS])}; got {', '.join(sorted(unknown))}")

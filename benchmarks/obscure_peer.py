@@ -68,7 +68,9 @@ def theirs(given: Path, venv: Path) -> list[str]:
 
 def seconds(command: list[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{command[0]} {command[1]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     return time.perf_counter() - start
 
 

@@ -331,7 +331,7 @@ def main() -> None:
     parser.add_argument("--peer", action="store_true", help="cblearn too")
     parser.add_argument("--venv", type=Path, help="an environment that has cblearn")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, help="5, or 3 if short")
     parser.add_argument("--short", action="store_true", help="of the peer: three seeds of two methods, for the ratio alone")
     parser.add_argument("--quick", action="store_true", help="one seed, little data, nothing written")
     parser.add_argument("--csv", type=Path, default=HERE.parent / "results/perception.csv")
@@ -339,7 +339,7 @@ def main() -> None:
     os.environ |= {name: str(given.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     parts = [part for part in PARTS if part != "peer"] if given.part == "all" else [given.part]
     parts += ["peer"] if given.peer and "peer" not in parts else []
-    seeds = 1 if given.quick else 3 if given.short else given.seeds
+    seeds = 1 if given.quick else given.seeds or (3 if given.short else 5)
     asked = Asked(given.shared, seeds, given.quick, given.venv, given.short)
     for i, part in enumerate(parts, 1):
         print(f"-- {part}, part {i} of {len(parts)}", flush=True)

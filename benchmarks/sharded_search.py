@@ -24,7 +24,7 @@ from facevalue.stats.mean_cosine import most_alike, person_sums
 from facevalue.stats.search import SPAN, TILE, merged, nearest
 from facevalue.stats.similarity import cores, in_turn, unit
 
-D, K, SHARD, QUERIES = 128, 10, 1_000_000, (1, 1000)
+D, K, SHARD, QUERIES = 128, 10, 1_000_000, (1, 100)
 PEOPLE = 20_000
 
 

@@ -72,7 +72,7 @@ def test_tables_are_complete(result):
     assert {"person": "p000", "photos": 2, "with_face": 2} in result.people
     assert result.counts["photos"] == 600
     assert not result.failed
-    assert {row["group"] for row in rows(result, study="failures", measure="failed")} >= {"photos", "attributes"}
+    assert rows(result, measure="photos_without_face", group="all")[0]["n"] == 600
 
 
 def test_two_sets_and_a_subset(made_set, tmp_path):
@@ -86,6 +86,8 @@ def test_two_sets_and_a_subset(made_set, tmp_path):
     own = replace(own, faces=replace(own.faces, columns={name: own.faces[name] for name in turned.columns}))
     small = replace(data, people=own)
     found = audit(small, Request(by=("gender",), subset="even", level=0.9, gallery=False), other=other)
+    shares = rows(found, study="difference", measure="share_difference", group="gender: Female")[0]
+    assert shares["low"] < 0 < shares["high"]
     apart = rows(found, study="difference", measure="difference", group="pose.yaw")[0]
     assert apart["high"] < -1
     assert len(found.subset) == 40
@@ -111,15 +113,20 @@ def test_labels_of_other_photos_are_told(made_set, tmp_path):
     found = audit(data, Request(labels=small, gallery=False))
     assert "1 labelled rows are not among the faces, and were not used: gone.jpg." in found.notes
     assert "Columns of the labels that are no attribute: hair." in found.notes
+    people = replace(data.people, faces=replace(data.people.faces, path=np.repeat(data.people.faces.path[::2], 2)))
+    small.write_text("path,gender\np000/0.jpg,male\n")
+    with pytest.raises(SchemaError, match=r"expected a column face, .*; p000/0.jpg has several faces"):
+        audit(replace(data, people=people), Request(labels=small, gallery=False))
     small.write_text("path,gender\ngone.jpg,male\n")
-    with pytest.raises(SchemaError, match=r"expected paths of photos in .*; got 'gone.jpg'"):
+    with pytest.raises(SchemaError, match=r"expected labels of photos in .*; got 'gone.jpg'"):
         audit(data, Request(labels=small, gallery=False))
 
 
 def test_no_face_at_all_is_told(made_set):
     data, _, _ = made_set
     faces = data.people.faces[:3]
-    gone = Faces(faces.photo, np.full((3, 4), np.nan), np.full((3, 5, 2), np.nan), np.full(3, np.nan), {}, faces.path)
+    none = {name: replace(column, values=np.full_like(column.values, np.nan)) for name, column in faces.columns.items()}
+    gone = Faces(faces.photo, np.full((3, 4), np.nan), np.full((3, 5, 2), np.nan), np.full(3, np.nan), none, faces.path)
     found = audit(replace(data, people=replace(data.people[:3], faces=gone)), Request(gallery=False))
     assert rows(found, study="composition", measure="not_measured")[0]["method"] == "no face was found"
 

@@ -156,12 +156,10 @@ def test_what_consent_does_not_cover_is_not_read(photos, tmp_path):
 def test_real_people_are_who_they_are(shared, mirror, tmp_path):
     rows = ["path,person,sex"]
     for folder, ending in (("neutral", "03"), ("smiling", "08")):
-        rows += [
-            f"{shared}/data/london/photos/{folder}/{who:03d}_{ending}.jpg,{who:03d},{'ab'[who % 2]}" for who in (1, 2, 3, 4)
-        ]
+        rows += [f"{shared}/data/london/photos/{folder}/{who:03d}_{ending}.jpg,{who:03d},{'ab'[who % 2]}" for who in (1, 2)]
     (tmp_path / "set.csv").write_text("\n".join(rows) + "\n")
     done = inside("audit", tmp_path / "set.csv", "--by", "sex", "--out", tmp_path / "out", "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("8 photos in = 8 measured (8 faces of 4 people)")
+    assert done.stdout.startswith("4 photos in = 4 measured (4 faces of 2 people)")
     assert "one person under two names: 0 found" in done.stdout
     assert "photos unlike the others of their name: 0 found" in done.stdout

@@ -160,9 +160,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, at: int | str) -> object:
+    def __getitem__(self, at: int | slice | str) -> object:
         if isinstance(at, str):
             return [row[at] for row in self.rows]
+        if isinstance(at, slice):
+            return {name: [row[name] for row in self.rows[at]] for name in self.features}
         assert not any(getattr(kind, "decode", False) for kind in self.features.values())
         return self.rows[at]
 
@@ -171,6 +173,12 @@ class Dataset:
 
     def cast_column(self, name: str, kind: object) -> "Dataset":
         return Dataset(self.rows, {**self.features, name: kind})
+
+    def flatten(self) -> "Dataset":
+        cells = [
+            {f"{name}.{part}": (row[name] or {}).get(part) for name in row for part in ("bytes", "path")} for row in self.rows
+        ]
+        return Dataset(cells, dict.fromkeys(f"{name}.{part}" for name in self.features for part in ("bytes", "path")))
 
 
 Dataset.__module__ = "datasets.arrow_dataset"

@@ -29,7 +29,9 @@ from .test_verification import result as accuracy  # noqa: F401
 
 pytestmark = pytest.mark.browser
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ("--disable-gpu", "--disable-dev-shm-usage")
 NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1180, "height": 900}
+PATIENCE = 60_000  # ms, for a busy machine
 PAPER, BROAD = 695, 1024  # px between the margins of A4, upright and on its side
 TEMPLATES = sorted(name.removesuffix(".html") for name in _environment().list_templates() if not name.startswith("_"))
 MODULES = {"accuracy": "verification"}
@@ -53,36 +55,48 @@ def chromium():
         pytest.skip("chromium is not installed: apt-get install chromium")
     rights = ["--no-sandbox"] if os.geteuid() == 0 else []
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=[*rights, "--disable-gpu", "--disable-dev-shm-usage"])
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=[*rights, *QUIET], timeout=PATIENCE)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def told() -> list[str]:
-    """Return what a page complained of, asked for outside its own file, or put before the reader."""
-    return []
-
-
-@pytest.fixture
-def shown(chromium, tmp_path, told):
-    """Return a function that opens a page from its file and keeps what it does wrong in `told`."""
+@pytest.fixture(scope="module")
+def opened(chromium, tmp_path_factory):
+    """Return the one page in which all are shown, its file, and a list of what it does wrong."""
     context = chromium.new_context(viewport=WIDE, reduced_motion="reduce", permissions=["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
+    page, heard, file = context.new_page(), list[str](), tmp_path_factory.mktemp("browser") / "page.html"
+    own = file.as_uri()
+    page.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (heard.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda one: heard.append(one.url) if not one.url.startswith(("data:", "blob:", own)) else None)
+    page.route(lambda url: not url.startswith(("data:", "blob:", own)), lambda route: route.abort())
+    yield page, file, heard
+    context.close()
+
+
+@pytest.fixture
+def told(opened) -> list[str]:
+    """Return what a page complained of, asked for outside its own file, or put before the reader."""
+    return opened[2]
+
+
+@pytest.fixture
+def shown(opened):
+    """Return a function that opens a page from its file, on a wide screen in light, and keeps what it does wrong in `told`."""
+    page, file, heard = opened
 
     def open_page(text: str):
-        (tmp_path / "page.html").write_text(text, encoding="utf-8")
-        own, page = (tmp_path / "page.html").as_uri(), context.new_page()
-        page.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: told.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (told.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda one: told.append(one.url) if not one.url.startswith(("data:", "blob:", own)) else None)
-        page.route(lambda url: not url.startswith(("data:", "blob:", own)), lambda route: route.abort())
-        page.goto(own)
+        file.write_text(text, encoding="utf-8")
+        page.emulate_media(media="screen", color_scheme="light", reduced_motion="reduce")
+        page.set_viewport_size(WIDE)
+        page.goto("about:blank")
+        heard.clear()
+        page.goto(file.as_uri())
         return page
 
-    yield open_page
-    context.close()
+    return open_page
 
 
 def written(template: str, request: pytest.FixtureRequest) -> str:

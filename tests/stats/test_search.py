@@ -3,7 +3,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from facevalue.stats import search as module
-from facevalue.stats.search import nearest
+from facevalue.stats.search import merged, nearest
 from facevalue.stats.similarity import unit
 
 
@@ -94,3 +94,28 @@ def test_labels_leave_out_a_querys_own_rows_and_those_of_nobody(draw, monkeypatc
     assert np.isnan(only.similarity[0, 1:]).all()
     with pytest.raises(ValueError, match="expected 20 labels and 100; got 20 and 3"):
         nearest(queries, gallery, k=1, labels=(own, labels[:3]))
+
+
+@pytest.mark.parametrize("k", [1, 3, 12, 40])
+@pytest.mark.parametrize("seed", range(4))
+def test_shards_merged_are_what_a_search_of_all_in_one_finds(k, seed):
+    draw = np.random.default_rng(seed)
+    gallery = unit(draw.integers(-2, 3, (40, 3)) + [[0, 0, 0.5]])  # few directions: many cosines are equal
+    queries = np.concatenate([gallery[draw.integers(0, 40, 5)], np.full((1, 3), np.nan, "f")])
+    edges = np.sort(draw.integers(0, 41, 4))
+    shards = [shard for shard in np.split(gallery, edges) if len(shard)]
+    parts = [nearest(queries, shard, k=min(k, len(shard))) for shard in shards]
+    whole, found = nearest(queries, gallery, k=k), merged(parts, list(map(len, shards)), k=k)
+    assert (found.index == whole.index).all()
+    assert np.array_equal(found.similarity, whole.similarity, equal_nan=True)
+
+
+def test_fewer_rows_than_k_and_shards_that_do_not_fit(draw):
+    queries, gallery = unit(rows(draw, 2)), unit(rows(draw, 3))
+    part = nearest(queries, gallery, k=2)
+    assert merged([part], [3], k=9).index.shape == (2, 2)
+    for wrong in (([], []), ([part], [3, 3]), ([part, nearest(queries[:1], gallery, k=2)], [3, 3])):
+        with pytest.raises(ValueError, match="shards of as many queries"):
+            merged(*wrong, k=1)
+    with pytest.raises(ValueError, match="got k 0"):
+        merged([part], [3], k=0)

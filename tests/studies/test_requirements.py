@@ -3,6 +3,7 @@ import pytest
 
 from facevalue.data.errors import SchemaError, UnknownName
 from facevalue.data.findings import Findings
+from facevalue.studies.composition import CONTRADICTED
 from facevalue.studies.requirements import (
     ATTRIBUTE,
     LABEL,
@@ -182,3 +183,11 @@ def test_any_text_is_read_or_refused():
         assert found.operator in OPERATORS
         assert np.isfinite(found.limit)
     assert 5 <= read < 1000
+
+
+def test_shares_that_what_was_told_contradicts_decide_nothing():
+    rows = [row("share", f"race: {label}", 0.5, 0.4, 0.6, method=f"by rates; {CONTRADICTED}") for label in ("Black", "White")]
+    for line in ("share race=Black >= .1", "max_gap race <= .9"):
+        found = verdict(line, *rows)
+        assert (found.verdict, np.isnan(found.value)) == ("not measured", True)
+        assert found.why.startswith(CONTRADICTED)

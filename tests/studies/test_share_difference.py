@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from facevalue.data.errors import SchemaError
 from facevalue.data.findings import Findings
 from facevalue.stats.calibration import wilson_interval
+from facevalue.studies.composition import CONTRADICTED
 from facevalue.studies.share_difference import share_differences
 
 from .made import row
@@ -57,3 +60,11 @@ def test_groups_of_one_set_and_other_levels_are_told():
         share_differences(shares(5, 10), shares(5, 10), level=0.9)
     none = share_differences(shares(5, 10, groups=("a: x", "a: y")), shares(5, 10), level=0.95)
     assert set(none.measure) == {"not_compared"}
+
+
+def test_shares_not_to_be_believed_are_not_compared_and_the_reason_stands_there() -> None:
+    wrong = shares(5, 10)
+    wrong = replace(wrong, method=np.full(len(wrong), f"by rates; {CONTRADICTED}", object))
+    found = share_differences(shares(5, 10), wrong, level=0.95)
+    assert set(found.measure) == {"not_compared"}
+    assert all(CONTRADICTED in method for method in found.method)

@@ -259,8 +259,8 @@ def _compared(done: _Audit, other: DataSet, labels: Placed | None, progress: Ste
         return
     there = {*COLUMNS, *other.found.columns, *other.found.faces.columns}
     by = [words for words in attributes_of(done.request) if there >= {word.strip() for word in CROSSED.split(words)}]
-    shares = _composition(other, by, None, done.terms)
-    done.findings.append(share_differences(done.findings[0], shares, level=done.request.level))
+    own, shares = concatenate(done.findings), _composition(other, by, None, done.terms)
+    done.findings.append(share_differences(own[own.study == shares.study[0]], shares, level=done.request.level))
     if labels is not None:
         done.notes.append(f"Shares of {other.name} are by recorded error rates: the labels are of {done.data.name}.")
 

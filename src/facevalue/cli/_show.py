@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def prepare(names: Sequence[str], *, quiet: bool) -> None:
 
 @contextmanager
 def progress(verb: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Give a function of (done, total) that draws a bar with rate and time left on stderr."""
+    """Give a function of (done, total) that draws a bar with rate, time gone and time left on stderr."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -45,7 +46,8 @@ def progress(verb: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, in
 
     rate = TextColumn("{task.fields[rate]}")
     parts = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TextColumn(unit), rate, TimeElapsedColumn())
-    bar = Progress(*parts, TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
+    left = (TextColumn("gone"), TimeRemainingColumn(), TextColumn("left"))
+    bar = Progress(*parts, *left, console=Console(stderr=True), disable=quiet)
     task = bar.add_task(verb, total=None, rate="")
     first: list[int] = []
 
@@ -54,13 +56,14 @@ def progress(verb: str, unit: str, *, quiet: bool) -> Iterator[Callable[[int, in
             first.append(done)
             bar.start()
         seconds = bar.tasks[0].elapsed or 0
-        pace = f"{(done - first[0]) / seconds:.0f}/s" if seconds > 0.5 and done > first[0] else ""
-        bar.update(task, completed=done, total=total, rate=pace)
+        pace = (done - first[0]) / seconds if seconds > 0.5 else 0
+        bar.update(task, completed=done, total=total, rate=f"{pace:.{0 if pace >= 1 else 1}f}/s" if pace >= 0.05 else "")
 
     try:
         yield update
     finally:
-        bar.stop()
+        if first:
+            bar.stop()
 
 
 def summary(found: Summary, out: Path) -> None:
@@ -170,20 +173,31 @@ def calibration(made: Verifier, coverage: Findings, out: Path) -> None:
 
 
 def models(cards: Sequence[Card]) -> None:
-    """Print one line a model."""
+    """Print a row a model, kind by kind; of what it measures, the first clause."""
+    from itertools import groupby
+
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
+    table = Table("name", "weights", "commercial\nuse", "measures", box=SIMPLE_HEAD)
+    table.columns[0].no_wrap, table.columns[1].max_width = True, 11
+    for kind, alike in groupby(sorted(cards, key=lambda card: (card.kind, card.name)), key=lambda card: card.kind):
+        table.add_row(f"[bold]{kind}[/bold]")
+        for card in alike:
+            name = f"  {card.name}\n  from {card.origin}" if card.origin else f"  {card.name}"
+            table.add_row(name, _weights(card), "yes" if card.commercial else "no", re.split("[:;]", card.about)[0])
+        table.add_section()
+    Console(highlight=False).print(table)
+
+
+def _weights(card: Card) -> str:
+    """Return where a model's weights are."""
     from facevalue.data import fetch
 
-    table = Table("name", "kind", "weights", "commercial use", "measures")
-    for card in cards:
-        here = all(file.url.startswith(fetch.CARRIED) or (fetch.cache() / file.path).exists() for file in card.files)
-        bring = not here and not all(file.url for file in card.files)
-        weights = ("here" if card.files else "none needed") if here else "bring your own" if bring else "to fetch"
-        name = f"{card.name}\nfrom {card.origin}" if card.origin else card.name
-        table.add_row(name, card.kind, weights, "yes" if card.commercial else "no", card.about)
-    Console(highlight=False).print(table)
+    if all(file.url.startswith(fetch.CARRIED) or (fetch.cache() / file.path).exists() for file in card.files):
+        return "here" if card.files else "none needed"
+    return "to fetch" if all(file.url for file in card.files) else "bring your own"
 
 
 def card(known: Card) -> None:

@@ -15,7 +15,10 @@ Engine = Literal["local", "ray"]
 
 
 def annotate(
-    photos: Annotated[list[str], typer.Argument(help="Photos, folders, globs, lists (.txt, .csv), parquet files with bytes.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(help="Photos, folders, globs, lists, tars, parquet or arrow with bytes, s3:// and other addresses."),
+    ],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the results, or - for JSON lines on stdout.")],
     instruments: Annotated[str, typer.Option(help="Instruments, with commas: default,fsanet.")] = "default",
     detector: Annotated[str, typer.Option(help="Name of a detector.")] = "centerface",

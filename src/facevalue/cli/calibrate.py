@@ -59,8 +59,8 @@ def calibrate(
     if missing := [group for group in groups if group not in roster.columns]:
         raise typer.BadParameter(f"--by: {people} has no column {missing[0]}; it has {', '.join(roster.columns) or 'none'}")
     whose = np.array(list(roster.person.values()), object)
-    calibration.check_people(whose, fmr=fmr, level=level)
     coverage.check_people(whose, level=level)
+    calibration.check_people(whose, fmr=fmr, level=level)
     folder = f"{out.stem}_faces"
     known = _people.measured(roster, out.parent, detector, instruments, workers=workers, quiet=quiet, folder=folder)
     changed = {} if changes == "none" else _changed(roster, known, detector, instruments, quiet=quiet)

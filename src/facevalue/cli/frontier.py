@@ -109,7 +109,7 @@ def _judged(
     people = _people.measured(roster, out, settings.detector, settings.instruments, workers=workers, quiet=quiet)
     _show.prepare([settings.second], quiet=quiet)
     bars = (
-        _show.progress("obscuring and attacking", "photos x ways", quiet=quiet),
+        _show.progress("attacking", "photos x ways", quiet=quiet),
         _show.progress("judging", "ways", quiet=quiet),
     )
     with bars[1] as judge, bars[0] as attacking:

@@ -153,8 +153,8 @@ def _told(settings: Auditing, originals: Originals | None, files: Sequence[Audit
     alone = sum(not file.original for file in seen)
     told.append(
         f"The originals of {len(seen) - alone} photos have {places} faces; at the places of {compared} what is seen now was "
-        f"compared too, and was called the face that was there from {originals.own_threshold:.4f} on. No original was found of "
-        f"{alone} photos; of films only the faces that are found were compared."
+        f"compared too, and was called the face that was there from {originals.own_threshold:.4f} on. "
+        f"{f'No original was found of {alone} photos. ' if alone else ''}Of films only the faces that are found were compared."
     )
     if originals.unread:
         reasons = ", ".join(f"{path} ({why})" for path, why in list(originals.unread.items())[:10])

@@ -15,7 +15,10 @@ app = typer.Typer(help="The instruments: what they are, where their weights come
 @app.command("list")
 def list_models(
     kind: Annotated[
-        str, typer.Option(help="Only detect, landmarks, pose, quality, embed, attributes, expression, perceptual or liveness.")
+        str,
+        typer.Option(
+            help="Only of one kind: detect, landmarks, pose, quality, embed, attributes, expression, perceptual, body or liveness."
+        ),
     ] = "",
     only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Only models that allow commercial use.")] = False,
 ) -> None:
@@ -25,9 +28,13 @@ def list_models(
     """
     from facevalue import models
     from facevalue.cli import _show
+    from facevalue.data.errors import UnknownName
 
     names = [*models.names(kind=kind or None), *(models.installed() if kind in ("", "perceptual") else ())]
+    if not names:
+        raise UnknownName(kind, {models.card(name).kind for name in models.names()}, what="kind of model")
     _show.models([models.card(name) for name in names if models.card(name).commercial or not only_permissive])
+    typer.echo("facevalue models show NAME: all that is known of one")
 
 
 @app.command()

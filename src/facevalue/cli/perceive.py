@@ -348,7 +348,7 @@ def forget(
 
 def _print_model(model: Perception, out: Path) -> None:
     masks = f", {len(model.masks)} masks by {model.grouping}" if model.grouping else ""
-    typer.echo(f"{model.d} dimensions of {len(model.items)} faces{masks}")
+    typer.echo(f"{model.d} {'dimension' if model.d == 1 else 'dimensions'} of {len(model.items)} faces{masks}")
     weight = (model.embedding**2).sum(0)
     for i in (-weight).argsort(kind="stable")[:LISTED].tolist():
         told = [f"{name} {values[i]:.3g}" for name, values in model.measures.items()]
@@ -364,7 +364,7 @@ def _print_dimensions(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         columns = [f"{column['name']} {column['value']:+.2f}" for column in row["columns"][:3]]
         words = [word["name"] for word in row["words"][:3]]
-        typer.echo(f"  {row['number']:>3}  {', '.join(words + columns) or 'nothing known'}")
+        typer.echo(f"  {row['number']:>3}  {', '.join(words + columns) or 'nothing known of it'}")
 
 
 def _print_comparison(findings: Findings) -> None:

@@ -173,8 +173,11 @@ def _print(result: Result, files: Sequence[str], out: Path) -> None:
     console, found = Console(highlight=False, soft_wrap=True), digest(result)
     for row in found["rows"][:8] if found["counts"] else ():
         gain, rank = row["found"]["gain@0.20"], row["found"]["spearman"]
-        cells = ("none" if one["value"] is None else f"{one['value']:.3f} ({interval(one, 3)})" for one in (gain, rank))
-        console.print("{:44} gain {:28} rank correlation {}".format(row["name"], *cells), markup=False)
+        words = (
+            "none" if one["value"] is None else f"{one['value']:.3f} ({interval(one, 3) or 'no interval'})"
+            for one in (gain, rank)
+        )
+        console.print("{:44} gain {:28} rank correlation {}".format(row["name"], *words), markup=False)
     for row in found["drop"][:5]:
         console.print(f"look at {row['path']}: {row['reason']}", markup=False)
     for sentence in (*found["sentences"], *result.notes):

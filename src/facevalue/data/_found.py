@@ -74,6 +74,10 @@ class Block(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, i: int, /) -> Photo: ...
+    def entry(self, i: int, /) -> tuple[str, str]:
+        """Return a photo's path and its place; "" where nothing else can have the same place."""
+        ...
+
     def words(self) -> Mapping[str, Sequence[str]]:
         """Return what is given of the photos, a word each, by the name of the column."""
         ...
@@ -95,8 +99,12 @@ class Files:
         return len(self.names)
 
     def __getitem__(self, i: int) -> Photo:
+        return Photo(*self.entry(i), None, self.whys.get(i, ""))
+
+    def entry(self, i: int) -> tuple[str, str]:
+        """Return a photo's path and its place."""
         name = self.names[i]
-        return Photo(name, f"{self.root}{name}{self.tail}", None, self.whys.get(i, ""))
+        return name, f"{self.root}{name}{self.tail}"
 
     def words(self) -> Mapping[str, Sequence[str]]:
         """Return what a table beside the files says of them."""
@@ -116,6 +124,10 @@ class Listed:
 
     def __getitem__(self, i: int) -> Photo:
         return self.photos[i]
+
+    def entry(self, i: int) -> tuple[str, str]:
+        """Return a photo's path and its place."""
+        return self.photos[i].path, self.photos[i].where
 
     def words(self) -> Mapping[str, Sequence[str]]:
         """Return nothing: nothing is given."""
@@ -175,7 +187,7 @@ class Found(Sequence[Photo]):
         """
         found: dict[str, dict[str, str]] = {}
         rows = range(int(self._starts[-1])) if self._kept is None else self._kept
-        paths = {int(row): self._made(int(row)).path for row in rows}
+        paths = {int(row): self._renamed.get(int(row)) or self._path(int(row)) for row in rows}
         for block, start in zip(self._blocks, self._starts, strict=False):
             for name, words in block.words().items():
                 given = {paths[start + i]: word for i, word in enumerate(words) if word and start + i in paths}
@@ -203,6 +215,13 @@ class Found(Sequence[Photo]):
         name = self._renamed.get(row) or spelled(photo.path)
         return photo if name == photo.path else replace(photo, path=name)
 
+    def _entry(self, row: int) -> tuple[str, str]:
+        block = self._block(row)
+        return self._blocks[block].entry(row - self._starts[block])
+
+    def _path(self, row: int) -> str:
+        return spelled(self._entry(row)[0])
+
     def _block(self, row: int) -> int:
         """Return the number of the block that a row lies in; it is mostly that of the last."""
         last = self._last
@@ -215,7 +234,7 @@ class Found(Sequence[Photo]):
         real = functools.cache(os.path.realpath)
 
         def place(row: int) -> str:
-            where = self._made(row).where
+            where = self._entry(row)[1]
             if not where or "://" in where:
                 return where
             folder, name = os.path.split(where)
@@ -228,10 +247,10 @@ class Found(Sequence[Photo]):
     def _tell_paths_apart(self) -> None:
         """Put the name of the input's folder, and then a number, before paths that several photos have."""
         rows = range(len(self)) if self._kept is None else self._kept
-        repeated = {row: word for word, group in _repeated(rows, lambda row: self._made(row).path) for row in group}
+        repeated = {row: word for word, group in _repeated(rows, self._path) for row in group}
         if not repeated:
             return
-        single = _Known(rows, lambda row: self._made(row).path, repeated)
+        single = _Known(rows, self._path, repeated)
         taken, tried = set[str](), Counter[str]()
         for row in sorted(repeated):
             path, folder = repeated[row], self._blocks[self._block(row)].folder or "input"

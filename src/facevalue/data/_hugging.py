@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from facevalue.data._found import Block, Photo
+from facevalue.data._found import Block, Photo, Texts
 from facevalue.data._rows import cleaned, table, word_of
 from facevalue.data.errors import RunError
 
 STATE, SPLITS, IMAGE = "state.json", "dataset_dict.json", "Image"
+AT_ONCE = 1000
 
 
 def is_saved(folder: str) -> bool:
@@ -84,8 +85,18 @@ def datasets_of(given: Any, name: str = "") -> Iterator[Block]:
     if len(images) != 1:
         told = ", ".join(images or given.features)
         raise RunError(f"expected a Dataset with one column of Image, got {told}: select_columns leaves one")
-    kind = type(given.features[images[0]])(decode=False)
-    yield DatasetRows(name or "dataset", given.select_columns(images).cast_column(images[0], kind), images[0], given)
+    column, kind = images[0], type(given.features[images[0]])(decode=False)
+    part = given.select_columns(images).cast_column(column, kind)
+    yield DatasetRows(name or "dataset", part, column, given, _paths(part.flatten(), f"{column}.path"))
+
+
+def _paths(flat: Any, column: str) -> Texts:
+    """Return the last part of each row's path, "" where it has none, without reading what lies beside it."""
+    flat, found = flat.select_columns([column]), Texts()
+    for start in range(0, len(flat), AT_ONCE):
+        for path in flat[start : start + AT_ONCE][column]:
+            found.append(cleaned(os.path.basename(path or "")))
+    return found
 
 
 @dataclass(slots=True)
@@ -96,20 +107,22 @@ class DatasetRows:
     images: Any
     column: str
     whole: Any
+    names: Texts
     alone: bool = False
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.names)
 
     def __getitem__(self, i: int) -> Photo:
-        cell = self.images[i][self.column]
-        if cell is None:
-            return Photo(f"{self.folder}/{i:06d}", "", None, "missing")
+        name, cell = self.entry(i)[0], self.images[i][self.column] or {}
         where, data = cell.get("path") or "", cell.get("bytes")
-        name = cleaned(os.path.basename(where)) or f"{self.folder}/{i:06d}"
         if data is None:
             return Photo(name, where, None, "" if where else "missing")
         return Photo(name, "", bytes(data))
+
+    def entry(self, i: int) -> tuple[str, str]:
+        """Return a photo's path, and no place."""
+        return self.names[i] or f"{self.folder}/{i:06d}", ""
 
     def words(self) -> Mapping[str, Sequence[str]]:
         """Return the plain columns as words; numbers of classes as their names."""

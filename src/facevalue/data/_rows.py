@@ -43,8 +43,14 @@ class TableRows:
 
     def __getitem__(self, i: int) -> Photo:
         if i == self.n:
-            return Photo(f"{self.folder}/cut_off", "", None, CUT)
-        return Photo((self.names and self.names[i]) or f"{self.folder}/{i:06d}", f"{self.where}#{i}")
+            return Photo(*self.entry(i), None, CUT)
+        return Photo(*self.entry(i))
+
+    def entry(self, i: int) -> tuple[str, str]:
+        """Return a photo's path and its place."""
+        if i == self.n:
+            return f"{self.folder}/cut_off", ""
+        return (self.names and self.names[i]) or f"{self.folder}/{i:06d}", f"{self.where}#{i}"
 
     def words(self) -> Mapping[str, Sequence[str]]:
         """Return the plain columns as words; numbers of classes as their names."""

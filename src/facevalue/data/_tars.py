@@ -74,7 +74,11 @@ class TarPhotos:
         return len(self.names)
 
     def __getitem__(self, i: int) -> Photo:
-        return Photo(self.names[i], f"{self.where}#{self.starts[i]}+{self.sizes[i]}", None, self.whys.get(i, ""))
+        return Photo(*self.entry(i), None, self.whys.get(i, ""))
+
+    def entry(self, i: int) -> tuple[str, str]:
+        """Return a photo's path and its place."""
+        return self.names[i], f"{self.where}#{self.starts[i]}+{self.sizes[i]}"
 
     def add(self, member: Member) -> None:
         """Add a photo."""

@@ -22,6 +22,7 @@ A message is one line: what was expected, what came, where, and what to do next.
 
 import difflib
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,7 +108,8 @@ class UnknownName(FacevalueError):
     def __init__(self, name: str, known: Iterable[str], *, what: str) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        offer = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        every = "facevalue models list shows them all" if what in ("model", "instrument") else f"known: {', '.join(known)}"
+        offer = f"did you mean {' or '.join(near)}?" if near else every
         super().__init__(f"no {what} is called {name!r}; {offer}")
 
 
@@ -146,6 +148,8 @@ def expecting(path: Any, expected: str) -> Iterator[None]:
     except Exception as error:
         kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
         words = " ".join(str(error).split())[:300]
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and error.errno and Path(path).name in words:
+            words = os.strerror(error.errno)
         raise SchemaError(f"{path}: expected {expected}; {kind}{words}".rstrip(": ")) from error
 
 

@@ -27,7 +27,19 @@ from facevalue.data._stores import MAX_BYTES, as_given, is_address
 from facevalue.data._tars import read_member, tar_photos
 from facevalue.data.errors import PhotoError, RunError, Unreadable
 
-__all__ = ["MAX_BYTES", "PATH_COLUMNS", "RAW", "REASONS", "SUFFIXES", "Found", "Photo", "composed", "decode", "find_photos"]
+__all__ = [
+    "MAX_BYTES",
+    "PATH_COLUMNS",
+    "RAW",
+    "REASONS",
+    "SUFFIXES",
+    "Found",
+    "Photo",
+    "as_given",
+    "composed",
+    "decode",
+    "find_photos",
+]
 __all__ += ["fits", "is_address", "read_bytes", "resolved", "several", "walk"]
 
 REASONS = {

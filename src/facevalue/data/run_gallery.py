@@ -114,9 +114,11 @@ def _root(run: Path) -> str:
 def _faces(run: Path, model: str, names: Sequence[str]) -> Iterator[Faces]:
     """Yield the faces of a run, at least a part of the gallery at a time, with one column of each model."""
     shards = read_shards(run)
-    columns = [_column(run, shards.columns, name) for name in names if name != model]
+    embedding = f"{model}.embedding"
+    columns = [_column(run, shards.columns, name) for name in names]
+    columns[-1] = embedding
     waiting = list[Faces]()
-    for faces in shards.blocks([*columns, f"{model}.embedding"]):
+    for faces in shards.blocks(columns):
         waiting.append(faces)
         if sum(map(len, waiting)) >= CHUNK:
             yield concatenate(waiting)

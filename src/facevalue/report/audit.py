@@ -17,6 +17,7 @@ from facevalue.report.audit_tables import (
     EVENED,
     KINDS,
     SHARE,
+    SHARES,
     attributes,
     comparison_rows,
     conflict_rows,
@@ -40,7 +41,7 @@ COMPOSITION, COMPARISON, SUSPECTS, CONFLICTS, FAILURES, SUBSET = (
 )
 NOT_MEASURED = "not_measured"
 LISTED, PAIRS, DRAWN, TOLD = 200, 8, 40, 4
-WIDE, KINDS_OF_COPIES = 320, ("same_bytes", "near_duplicate")
+WIDE, KINDS_OF_COPIES = 160, ("same_bytes", "near_duplicate")
 PREDICTION_POWERED = (
     "Angelopoulos, A. N., Duchi, J. C., & Zrnic, T. (2023). PPI++: Efficient prediction-powered inference. arXiv:2311.01453."
 )
@@ -197,6 +198,7 @@ def digest(result: Result) -> dict[str, Any]:
         "costs": [row for row in of.get(SUBSET, []) if row["measure"] not in EVENED],
         "even_heads": EVENED,
         "kept": sum(bool(row["keep"]) for row in result.subset),
+        "to_keep": len(result.subset),
         "judged": [{**row, **told(row)} for row in result.judged],
         "more": {"conflicting": max(len(result.conflicts) - LISTED, 0), "failed": max(len(result.failed) - LISTED, 0)},
     }
@@ -241,33 +243,43 @@ def chief(found: Mapping[str, Any]) -> Iterator[str]:
     yield found["accounted"]
     for part in found["attributes"]:
         if part["cells"] and "." not in part["name"]:
-            yield shorten(f"{part['title']}: {_shortly(part['cells'])}", WIDE, placeholder=" ...")
+            yield _line(f"{part['title']}: {_shortly(part)}")
     for row in found["suspect_counts"]["table"]:
         n, false, called = (row[end]["told"] for end in ("found", "expected_false", "called"))
         yield f"{row['name'].lower()}: {n} found, {false} expected to be false, {called} called"
     copies = [f"{part['words'].lower()}: {part['n']:,}" for part in found["kinds"] if part["kind"] in KINDS_OF_COPIES]
     yield from ["; ".join(copies)] if copies else []
     apart = [f"{row['name']} {_measured(row['auc'])}" for row in found["comparison"] if known(row.get("auc"))]
-    yield from [f"told apart from the other set (AUC, .5 where not): {'; '.join(apart)}"] if apart else []
+    yield from [_line(f"told apart from the other set (AUC, .5 where not): {'; '.join(apart)}")] if apart else []
+    differ = [row for row in found["shares"] if not row[SHARES[0]]["low"] <= 0 <= row[SHARES[0]]["high"]]
+    words = [f"{row['name']} {_measured(row[SHARES[0]])}" for row in differ[:TOLD]]
+    yield from [_line(f"shares that differ, less the other's: {'; '.join(words)}")] if words else []
+    yield from [f"even subset: {found['kept']:,} of {found['to_keep']:,} faces kept"] if found["to_keep"] else []
     for row in found["lacking"]:
-        yield shorten(f"{row['study'].replace('_', ' ')} not made: {row['method']}", WIDE, placeholder=" ...")
+        yield _line(f"{row['study'].replace('_', ' ')} not made: {row['method']}")
     for row in found["judged"]:
-        why = _measured(row) if known(row) else row["why"]
-        yield shorten(f"{row['verdict']}: {row['requirement']} ({why})", WIDE, placeholder=" ...")
+        yield _line(f"{row['verdict']}: {row['requirement']} ({_measured(row) if known(row) else row['why']})")
+
+
+def _line(text: str) -> str:
+    return shorten(text, WIDE, placeholder=" ...")
 
 
 def _measured(row: Mapping[str, Any]) -> str:
     return f"{row['told']}, {row['interval']}" if row["interval"] else str(row["told"])
 
 
-def _shortly(cells: Sequence[Mapping[str, Any]]) -> str:
-    rows = [(cell["label"], cell[SHARE]) for cell in cells if known(cell[SHARE])]
-    if not rows:
-        first = cells[0][SHARE]
-        return "not told: no face was judged" if first is None else f"not told: {first['method'].removeprefix('not told: ')}"
+def _shortly(part: Mapping[str, Any]) -> str:
+    """Return the largest shares of an attribute, or why there are none to believe."""
+    if part["contradicted"]:
+        return "not told: the error rates are CONTRADICTED by what was told; --labels would tell"
+    if part["untold"]:
+        return f"not told: {part['untold'].partition('; ')[0]}"
+    rows = [(cell["label"], cell[SHARE]) for cell in part["cells"] if known(cell[SHARE])]
     rows = sorted(rows, key=lambda row: -row[1]["value"]) if len(rows) > TOLD else rows
     words = ", ".join(f"{label} {row['told']} ({row['interval']})" for label, row in rows[:TOLD])
-    return words + (f", {len(rows) - TOLD} more" if len(rows) > TOLD else "")
+    few = "".join(f"; {row['method'].partition(': ')[2]}" for row in part["others"] if row["measure"] == "labelled_too_few")
+    return words + (f", {len(rows) - TOLD} more" if len(rows) > TOLD else "") + few
 
 
 def accounted(counts: Mapping[str, int]) -> str:

@@ -10,6 +10,8 @@ EVENED = ("target", "share_before", "share_kept", "share_weighted")
 GIVEN = "_given_quality"
 TESTED = ("energy_distance", "chance", "p", "adjusted_p", "auc")
 DIMENSIONS = ("difference", "difference_given_quality", "adjusted_p", "adjusted_p_given_quality", "max_t_p")
+# How the method of a share begins that is told with others, and what the method holds of one not to be believed.
+TOGETHER, CONTRADICTED = "told only as ", "CONTRADICTED"
 SHARES = ("share_difference", "adjusted_p_share")
 # Beside the share of a label, in this order; `share` itself comes first, `raw_share` last.
 BESIDE = {
@@ -111,9 +113,22 @@ def attributes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             part["others"].append(row | {"label": label})
     for part in parts.values():
-        part["cells"] = [dict.fromkeys(BESIDE) | cell for cell in part["cells"].values()]
+        part["cells"] = _ordered([dict.fromkeys(BESIDE) | cell for cell in part["cells"].values()])
         _finish(part)
     return list(parts.values())
+
+
+def _ordered(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return cells, one of labels that are told together before the first of these, which say so."""
+    of, pools = {cell["label"]: cell for cell in cells}, dict[str, str]()
+    for label, cell in of.items():
+        method = cell[SHARE]["method"] if cell[SHARE] else ""
+        if method.startswith(TOGETHER):
+            pools[label] = method.removeprefix(TOGETHER).partition(":")[0]
+            cell["flags"].insert(0, f"told only as {pools[label]}")
+    together = set(pools.values())
+    order = dict.fromkeys(name for label in of if label not in together for name in (pools.get(label, label), label))
+    return [of[name] for name in order if name in of]
 
 
 def _finish(part: dict[str, Any]) -> None:
@@ -128,8 +143,10 @@ def _finish(part: dict[str, Any]) -> None:
     ]
     untold = bool(cells) and not any(known(cell[SHARE]) for cell in cells)
     part["untold"] = first[SHARE]["method"].removeprefix("not told: ") if untold and first[SHARE] else ""
+    part["contradicted"] = any(CONTRADICTED in cell[SHARE]["method"] for cell in cells if cell[SHARE])
     part["flagged"] = any(cell["flags"] for cell in cells)
-    part["methods"] = [f"{BESIDE[name]}: {first[name]['method']}" for name in shown if first.get(name)]
+    by = {name: next((cell for cell in cells if known(cell[name])), first).get(name) for name in shown}
+    part["methods"] = [f"{BESIDE[name]}: {row['method']}" for name, row in by.items() if row]
 
 
 def _bounded(row: Mapping[str, Any] | None) -> bool:
@@ -168,7 +185,7 @@ def conflict_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for row in rows:
         measure, _, kind = row["measure"].partition("_")
         if row["method"].startswith("nothing to compare"):
-            alone.append(f"{measure}: {row['method']}")
+            alone += [f"{measure}: {row['method']}"] if row["n"] else []
         elif kind in ("conflict", "kappa") or kind.startswith("mean_absolute_difference"):
             cells = table.setdefault(row["group"], {"name": row["group"], "measure": measure, "n": row["n"]})
             cells[kind.partition("_")[0]] = row

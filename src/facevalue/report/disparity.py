@@ -148,9 +148,10 @@ def digest(result: Result) -> dict[str, Any]:
     groups = [group for part in groupings for group in part["groups"]]
     small = [f"{group['name']} ({group['people']})" for group in groups if group["people"] < result.least]
     why = ""
-    if refused or small or any(row["measure"] == "threshold" and row["refused"] for row in rows):
+    unset = any(row["measure"] == "threshold" and row["refused"] for row in rows)
+    if refused or small or unset:
         named = f": {', '.join(small)} have fewer than {result.least} people" if small else ""
-        told = f"{refused} of {len(cells)} cells" if cells else "errors"
+        told = f"{refused} of {len(cells)} cells" if refused or not unset else "errors"
         why = f"A demonstration only: {told} cannot be told on so few people{named}."
     overall = {row["measure"]: row for row in rows if row["group"] == "all"}
     return {

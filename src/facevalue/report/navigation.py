@@ -7,7 +7,8 @@ import re
 
 FEW, MANY = 4, 12
 COLUMNS = ((14, "wide most"), (8, "wide many"), (0, "wide"))
-WORDS = re.compile(r"<td>(?=[^<]{33})")
+WORDS, NUMBER = re.compile(r"<td>[^<]{33}"), re.compile(r"<td>\s*(?:[-+]?[.\d]|none\b|</td>)")
+ROW, CELL = re.compile(r"<tr>.*?</tr>", re.DOTALL), re.compile(r"<t[dh]\b.*?(?=<t[dh]\b|</tr>)", re.DOTALL)
 PARTS = re.compile(
     r"<h(?P<rank>[123])>(?P<heading>.*?)</h(?P=rank)>"
     r'|(?P<wide><div class="wide">\s*)?(?P<table><table\b.*?</table>)'
@@ -21,7 +22,7 @@ def navigable(page: str) -> str:
     """Return a page with a list of its contents, and its tables and plots in regions that the keyboard can scroll.
 
     The contents are the second-level headings, which get anchors; a page of few has none, and that of many is folded. Tables of
-    many columns are told apart, for paper, and so are cells of many words. What came from files and labels is escaped by now,
+    many columns are told apart, for paper, and so are columns of words. What came from files and labels is escaped by now,
     so that tags are those of the templates.
 
     Parameters
@@ -46,7 +47,7 @@ def navigable(page: str) -> str:
         if table := found["table"]:
             columns = table.partition("</thead>")[0].count('scope="col"')
             shape = next(shape for least, shape in COLUMNS if columns >= least)
-            return region("Table", shape) + WORDS.sub('<td class="words">', table) + ("" if found["wide"] else "</div>")
+            return region("Table", shape) + _worded(table) + ("" if found["wide"] else "</div>")
         if picture := found["picture"]:
             return f"{found['plot']}{region('Figure', 'wide figure')}{picture}</div>"
         last[0] = _words(found["heading"])
@@ -58,6 +59,36 @@ def navigable(page: str) -> str:
     page = PARTS.sub(moved, page)
     found = LEAD.search(page)
     return page if found is None else f"{page[: found.end()]}{_contents(headings)}{page[found.end() :]}"
+
+
+def _worded(table: str) -> str:
+    """Return a table whose columns of many words are told apart, their heads with them; numbers with a long reason stay so.
+
+    >>> words = "bootstrap over people, of 2 of 2 groups"
+    >>> _worded(f'<tr><th scope="col">how</th></tr><tr><td>{words}</td></tr><tr><td>a guess</td></tr>')[:35]
+    '<tr><th scope="col" class="words">h'
+    """
+    rows = [CELL.findall(row) for row in ROW.findall(table) if "colspan" not in row]
+    columns = list(zip(*(row for row in rows if len(row) == len(rows[0])), strict=True)) if rows else []
+    chosen = set[int]()
+    for place, cells in enumerate(columns):
+        numbers = sum(bool(NUMBER.match(cell)) for cell in cells)
+        if any(map(WORDS.match, cells)) and 2 * numbers < len(cells):
+            chosen.add(place)
+
+    def told(row: re.Match[str]) -> str:
+        places = iter(range(len(rows[0]) if rows else 0))
+        if "colspan" in row[0]:
+            return row[0]
+
+        def cell(found: re.Match[str]) -> str:
+            wordy = next(places, -1) in chosen or WORDS.match(found[0])
+            plain = '<th scope="col"' if found[0].startswith('<th scope="col"') else "<td"
+            return found[0].replace(f"{plain}>", f'{plain} class="words">', 1) if wordy else found[0]
+
+        return CELL.sub(cell, row[0])
+
+    return ROW.sub(told, table)
 
 
 def _contents(headings: list[str]) -> str:

@@ -252,9 +252,11 @@ def ladder(findings: Findings) -> Figure:
     found = measures(findings, "all")
     rows = [(label, found[name]) for name, label in LADDER.items() if name in found and found[name]["value"] is not None]
     rows = [(label, row) for label, row in rows if row["n"] >= FEW or label not in COMPARED]
+    if not any(label.endswith("mask") for label, _ in rows):
+        rows = [("the model" if label == LADDER["accuracy"] else label, row) for label, row in rows]
     figure, axes = plots.new_figure(7.6, 0.38 * len(rows) + 1.1)
     for place, (label, row) in enumerate(rows):
-        own = label.endswith(("masks", "mask"))
+        own = label.endswith(("masks", "mask", "model"))
         _bars(axes, place, row, colour=plots.COLOURS[0 if own else 1], flat=True, marker="o" if own else "D")
     axes.set(xlabel="share of answers", ylim=(len(rows) - 0.5, -0.5))
     axes.yaxis.set_ticks(range(len(rows)), labels=[label for label, _ in rows])

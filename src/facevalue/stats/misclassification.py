@@ -11,8 +11,9 @@ from facevalue.stats.calibration import check_level
 from facevalue.stats.prediction_powered import Shares, onto_simplex
 
 DRAWS, PRIOR = 2000, 0.5
-# Faces of a true label without which its row of the matrix says nothing, and the least singular value of a useful matrix.
-LEAST, FLATTEST = 10, 0.1
+# Faces of a true label without which its row of the matrix says nothing; the least singular value of a useful matrix, and of one
+# whose labels are told apart: what is told otherwise than by the matrix is stretched by as much as its inverse.
+LEAST, FLATTEST, APART = 10, 0.1, 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +120,7 @@ def _inverted(told: np.ndarray, confusion: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(np.swapaxes(solved, 1, 2).reshape(last.shape), -1, axis)
 
 
-def useless(confusion: np.ndarray) -> str:
+def useless(confusion: np.ndarray, *, flattest: float = FLATTEST) -> str:
     """Return why a matrix of confusions, (k, k) true x told, cannot be inverted usefully; "" where it can.
 
     Examples
@@ -135,13 +136,13 @@ def useless(confusion: np.ndarray) -> str:
         label = int(total.argmin())
         return f"too few faces of label {label}: {total[label]:.0f}, {LEAST} needed"
     least = float(np.linalg.svd(_rates(confusion), compute_uv=False)[-1])
-    return f"told labels hardly depend on true ones (least singular value {least:.2g})" if least < FLATTEST else ""
+    return f"told labels hardly depend on true ones (least singular value {least:.2g})" if least < flattest else ""
 
 
 def pooled_labels(confusion: np.ndarray) -> np.ndarray:
     """Return labels that a matrix can tell apart, as the pool of each label, (k, g) of 0 and 1: see `useless`.
 
-    While the matrix is useless, the two pools whose faces are told most alike are made one, a pool with too few faces first.
+    While the least singular value is below .25, the two pools whose faces are told most alike are made one, a pool with too few faces first.
     A pool's error rates, `pool.T @ counts @ pool`, are those of its labels in the mixture of these faces.
 
     Parameters
@@ -158,7 +159,7 @@ def pooled_labels(confusion: np.ndarray) -> np.ndarray:
     """
     counts = np.asarray(confusion, np.float64)
     pool = np.eye(len(counts), dtype=int)
-    while pool.shape[1] > 1 and useless(pool.T @ counts @ pool):
+    while pool.shape[1] > 1 and useless(pool.T @ counts @ pool, flattest=APART):
         total = (pool.T @ counts).sum(1)
         told = (pool.T @ counts) / np.maximum(total, 1e-9)[:, None]
         apart = np.abs(told[:, None] - told).sum(-1) + np.diag(np.full(len(told), np.inf))

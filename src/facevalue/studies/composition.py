@@ -57,12 +57,12 @@ def composition(
     "share" is by prediction-powered inference where people labelled some of the faces, else by the instrument's error rates;
     without either it is NaN, and says so. Labels that error rates cannot tell apart have one share together, "age_group: 50-59
     or 60-69", and NaN alone. "share_by_matrix" is the second estimate, of the other faces by the confusions of the labelled
-    ones, "share_by_rates" a third, by the error rates. All are of the faces that were judged. "raw_share" counts the most likely
-    labels, which is biased, and has no interval. "not_judged" is the share of all faces by reason, "share_bounds" what share of
-    all faces, judged or not, is possible. "contradicted" rows are labels told less often than the error rates allow, tested at
-    .99: then label shift is broken, and shares by them are not to be believed, as their method says too. Labels and cells told
-    of nobody are "empty_cell", n 0 with an upper bound; those told of fewer than 30 people "too_small". "mean_age_years" is the
-    mean perceived age.
+    ones, "share_by_rates" a third, by the error rates. All are of the faces that were judged. "raw_share" counts the most
+    likely labels, which is biased, and has no interval. "not_judged" is the share of all faces by reason, "share_bounds" what
+    share of all faces, judged or not, is possible. "contradicted" rows are labels told less often than the error rates allow,
+    tested at .99: then label shift is broken, and shares by them are not to be believed, as their method says too. Labels and
+    cells told of nobody are "empty_cell", n 0 with an upper bound; those told of fewer than 30 people "too_small".
+    "mean_age_years" is the mean perceived age.
 
     Parameters
     ----------

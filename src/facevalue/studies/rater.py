@@ -159,7 +159,7 @@ def held_out(model: Perception, answers: Triplets, *, first: int = 20, level: fl
 
 def _prior(model: Perception) -> Prior:
     if model.population is None:
-        raise SchemaError(f"{model.name}: expected a model with masks, it has none; fit it with a mask for each annotator")
+        raise SchemaError(f"model {model.name}: expected one with masks, it has none; fit it with --mask annotator")
     known = model.population
     return Prior(known.link, known.mean, known.sd).correlated(model.masks)
 

@@ -308,7 +308,7 @@ def _gap(one: Requirement, rows: Findings) -> Judged:
     value, low, high = (getattr(rows, name) for name in ("value", "low", "high"))
     untold = np.isnan(value) | np.array([CONTRADICTED in method for method in rows.method], bool)
     if untold.any():
-        return Judged(one, NOT_MEASURED, np.nan, np.nan, np.nan, np.nan, str(rows.method[untold][0]))
+        return _verdict(one, rows[int(untold.argmax())], exact=False)
     ends = max(0.0, float(low.max() - high.min())), float(high.max() - low.min())
     gap = {"value": [value.max() - value.min()], "low": [ends[0]], "high": [ends[1]]}
     return _verdict(one, Findings(**{name: gap.get(name, getattr(rows, name)[:1]) for name in rows.__slots__}), exact=False)
@@ -318,7 +318,9 @@ def _verdict(one: Requirement, row: Findings, *, exact: bool) -> Judged:
     """Return what a row says of a requirement."""
     value, low, high, level = (float(getattr(row, name)[0]) for name in ("value", "low", "high", "level"))
     why = f"{row.group[0]}: {row.method[0]}"
-    if np.isnan(value) or CONTRADICTED in row.method[0]:
+    wrong = CONTRADICTED in row.method[0]
+    if np.isnan(value) or wrong:
+        why = f"{CONTRADICTED}: {why}" if wrong else why
         return Judged(one, NOT_MEASURED, np.nan, np.nan, np.nan, np.nan, why)
     if np.isnan(low) or np.isnan(high):
         if not exact:

@@ -69,7 +69,7 @@ def share_differences(one: Findings, other: Findings, *, level: float, measure: 
     (p, p_low, p_high, n), (q, q_low, q_high, m) = (np.array([side[group] for group in groups]).T for side in sides)
     d, under, over = p - q, np.hypot(p - p_low, q_high - q), np.hypot(p_high - p, q - q_low)
     cells = {"group": np.array(groups, object), "n": n + m}
-    ends = {"value": d, "low": d - under, "high": d + over, "level": level, "method": "square and add"}
+    ends = {"value": d, "low": d - under, "high": d + over, "level": level, "method": "newcombe"}
     z = NormalDist().inv_cdf((1 + level) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         chance = two_sided(z * d / np.where(d > 0, under, over))

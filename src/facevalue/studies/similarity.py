@@ -105,8 +105,8 @@ def _check_room(people: int, photos: int, resamples: int) -> None:
     needed, there = people**2 * CELL + photos * resamples * DRAWN, memory()
     if needed > there:
         raise RunError(
-            f"expected a matrix that fits {there / 1e9:.1f} GB of memory; that of {people:,} people and {photos:,} photos takes "
-            f"{needed / 1e9:.1f} GB with its intervals: --top 100 keeps the pairs most alike, with --matrix also all means"
+            f"expected a matrix that fits {there / 1e9:.1f} GB of memory; that of {people:,} people and {photos:,} photos "
+            f"takes {needed / 1e9:.1f} GB with intervals: --top 100 keeps the pairs most alike, with --matrix also all means"
         )
 
 
