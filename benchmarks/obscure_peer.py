@@ -1,10 +1,10 @@
 """`facevalue obscure` beside deface: photos and frames a second, and whose faces are found again, in one run.
 
-    python benchmarks/obscure_peer.py PHOTOS_FOLDER [--groups FOLDER] [--venv ENVIRONMENT]
+    python benchmarks/obscure_peer.py PHOTOS_FOLDER [--groups FOLDER] [--frames 120] [--venv ENVIRONMENT]
 
 writes results/fast_obscure_peer.csv. deface has an environment of its own, made where none is given, and its own settings
 (CenterFace, blur, one process of all threads; facevalue has two processes, two detectors and a mesh). Both are called as
-commands, on copies of the same photos, and on a film of 120 frames of 1280 x 720 made of the group photos, which needs the
+commands, on copies of the same photos, and on a film of 1280 x 720 made of the group photos, which needs the
 extra `video`. Found again: of the faces that yunet finds in the group photos, those that it finds where they were.
 """
 
@@ -22,7 +22,7 @@ from facevalue import models
 from facevalue.data.photos import decode, find_photos, read_bytes
 from facevalue.image.boxes import overlap
 
-DEFACE, FRAMES, SIZE, RATE = "1.5.0", 120, (1280, 720), 25
+DEFACE, SIZE, RATE = "1.5.0", (1280, 720), 25
 AGAIN, WORKERS = 0.3, 2
 
 
@@ -41,7 +41,7 @@ def versions(venv: Path) -> str:
     return subprocess.run([str(venv / "bin/python"), "-c", told], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def film(photos: Path, path: Path) -> None:
+def film(photos: Path, path: Path, frames: int) -> None:
     """Write a film that moves over each group photo in turn."""
     import imageio_ffmpeg
 
@@ -49,9 +49,9 @@ def film(photos: Path, path: Path) -> None:
     large = [cv2.resize(picture, (SIZE[0] + 60, SIZE[1] + 60)) for picture in pictures]
     out = imageio_ffmpeg.write_frames(str(path), SIZE, fps=RATE, codec="libx264", macro_block_size=1)
     out.send(None)
-    for i in range(FRAMES):
+    for i in range(frames):
         at = 2 * (i % 30)
-        out.send(large[i * len(large) // FRAMES][at : at + SIZE[1], at : at + SIZE[0]].tobytes())
+        out.send(large[i * len(large) // frames][at : at + SIZE[1], at : at + SIZE[0]].tobytes())
     out.close()
 
 
@@ -109,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--groups", type=Path, help="photos of several people: hits, and the film")
+    parser.add_argument("--frames", type=int, default=120, help="of the film")
     parser.add_argument("--venv", type=Path, help="an environment that has deface")
     given = parser.parse_args()
     found = list[Ratio]()
@@ -127,11 +128,11 @@ def main() -> None:
             missed, _ = again(kept, written(groups, "_anonymized"))
             note = f"of {faces} faces yunet finds {missed} again, after facevalue {hit}"
             found.append(Ratio(f"`obscure`, {n} group photos", "deface", "photos/s", n / fast, n / slow, note))
-            film(given.groups, at / "film.mp4")
+            film(given.groups, at / "film.mp4", given.frames)
             fast, slow = both(at / "film.mp4", at / "of_film", venv)
-            told = f"`obscure`, {FRAMES} frames of {SIZE[0]} x {SIZE[1]}"
+            told = f"`obscure`, {given.frames} frames of {SIZE[0]} x {SIZE[1]}"
             note = "facevalue reads a film twice, and follows faces"
-            found.append(Ratio(told, "deface", "frames/s", FRAMES / fast, FRAMES / slow, note))
+            found.append(Ratio(told, "deface", "frames/s", given.frames / fast, given.frames / slow, note))
         write_ratios("obscure_peer", found, on=stack("onnxruntime", "opencv-python-headless", more=versions(venv)))
 
 

@@ -1,14 +1,25 @@
 import csv
+import functools
 import io
 import json
 
 import pytest
 
 from facevalue import models
+from facevalue.data.licences import packages
+from facevalue.models import _licences
 
 from .coloured import here
 
 PERMISSIVE = ("--model", "fake", "--model", "fake_detector")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read_once():
+    """Read what is installed once: it is the same for every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_licences, "packages", functools.cache(packages))
+        yield
 
 
 def test_a_table_a_kind_with_unknown_told_as_unknown(monkeypatch):

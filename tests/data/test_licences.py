@@ -8,9 +8,13 @@ from packaging.requirements import Requirement
 
 from facevalue.data.licences import COPYLEFT, INSIDE, commercial_use, licence_of, packages, spdx
 
-FOUND = packages()
 BSD3 = """Redistribution and use in source and binary forms, with or without modification, are permitted provided that
 the following conditions are met: ... 3. Neither the name of the copyright holder nor the names of its contributors ..."""
+
+
+@pytest.fixture(scope="module")
+def found():
+    return packages()
 
 
 def installed(folder: Path, *lines: str, licence: str = "") -> PathDistribution:
@@ -89,32 +93,32 @@ def reached(name: str, seen: set[str]) -> set[str]:
     return seen
 
 
-def test_the_core_is_what_plain_recursion_reaches():
-    core = {re.sub(r"[-_.]+", "-", one.name).lower() for one in FOUND if one.needed_by == ("core",)}
+def test_the_core_is_what_plain_recursion_reaches(found):
+    core = {re.sub(r"[-_.]+", "-", one.name).lower() for one in found if one.needed_by == ("core",)}
     assert core == reached("facevalue", set())
-    extras = {extra for one in FOUND for extra in one.needed_by} - {"core"}
+    extras = {extra for one in found for extra in one.needed_by} - {"core"}
     assert extras <= set(distribution("facevalue").metadata.get_all("Provides-Extra"))
     assert {"train", "dev"} <= extras
 
 
-def test_every_row_is_complete():
-    assert FOUND[0].name == "facevalue"
-    assert len({one.name for one in FOUND}) == len(FOUND)
-    for one in FOUND:
+def test_every_row_is_complete(found):
+    assert found[0].name == "facevalue"
+    assert len({one.name for one in found}) == len(found)
+    for one in found:
         assert one.version == distribution(one.name).version
-        assert one.needed_by or one is FOUND[0]
+        assert one.needed_by or one is found[0]
         assert (one.commercial is None) == (commercial_use(one.licence) is None)
         assert bool(one.licence) == bool(one.evidence)
-    known = {one.name.lower(): one for one in FOUND}
+    known = {one.name.lower(): one for one in found}
     assert set(known["pooch"].needs) >= {"platformdirs", "packaging", "requests"}
     assert known["pooch"].notices
 
 
-def test_what_lies_inside_on_other_terms_is_told():
-    carrying = [one for one in FOUND if one.name in INSIDE]
+def test_what_lies_inside_on_other_terms_is_told(found):
+    carrying = [one for one in found if one.name in INSIDE]
     assert carrying
     assert all(one.copyleft and COPYLEFT.search(one.inside) for one in carrying)
-    assert not next(one for one in FOUND if one.name == "numpy").copyleft
+    assert not next(one for one in found if one.name == "numpy").copyleft
 
 
 def test_spdx_takes_no_words_for_an_identifier():

@@ -1,4 +1,7 @@
-"""kill -9 at random moments: what is there afterwards is whole or absent, and the same command brings the same results."""
+"""kill -9 at random moments: what is there afterwards is whole or absent, and the same command brings the same results.
+
+Whatever needs the server stands in this file, so that of several workers one alone starts it.
+"""
 
 import itertools
 import json
@@ -8,9 +11,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from facevalue.annotate.run import Options, run
 from facevalue.data.files import read_findings
 from facevalue.data.gallery import read_gallery
 from facevalue.data.leftovers import leftovers
+from tests.annotate.conftest import FAKE
 from tests.soak.conftest import rounds
 
 KILLED = -9
@@ -105,6 +110,21 @@ def test_a_gallery_that_dies_at_any_rename_holds_all_of_an_update_or_nothing(ser
     gallery = read_gallery(tmp_path)
     named = {part.file for parts in gallery.manifest.parts.values() for part in parts} | {"manifest.json"}
     assert files(tmp_path) == named
+
+
+def test_of_two_runs_in_one_folder_the_second_says_so_and_the_first_ends_whole(server, photos, tmp_path):
+    given, out, seen = photos(24), tmp_path / "out", []
+
+    def racing(done: int, total: int) -> None:
+        if not seen:
+            seen.append(server.run("annotate", str(given), str(out)))
+
+    run([given], out, FAKE, options=Options(gallery=False), progress=racing)
+    assert (seen[0]["status"], seen[0]["error"]) == (1, "RunError")
+    assert "another run is writing to" in seen[0]["message"]
+    run([given], tmp_path / "whole", FAKE, options=Options(gallery=False))
+    assert contents(out) == contents(tmp_path / "whole")
+    assert files(out) == files(tmp_path / "whole")
 
 
 @pytest.mark.soak

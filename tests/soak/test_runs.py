@@ -1,4 +1,4 @@
-"""Runs whose disk is full, whose folder or photos go away, whose clock jumps, whose memory ends, and two in one folder."""
+"""Runs whose disk is full, whose folder or photos go away, whose clock jumps and whose memory ends."""
 
 import contextlib
 import errno
@@ -269,21 +269,3 @@ def test_a_worker_whose_memory_ends_makes_rows_that_say_so(tmp_path):
     told = rows(tmp_path / "out")
     assert told["small.png"] == ""
     assert told["large.png"].startswith(("crashed", "unreadable"))
-
-
-# --- two at once
-
-
-def test_of_two_runs_in_one_folder_the_second_says_so_and_the_first_ends_whole(server, photos, tmp_path):
-    given, out, seen = photos(24), tmp_path / "out", []
-
-    def racing(done: int, total: int) -> None:
-        if not seen:
-            seen.append(server.run("annotate", str(given), str(out)))
-
-    run([given], out, FAKE, options=ONE, progress=racing)
-    assert (seen[0]["status"], seen[0]["error"]) == (1, "RunError")
-    assert "another run is writing to" in seen[0]["message"]
-    run([given], tmp_path / "whole", FAKE, options=ONE)
-    assert contents(out) == contents(tmp_path / "whole")
-    assert files(out) == files(tmp_path / "whole")

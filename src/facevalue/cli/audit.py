@@ -53,6 +53,7 @@ def audit(
     Example: `facevalue audit people/ --by "gender x race" --labels small.csv --require "faces >= 1000" --out results`.
     """
     from facevalue.annotate.audit import audit as study
+    from facevalue.annotate.data_set import find_set
     from facevalue.cli import _audit, _consent
     from facevalue.report.audit import write_audit
 
@@ -60,6 +61,8 @@ def audit(
     request = _audit.request(by, subset, labels_drawn, require or [], **more, seed=seed, gallery=gallery)
     asked = _audit.Asked(out, folders, instruments, model, detector, workers, only_permissive, quiet)
     allowed = _consent.permission(consent, purpose)
+    if compare is not None:
+        find_set(compare, folders=folders)
     data = _audit.measured(faces, asked, allowed, request)
     other = None if compare is None else _audit.measured(compare, asked, allowed)
     result = study(data, request, other=other, progress=_audit.steps(quiet=quiet))

@@ -161,7 +161,7 @@ def members(file: Any) -> Iterator[Member]:
             info = _header(head)
             if info.type in (*PAX, *LONG):
                 _note(info, _at(file, at + BLOCK, min(info.size, LONGEST_NAME)), long, pax)
-                at += BLOCK + _padded(info.size)
+                at, zeros = at + BLOCK + _padded(info.size), 0
                 continue
             member, after = _member(info, at + BLOCK, long, pax)
             if after - at > MAX_BYTES and isinstance(file, gzip.GzipFile):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 ROOT = "facevalue"
 CORE = "core"
@@ -240,7 +244,7 @@ def _material(name: str, groups: tuple[str, ...]) -> Material:
         notices=tuple(str(path) for path in _notices(found)),
         source=f"pkg:pypi/{_canonical(name)}@{found.version}",
         about=_field(found, "Summary"),
-        needs=tuple(sorted(one for one in _requirements(found, frozenset()) if _installed(one))),
+        needs=tuple(sorted(one for one in _requirements(name, frozenset()) if _asked(one) is not None)),
     )
 
 
@@ -308,32 +312,32 @@ def _closure(root: str, extras: frozenset[str]) -> Iterator[str]:
     seen: dict[str, frozenset[str]] = {}
     while waiting:
         name, wanted = waiting.pop()
-        if (name in seen and wanted <= seen[name]) or not _installed(name):
+        if (name in seen and wanted <= seen[name]) or _asked(name) is None:
             continue
         seen[name] = wanted | seen.get(name, frozenset())
-        waiting.extend(_requirements(distribution(name), seen[name]).items())
+        waiting.extend(_requirements(name, seen[name]).items())
     yield from seen
 
 
-def _requirements(found: Distribution, extras: Iterable[str]) -> Mapping[str, frozenset[str]]:
+def _requirements(name: str, extras: Iterable[str]) -> Mapping[str, frozenset[str]]:
     """Return the names that a package requires here, each with the extras it asks of it."""
-    from packaging.requirements import Requirement
-
     wanted: dict[str, frozenset[str]] = {}
-    for line in found.requires or ():
-        asked = Requirement(line)
+    for asked in _asked(name) or ():
         if asked.marker is None or any(asked.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
-            name = _canonical(asked.name)
-            wanted[name] = wanted.get(name, frozenset()) | frozenset(asked.extras)
+            needed = _canonical(asked.name)
+            wanted[needed] = wanted.get(needed, frozenset()) | frozenset(asked.extras)
     return wanted
 
 
-def _installed(name: str) -> bool:
+@functools.cache
+def _asked(name: str) -> tuple[Requirement, ...] | None:
+    """Return what a package asks for, whatever holds here; None where it is not installed. A process looks once."""
+    from packaging.requirements import Requirement
+
     try:
-        distribution(name)
+        return tuple(map(Requirement, distribution(name).requires or ()))
     except PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _canonical(name: str) -> str:

@@ -174,8 +174,8 @@ def _above(
     floor = best[2][-1] if len(best[2]) == k else -np.inf
     for left in range(start, len(mean), COLUMNS):
         scores = rows @ mean[left : left + COLUMNS].T
-        below = np.arange(left, left + scores.shape[1]) <= np.arange(start, start + len(rows))[:, None]
-        scores[below] = -np.inf
+        if left < start + len(rows):
+            scores[np.arange(left, left + scores.shape[1]) <= np.arange(start, start + len(rows))[:, None]] = -np.inf
         flat = np.flatnonzero(scores > floor)
         if len(flat) > k:
             kth = np.partition(scores.ravel()[flat], len(flat) - k)[len(flat) - k]

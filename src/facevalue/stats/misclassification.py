@@ -11,8 +11,8 @@ from facevalue.stats.calibration import check_level
 from facevalue.stats.prediction_powered import Shares, onto_simplex
 
 DRAWS, PRIOR = 2000, 0.5
-# Faces of a true label without which its row of the matrix says nothing; the least singular value of a useful matrix, and of one
-# whose labels are told apart: what is told otherwise than by the matrix is stretched by as much as its inverse.
+# Faces of a true label without which its row of the matrix says nothing; the least singular value of a useful matrix, and of
+# one whose labels are told apart: by its inverse all that is told otherwise than by the matrix is stretched.
 LEAST, FLATTEST, APART = 10, 0.1, 0.25
 
 
@@ -142,8 +142,8 @@ def useless(confusion: np.ndarray, *, flattest: float = FLATTEST) -> str:
 def pooled_labels(confusion: np.ndarray) -> np.ndarray:
     """Return labels that a matrix can tell apart, as the pool of each label, (k, g) of 0 and 1: see `useless`.
 
-    While the least singular value is below .25, the two pools whose faces are told most alike are made one, a pool with too few faces first.
-    A pool's error rates, `pool.T @ counts @ pool`, are those of its labels in the mixture of these faces.
+    While the least singular value is below .25, the two pools whose faces are told most alike are made one, a pool with too
+    few faces first. A pool's error rates, `pool.T @ counts @ pool`, are those of its labels in the mixture of these faces.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def people_most_alike(
     """Return the k pairs of people most alike, and what the whole matrix would say, which is never made.
 
     The mean cosine of all pairs of photos of two people is the product of their mean embeddings. Memory grows with photos and
-    people, time with the square of people: 1 to 3 ns a pair. Intervals of the pairs are percentiles of a bootstrap over the
+    people, time with the square of people: 10 ns a pair. Intervals of the pairs are percentiles of a bootstrap over the
     photos of both; they do not know that the highest of all were picked, whose means tend to be too high. The findings are
     those of `similarity` with the cosine, all pairs and the same seed.
 
