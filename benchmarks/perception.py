@@ -247,7 +247,11 @@ def peer(asked: Asked) -> Iterator[Figure]:
             command = [str(python), str(HERE / "cblearn_peer.py"), str(answers), method, str(d)]
             yield from kept(of_peer(f"CFD-36, given split, cblearn {method}, d {d}", command, usual[d], asked.seeds), rows)
     if not asked.quick:
-        ratios.write_ratios("perception", beside(rows, usual[D], ours), on=ratios.stack("numpy", "torch", more=rows[0].method))
+        ratios.write_ratios(
+            "perception",
+            beside(rows, usual[D], ours),
+            on=ratios.stack("numpy", "torch", more=rows[0].method.rpartition("; ")[2]),
+        )
 
 
 def kept(figures: Iterator[Figure], rows: list[Figure]) -> Iterator[Figure]:

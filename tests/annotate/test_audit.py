@@ -8,7 +8,7 @@ from facevalue.annotate.audit import audit, groups_of, people_rows
 from facevalue.annotate.audit_request import Request, attributes_of, check, known_labels, read_requirements
 from facevalue.annotate.data_set import find_set, measure_set
 from facevalue.annotate.measure import Settings
-from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.errors import MissingColumn, SchemaError, UnknownName
 from facevalue.data.faces import Faces
 
 from .audited import WOMEN, made, parquet, table
@@ -136,6 +136,10 @@ def test_words_are_checked_before_anything_is_measured(made_set, tmp_path):
     check(Request(by=("gender x camera",)), faces, ["camera"])
     with pytest.raises(UnknownName, match="'gendr'; did you mean .*gender"):
         check(Request(by=("gendr",)), faces, [])
+    with pytest.raises(MissingColumn, match="lack attributes.race: facevalue annotate .* default,attributes"):
+        check(Request(by=("gender x race",)), faces, [])
+    with pytest.raises(SchemaError, match="different attributes"):
+        check(Request(by=("gender x gender",)), faces, [])
     wrong = tmp_path / "small.csv"
     wrong.write_text("path,gender\na.jpg,woman\n")
     with pytest.raises(SchemaError, match="expected one of Male, Female"):

@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 
 from facevalue.data.licences import COPYLEFT, INSIDE, commercial_use, licence_of, packages, spdx
 
+BSD = "License :: OSI Approved :: BSD License"
 BSD3 = """Redistribution and use in source and binary forms, with or without modification, are permitted provided that
 the following conditions are met: ... 3. Neither the name of the copyright holder nor the names of its contributors ..."""
 
@@ -31,11 +32,11 @@ def installed(folder: Path, *lines: str, licence: str = "") -> PathDistribution:
     ("lines", "text", "expected"),
     [
         (["License-Expression: MIT OR Apache-2.0", "License: GPL"], "", ("MIT OR Apache-2.0", "License-Expression")),
-        (["License: BSD 3-Clause License", "Classifier: License :: OSI Approved :: BSD License"], "", ("BSD 3-Clause License", "License")),
+        (["License: BSD 3-Clause License", f"Classifier: {BSD}"], "", ("BSD 3-Clause License", "License")),
         (["Classifier: License :: OSI Approved :: MIT License"], BSD3, ("MIT License", "classifiers")),
-        (["License: UNKNOWN", "Classifier: License :: OSI Approved :: BSD License"], BSD3, ("BSD-3-Clause", "text of LICENSE")),
+        (["License: UNKNOWN", f"Classifier: {BSD}"], BSD3, ("BSD-3-Clause", "text of LICENSE")),
         ([f"License: {BSD3.replace(chr(10), chr(10) + ' ' * 8)}"], "", ("BSD-3-Clause", "text of License")),
-        (["Classifier: License :: OSI Approved :: BSD License"], "words of a lawyer", ("BSD License", "classifiers")),
+        ([f"Classifier: {BSD}"], "words of a lawyer", ("BSD License", "classifiers")),
         (["License: as the author likes"], "", ("as the author likes", "License")),
         ([], "", ("", "")),
     ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facevalue.annotate import instruments
-from facevalue.data.errors import SchemaError, UnknownName
+from facevalue.data.errors import MissingColumn, SchemaError, UnknownName
 from facevalue.data.faces import Faces
 from facevalue.data.labels import AGE, read_labels
 from facevalue.studies.perceived import COLUMNS
@@ -75,14 +75,21 @@ def check(request: Request, faces: Faces, given: Collection[str]) -> None:
     Raises
     ------
     SchemaError, UnknownName
-        A table of labels, or a group, that is not what it should be.
+        A table of labels, or a group, that is not what it should be, or is not measured.
     """
     if request.labels is not None:
         read_labels(request.labels, known_labels(faces))
     known = [*COLUMNS, *given, *(name for name, column in faces.columns.items() if column.labels)]
-    for word in (part.strip() for words in attributes_of(request) for part in CROSSED.split(words)):
-        if word not in known:
-            raise UnknownName(word, known, what="attribute")
+    for words in attributes_of(request):
+        parts = [part.strip() for part in CROSSED.split(words)]
+        for word in parts:
+            if word not in known:
+                raise UnknownName(word, known, what="attribute")
+            if (column := COLUMNS.get(word, "")) and word not in given and column not in faces.columns:
+                asks = f"facevalue annotate PHOTOS --instruments default,{column.partition('.')[0]}"
+                raise MissingColumn(f"--by {word}: expected it measured; these faces lack {column}: {asks}")
+        if len(set(parts)) < len(parts):
+            raise SchemaError(f"--by {words}: expected different attributes to cross")
 
 
 def known_labels(faces: Faces) -> Mapping[str, Sequence[str]]:

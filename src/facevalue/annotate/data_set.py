@@ -136,7 +136,7 @@ def find_set(given: str | Path, *, folders: str = "people") -> Roster:
         raise RunError(f"expected photos in {given}, found none among {photos.others} files")
     if path.suffix.lower() in (".csv", ".tsv") and path.is_file():
         return _listed(path, photos, folders)
-    return _sorted(Roster({photo.path: "" for photo in photos}, photos), folders)
+    return _sorted(Roster({photo.path: "" for photo in photos}, photos, columns=photos.words()), folders)
 
 
 def measure_set(

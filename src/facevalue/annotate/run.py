@@ -98,8 +98,10 @@ def run(
         The folder is in use by another run, is full or cannot be written; the inputs hold no photo.
     """
     started = time.monotonic()
+    if photos.is_address(place := photos.as_given(out)):
+        raise RunError(f"{place}: expected a folder on this machine for --out; copy the results there afterwards")
     listed = inputs if isinstance(inputs, photos.Found) else photos.find_photos(inputs)
-    given = [f"{len(listed)} photos that were listed"] if listed is inputs else list(map(str, inputs))
+    given = [f"{len(listed)} photos that were listed"] if listed is inputs else [photos.without_secrets(one) for one in inputs]
     found = _outside(listed, out)
     if not len(found):
         raise RunError(f"expected photos in {', '.join(given)}, found none among {listed.others} files")
@@ -202,7 +204,7 @@ def _cards(settings: Settings) -> list[dict[str, Any]]:
 def _manifest(inputs: Sequence[str], settings: Settings, options: Options, summary: Summary) -> dict[str, Any]:
     names = ("facevalue", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "pyarrow")
     return {
-        "command": list(options.command),
+        "command": [photos.without_secrets(word) for word in options.command],
         "inputs": list(inputs),
         "settings": asdict(settings),
         "workers": options.workers,

@@ -17,7 +17,7 @@ def list_models(
     kind: Annotated[
         str,
         typer.Option(
-            help="Only of one kind: detect, landmarks, pose, quality, embed, attributes, expression, perceptual, body or liveness."
+            help="One kind only: detect, landmarks, pose, quality, embed, attributes, expression, perceptual, body or liveness."
         ),
     ] = "",
     only_permissive: Annotated[bool, typer.Option("--only-permissive", help="Only models that allow commercial use.")] = False,

@@ -200,7 +200,7 @@ def error_rates(record: Mapping[str, Any]) -> dict[str, ErrorRates | NumberError
         for head, part in errors.items():
             bias, sd, n = (np.array(part[key], np.float64) for key in ("bias", "sd", "n"))
             found[f"{name}.{head}"] = NumberErrors(tuple(part["labels"]), bias, sd, n, source, of)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise SchemaError(f"expected a record of error rates, as `facevalue train` writes it; {error!r}") from error
     return found
 

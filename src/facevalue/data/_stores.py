@@ -81,6 +81,16 @@ def as_given(given: str | os.PathLike[str]) -> str:
     return os.path.expanduser(word)
 
 
+def without_secrets(given: str | os.PathLike[str]) -> str:
+    """Return what was given as it may be written down: of an address no user, no password and no query, which may sign it.
+
+    >>> without_secrets("https://me:word@host/a.jpg?signature=1"), without_secrets("a?b.jpg")
+    ('https://host/a.jpg', 'a?b.jpg')
+    """
+    word = as_given(given)
+    return re.sub(r"://[^/@]*@", "://", word).partition("?")[0] if is_address(word) else os.fspath(given)
+
+
 def place(address: str) -> Place:
     """Return the store of an address.
 

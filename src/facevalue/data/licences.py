@@ -22,6 +22,7 @@ ALLOWING = frozenset(
         "BSD-1-Clause",
         "BSD-2-Clause",
         "BSD-3-Clause",
+        "BSD-3-Clause-Open-MPI",
         "BSL-1.0",
         "CC-BY-4.0",
         "CC-BY-SA-4.0",

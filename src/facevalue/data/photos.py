@@ -23,7 +23,7 @@ from facevalue.data._lists import PATH_COLUMNS, listed, resolved, told_beside
 from facevalue.data._pixels import decode, one_line, several
 from facevalue.data._prefixes import at_address
 from facevalue.data._rows import read_row, table
-from facevalue.data._stores import MAX_BYTES, as_given, is_address
+from facevalue.data._stores import MAX_BYTES, as_given, is_address, without_secrets
 from facevalue.data._tars import read_member, tar_photos
 from facevalue.data.errors import PhotoError, RunError, Unreadable
 
@@ -39,6 +39,7 @@ __all__ = [
     "composed",
     "decode",
     "find_photos",
+    "without_secrets",
 ]
 __all__ += ["fits", "is_address", "read_bytes", "resolved", "several", "walk"]
 

@@ -183,7 +183,7 @@ def digest(result: Result) -> dict[str, Any]:
 
 def _told(result: Result) -> list[str]:
     faceless = int((~np.isfinite(result.people.faces.box).all(1)).sum())
-    return [f"{counted(len(result.people), 'photo')} in: {faceless} without a face"]
+    return [f"{counted(len(result.people), 'photo')} in: {faceless} without a face to measure"]
 
 
 def _row(result: Result, name: str) -> dict[str, Any]:

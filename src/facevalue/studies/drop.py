@@ -43,6 +43,13 @@ def _own_best(values: np.ndarray, person: np.ndarray) -> np.ndarray:
     return np.where(person == "", values, best[at])
 
 
+def _unmeasured(people: People, i: int) -> str:
+    """Return why a photo has no face to measure: there is none, or the photo could not be read."""
+    told = (str(column.why[i]).partition(":")[0] for column in people.faces.columns.values() if column.why is not None)
+    why = next((why for why in told if why not in ("", "no_face")), "")
+    return f"not measured: {why}" if why else "no face"
+
+
 def to_drop(
     people: People, by: tuple[str, str, np.ndarray] | None = None, *, share: float = 0.1
 ) -> tuple[np.ndarray, list[str]]:
@@ -61,7 +68,7 @@ def to_drop(
     """
     words = reasons(people)
     faceless = ~np.isfinite(people.faces.box).all(1)
-    words = ["no face" if gone else text for text, gone in zip(words, faceless, strict=True)]
+    words = [_unmeasured(people, i) if gone else words[i] for i, gone in enumerate(faceless)]
     rated = np.where(faceless, -np.inf, [-(text.count(";") + 1.0) if text else 0.0 for text in words])
     if by is not None:
         model, name, values = by

@@ -204,7 +204,13 @@ def _one(
     path = COLUMNS.get(name, name)
     if path not in faces.columns:
         raise UnknownName(
-            name, [*COLUMNS, *given, *(c for c, column in faces.columns.items() if column.labels)], what="attribute"
+            name,
+            [
+                *(w for w, c in COLUMNS.items() if c in faces.columns),
+                *given,
+                *(c for c, column in faces.columns.items() if column.labels),
+            ],
+            what="attribute",
         )
     column = faces[path]
     if not column.labels:
