@@ -40,7 +40,7 @@ def _no_process_more() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _plots_once() -> Iterator[None]:
-    """Draw the first of a file's plots that differ in numbers alone, and write it for the others: tests/report draws each SVG."""
+    """Draw the first of a file's plots that differ in numbers alone, and write it for others: tests/report draws each SVG."""
     drawn: dict[object, bytes] = {}
     draw = Figure.savefig
 

@@ -100,8 +100,10 @@ def run(
     started = time.monotonic()
     if photos.is_address(place := photos.as_given(out)):
         raise RunError(f"{place}: expected a folder on this machine for --out; copy the results there afterwards")
-    listed = inputs if isinstance(inputs, photos.Found) else photos.find_photos(inputs)
-    given = [f"{len(listed)} photos that were listed"] if listed is inputs else [photos.without_secrets(one) for one in inputs]
+    if isinstance(inputs, photos.Found):
+        listed, given = inputs, [f"{len(inputs)} photos that were listed"]
+    else:
+        listed, given = photos.find_photos(inputs), [photos.without_secrets(one) for one in inputs]
     found = _outside(listed, out)
     if not len(found):
         raise RunError(f"expected photos in {', '.join(given)}, found none among {listed.others} files")
