@@ -29,8 +29,8 @@ from typing import Any
 
 import cv2
 
-from facevalue.annotate.engine import Batch, crashed, joined
-from facevalue.annotate.measure import Measured, Measurer, Settings, Task
+from facevalue.annotate.engine import Batch
+from facevalue.annotate.measure import Measured, Measurer, Settings, Task, crashed, joined
 from facevalue.data.errors import RunError
 
 AHEAD = 2

@@ -16,9 +16,8 @@ import cv2
 
 from facevalue import models
 from facevalue.annotate import instruments
-from facevalue.annotate.measure import Measured, Measurer, PhotoRow, Settings, Task
+from facevalue.annotate.measure import Measured, Measurer, Settings, Task, crashed, joined
 from facevalue.data.errors import RunError
-from facevalue.data.faces import concatenate
 
 BATCH = 8
 Batch = tuple[int, list[Task]]
@@ -194,14 +193,3 @@ def _alone(settings: Settings, task: Task) -> Measured:
             return pool.submit(_run, [task]).result()
         except BrokenProcessPool:
             return crashed(settings, task)
-
-
-def crashed(settings: Settings, task: Task) -> Measured:
-    """Return the row of a photo that ended its worker twice."""
-    row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
-    return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
-
-
-def joined(parts: list[Measured]) -> Measured:
-    """Return the parts of a batch as one."""
-    return Measured(tuple(row for part in parts for row in part.photos), concatenate([part.faces for part in parts]))

@@ -140,11 +140,7 @@ class Measurer:
         except Exception as error:
             if not _out_of_memory(error):
                 raise
-        if len(tasks) == 1:
-            row = PhotoRow(tasks[0].photo.path, why="crashed", detector=self.detector.card.source)
-            return Measured((row,), self.blank)
-        parts = [self([task]) for task in tasks]
-        return Measured(tuple(row for part in parts for row in part.photos), concatenate([part.faces for part in parts]))
+        return crashed(self.settings, tasks[0]) if len(tasks) == 1 else joined([self([task]) for task in tasks])
 
     def _batch(self, tasks: Sequence[Task]) -> Measured:
         rows, done, waiting = list[PhotoRow](), list[Faces](), _Open()
@@ -217,6 +213,17 @@ class Measurer:
                 if calibration := instruments.calibrated(model.card.name):
                     faces = with_sets(faces, calibration, level=self.settings.level)
         return replace(faces, columns={c: faces.columns[c] for c in self.blank.columns})
+
+
+def crashed(settings: Settings, task: Task) -> Measured:
+    """Return the row of a photo that ended its worker twice, or needs more memory than there is."""
+    row = PhotoRow(task.photo.path, why="crashed", detector=models.card(settings.detector).source)
+    return Measured((row,), instruments.blank(settings.detector, settings.instruments, level=settings.level))
+
+
+def joined(parts: Sequence[Measured]) -> Measured:
+    """Return the parts of a batch as one."""
+    return Measured(tuple(row for part in parts for row in part.photos), concatenate([part.faces for part in parts]))
 
 
 def with_columns(faces: Faces, model: models.Model, pixels: Sequence[np.ndarray], rows: Sequence[slice]) -> Faces:
