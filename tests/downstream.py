@@ -12,8 +12,9 @@ from facevalue import Column, Faces, Findings, models
 
 def frontal(faces: Faces, *, most: float = 20.0) -> Faces:
     """Return the faces that look ahead, by their yaw in degrees."""
-    yaw: Column = faces["pose.yaw"]
-    return faces[np.abs(yaw.values) < most]
+    yaw: Column = faces.columns["pose.yaw"]
+    kept: Faces = faces[np.abs(yaw.values) < most]
+    return kept
 
 
 def told(found: Findings) -> list[str]:
@@ -39,6 +40,6 @@ def main(photos: Path, out: Path) -> int:
 
 def types_are_not_any(faces: Faces) -> None:
     """Fail under mypy --strict, as an ignore that is not needed, where the package's types do not arrive."""
-    number: int = faces["pose.yaw"]  # type: ignore[assignment]
+    number: int = faces.columns["pose.yaw"]  # type: ignore[assignment]
     word: str = models.card("mesh").commercial  # type: ignore[assignment]
     print(number, word)
