@@ -189,7 +189,7 @@ ODD = Triplets([[0, 1, 2], [1, 2, 3]], [0, 1], ["bo", "bo"], NAMES, "odd_one_out
         (replace(ODD, annotator=["bo", ""]), {}, "1 of 2 have none"),
         (replace(ODD, annotator=["bo", "old 1"]), {}, r"knows 1 of 2 \('old 1'\)"),
         (replace(ODD, names=np.roll(np.append(NAMES, "stranger"), 1)), {}, "'stranger'"),
-        (ODD, {"population": None}, "expected a model with masks"),
+        (ODD, {"population": None}, "expected one with masks"),
     ],
 )
 @pytest.mark.parametrize("study", [new_rater, held_out])

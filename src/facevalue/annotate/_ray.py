@@ -267,7 +267,7 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
             place = tempfile.mkdtemp(prefix="fv-", dir="/tmp" if os.path.isdir("/tmp") else None)
             stack.callback(shutil.rmtree, place, ignore_errors=True)
             stack.callback(ray.shutdown)
-            ray.init("local", num_cpus=workers, include_dashboard=False, _temp_dir=place, **SILENT)
+            _start(ray, workers, place)
         yield ray
 
 
@@ -285,6 +285,14 @@ def _unprinted() -> Iterator[None]:
         yield
     finally:
         worker.print_to_stdstream = before
+
+
+def _start(ray: Any, workers: int | None, place: str) -> None:
+    try:
+        ray.init("local", num_cpus=workers, include_dashboard=False, _temp_dir=place, **SILENT)
+    except Exception as error:  # Ray raises a bare one where its node does not answer in time
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise RunError(f"expected Ray to start on this machine: {reason}; it may be busy: try again, or --engine local") from error
 
 
 def _join(ray: Any, address: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,7 +172,7 @@ def calibration(made: Verifier, coverage: Findings, out: Path) -> None:
 
 
 def models(cards: Sequence[Card]) -> None:
-    """Print a row a model, kind by kind; of what it measures, the first clause."""
+    """Print a row a model, kind by kind; of what it measures, what stands before a colon."""
     from itertools import groupby
 
     from rich.box import SIMPLE_HEAD
@@ -186,7 +185,7 @@ def models(cards: Sequence[Card]) -> None:
         table.add_row(f"[bold]{kind}[/bold]")
         for card in alike:
             name = f"  {card.name}\n  from {card.origin}" if card.origin else f"  {card.name}"
-            table.add_row(name, _weights(card), "yes" if card.commercial else "no", re.split("[:;]", card.about)[0])
+            table.add_row(name, _weights(card), "yes" if card.commercial else "no", card.about.partition(":")[0])
         table.add_section()
     Console(highlight=False).print(table)
 

@@ -108,7 +108,9 @@ class UnknownName(FacevalueError):
     def __init__(self, name: str, known: Iterable[str], *, what: str) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        every = "facevalue models list shows them all" if what in ("model", "instrument") else f"known: {', '.join(known)}"
+        every = (
+            "facevalue models list shows them all" if what.startswith(("model", "instrument")) else f"known: {', '.join(known)}"
+        )
         offer = f"did you mean {' or '.join(near)}?" if near else every
         super().__init__(f"no {what} is called {name!r}; {offer}")
 

@@ -54,6 +54,8 @@ def read_labelled(path: Path, ranges: Mapping[str, tuple[int, int]]) -> Labelled
     try:
         names = pq.read_schema(path).names
     except (OSError, pa.ArrowInvalid) as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise
         raise SchemaError(f"{path}: expected a parquet of labelled photos; {str(error).splitlines()[0]}") from error
     if absent := [name for name in ranges if name not in names]:
         expected = f"expected the columns {', '.join(ranges)}"
