@@ -26,6 +26,7 @@ import resource
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
@@ -179,6 +180,12 @@ class Mutant(SourceFileLoader):
         sys.meta_path.insert(0, self)
 
 
+def trace(told: Callable | None) -> None:
+    """Have this thread, and those to come, tell of each call."""
+    sys.settrace(told)
+    threading.settrace(told)
+
+
 class Watch:
     """A plug-in of pytest: which test runs which lines of a file, how long it takes, and which fail already."""
 
@@ -193,11 +200,11 @@ class Watch:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
         self.seen, start = set(), time.process_time()
-        sys.settrace(lambda *call: self.line(*call) if call[0].f_code.co_filename == self.path else None)
+        trace(lambda *call: self.line(*call) if call[0].f_code.co_filename == self.path else None)
         try:
             return (yield)
         finally:
-            sys.settrace(None)
+            trace(None)
             self.lines[item.nodeid], self.seconds[item.nodeid] = self.seen, time.process_time() - start
 
     @pytest.hookimpl(wrapper=True)

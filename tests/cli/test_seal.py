@@ -27,7 +27,7 @@ def test_a_run_is_sealed_opened_and_goes_on(tmp_path):
     assert "give its key" in wrong.stderr
     assert len(wrong.stderr.strip().splitlines()) == 1
     opened = here("unseal", out, "--key-file", new)
-    assert "7 files unsealed" in opened.stdout
+    assert "8 files unsealed" in opened.stdout
     assert len(read_faces(out / "faces.parquet")) == 2
     assert "2 of them already in" in here(*command).stdout
 

@@ -79,3 +79,12 @@ def test_shapes_that_do_not_fit_are_named():
         nearest_angle(np.ones((4, 2)), np.zeros((1, 2)))
     with pytest.raises(WrongShape, match=r"one width, got \(4, 2\) and \(3,\)"):
         unrecognisable_angle(np.ones((4, 2)), np.ones(3))
+
+
+def test_opposite_directions_are_half_a_turn_apart_whatever_rounding_does():
+    for x in np.random.default_rng(3).normal(size=(200, 1, 37)):
+        assert nearest_angle(-3 * x, x)[0] == pytest.approx(180, abs=1e-5)
+
+
+def test_nobody_has_no_template():
+    assert templates(np.empty((0, 4)), np.empty(0, str)).shape == (0, 4)

@@ -365,3 +365,13 @@ def test_faces_measured_without_one_of_the_instruments_are_refused(column):
     )
     with pytest.raises(MissingColumn, match=column):
         made(People(faces, people.person, people.further), fmr=0.1)
+
+
+def test_a_change_that_keeps_as_many_as_the_photos_themselves_is_fit():
+    people = crowd(2, 30, np.random.default_rng(11))
+    gone = {"net__embedding": np.nan}
+    people = People(replaced(people.faces, np.arange(0, 60, 4), **gone), people.person, people.further, people.columns)
+    small = People(replaced(people.faces, slice(None), quality__inter_eye=1.0), people.person, people.further, people.columns)
+    changed = mixed(people, {"small": small}, MODEL, seed=0).faces["quality.inter_eye"].values == 1
+    assert people.usable(MODEL).mean() == 0.75
+    assert 0.25 < changed.mean() < 0.75

@@ -303,3 +303,16 @@ def test_bands_hold_on_london_people_they_were_made_without(london):
     assert len(shares) > 8
     assert {key: value for key, value in shares.items() if value < 0.85} == {}
     assert row(findings, "spearman")["value"] > 0.1
+
+
+def test_what_is_left_when_the_least_sure_go_is_of_pairs_of_two_photos_of_one_person():
+    some, draw = crowd(3, 20, np.random.default_rng(8)), np.random.default_rng(9)
+    sigma, tally = draw.uniform(1, 9, 60), counting._Tally(LEVEL, ())
+    tally._discard(some, MODEL, sigma)
+    u = directions(some.embedding(MODEL))
+    pairs = [(i, j) for i in range(60) for j in range(i) if some.person[i] == some.person[j]]
+    cosine, worse = np.array([u[i] @ u[j] for i, j in pairs]), np.array([max(sigma[i], sigma[j]) for i, j in pairs])
+    level = min(level for level in worse if np.mean(worse > level) <= 0.2)
+    expected = np.mean(cosine[worse <= level] < np.quantile(cosine, 0.05))
+    assert len(pairs) == 60
+    assert tally.scale["discard"] == [pytest.approx(expected)]

@@ -68,3 +68,10 @@ def test_decisions_survive_json():
     assert again.to_dict() == decisions.to_dict()
     np.testing.assert_array_equal(again.p_values(scores), decisions.p_values(scores))
     np.testing.assert_array_equal(again.decision(scores, level=0.9), decisions.decision(scores, level=0.9))
+
+
+def test_scores_are_told_apart_to_the_sixth_digit():
+    found = Decisions(np.array([0.1234564, 0.5]), np.array([0.1]))
+    assert found.genuine.tolist() == [0.123456, 0.5]
+    same, _ = found.p_values(np.array([0.123455, 0.123456]))
+    assert same == pytest.approx([1 / 3, 2 / 3])

@@ -205,8 +205,9 @@ def test_what_does_not_fit_is_refused():
     holes[3, 1], zero[4, 0], zero[5, 1] = np.nan, 0, np.nan
     with pytest.raises(ValueError, match="1 with NaN scores and 2 with a scale that is not"):
         PairBand().calibrate(holes, zero, cells)
-    with pytest.raises(ValueError, match="cosine scores from -1 to 1, got .* to 30"):
-        PairBand().calibrate(np.where(scores == scores.max(), 30, scores), sigma, cells)
+    for wrong in (30, 1.5, -1.5):
+        with pytest.raises(ValueError, match=f"cosine scores from -1 to 1, got .*{wrong}"):
+            PairBand().calibrate(np.where(scores == scores.max(), wrong, scores), sigma, cells)
     band = PairBand().calibrate(scores, sigma, cells)
     with pytest.raises(ValueError, match="scales above 0, got 1 that are not"):
         band.interval(np.zeros(2), np.array([1, 0]), np.ones(2), cell="same", level=0.9)

@@ -132,6 +132,8 @@ def test_what_cannot_be_fitted_is_refused():
         fit_scale(x, np.full(600, np.nan), people, names=NAMES)
     with pytest.raises(ValueError, match="errors of 0 or more, not mostly 0"):
         fit_scale(x, -errors, people, names=NAMES)
+    with pytest.raises(ValueError, match="errors of 0 or more, not mostly 0, got -0.5"):
+        fit_scale(x, np.append(errors[1:], -0.5), people, names=NAMES)
     with pytest.raises(ValueError, match="are they copies"):
         fit_scale(x, 0 * errors, people, names=NAMES)
     with pytest.raises(ValueError, match="log_jitter is NaN on all faces"):

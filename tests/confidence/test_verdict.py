@@ -316,3 +316,9 @@ def test_quality_that_was_not_measured_is_no_flaw_and_stands_for_the_median(apar
     assert found.answer == "same"
     assert np.isnan(found.faces[1].quality["quality.sharpness"])
     assert np.isfinite(found.faces[1].radius)
+
+
+def test_a_verifier_survives_json(verifier):
+    again = Verifier.from_dict(json.loads(json.dumps(verifier.to_dict())))
+    assert (again.level, again.fmr, again.threshold) == (verifier.level, 0.02, verifier.threshold)
+    assert verdict_of(again, pair(0.7)) == verdict_of(verifier, pair(0.7))

@@ -30,6 +30,11 @@ def test_the_notice_names_every_carried_file():
             assert all(file.path.rpartition("/")[2] in notice for file in one.files), one.name
 
 
+def test_data_of_a_model_are_in_use_with_that_model():
+    assert "attributes_error_rates.json" in {one.name for one in models.materials()}
+    assert {one.needs for one in models.materials(["fake"]) if one.kind == "data"} == {()}
+
+
 def test_every_model_has_its_row_as_its_card_says():
     rows = {one.name: one for one in models.model_licences()}
     assert [*rows][: len(models.names())] == list(models.names())

@@ -138,7 +138,7 @@ def test_files_hold_the_same_numbers_as_the_parts(tmp_path):
     np.testing.assert_array_equal(found.value, one.findings.value)
     assert calls[-1] == (5, 5)
     assert draws_again(tmp_path / "robustness.html")
-    assert ">fog<" in (tmp_path / "tar.svg").read_text() or "fog" in (tmp_path / "tar.svg").read_text()
+    assert ">fog<" in (tmp_path / "tar.svg").read_text()
 
 
 def test_levels_of_a_factor_have_rows_and_no_severities(tmp_path):
@@ -175,7 +175,7 @@ def test_the_page_stands_alone_and_says_what_was_done():
     ):
         assert words in text
     assert "Do not use these numbers to decide about a person." in text
-    assert "2.35" in text or "2.34" in text
+    assert "2.35" in text
     assert text.count("<th ") == text.count("<th scope=")
     assert text.count("<img ") == text.count(" alt=")
 

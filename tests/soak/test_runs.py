@@ -124,7 +124,7 @@ def test_a_folder_of_results_that_is_a_file_or_may_not_be_written_is_one_line(ph
         run([given], tmp_path / "file", FAKE, options=ONE)
     assert (tmp_path / "file").read_text() == "mine"
     (tmp_path / "dangling").symlink_to(tmp_path / "gone" / "deeper")
-    with contextlib.suppress(RunError):
+    with pytest.raises(RunError, match="expected a folder that can be written"):
         run([given], tmp_path / "dangling", FAKE, options=ONE)
     if os.geteuid():
         (tmp_path / "closed").mkdir(mode=0o500)

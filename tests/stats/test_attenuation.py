@@ -171,7 +171,13 @@ def test_a_difference_in_standard_deviations_is_that_of_true_similarities():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(([-0.1],), "0 or more"), (([0.1], 1.5), "shared"), (([0.1], -0.5), "shared -0.5"), (([0.1], 0.5, -1.0), "doubt"), (([np.nan], np.nan), "shared nan")],
+    [
+        (([-0.1],), "0 or more"),
+        (([0.1], 1.5), "shared"),
+        (([0.1], -0.5), "shared -0.5"),
+        (([0.1], 0.5, -1.0), "doubt"),
+        (([np.nan], np.nan), "shared nan"),
+    ],
 )
 def test_errors_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -98,3 +98,12 @@ def test_what_cannot_be_compared_is_refused():
         energy_test(np.array([[0.0], [np.nan]]), np.array([True, False]), level=0.9, seed=0)
     with pytest.raises(ValueError, match="expected distances"):
         energy_distance(np.zeros((3, 3)), np.ones((1, 3)), np.ones((1, 2)))
+
+
+def test_the_range_of_chance_is_that_of_the_exchanges():
+    x, first, who = people(np.random.default_rng(5), alone=(8, 8))
+    found = energy_test(x, first, level=0.8, seed=3, person=who, draws=(60, 20))
+    chosen = exchanged(first, who, 60, seed=3)
+    null = energy_distance(cdist(x, x), chosen, ~chosen)
+    assert (found.chance_low, found.chance_high) == pytest.approx(tuple(np.quantile(null, [0.1, 0.9])), rel=1e-4)
+    assert found.chance == pytest.approx(null.mean(), rel=1e-4)

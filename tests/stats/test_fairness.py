@@ -126,3 +126,14 @@ def test_a_tight_interval_tells_groups_apart():
 def test_what_is_not_to_be_had_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_two_rates_are_taken_over_the_last_axis():
+    one, other = RATES[:6], RATES[6:12]
+    for measure in (discrepancy_rate, garbe):
+        expected = [measure(a, b, alpha=0.2) for a, b in zip(one, other, strict=True)]
+        np.testing.assert_allclose(measure(one, other, alpha=0.2), expected)
+    draws = tuple(np.random.default_rng(0).normal(part, 0.002, (50, 4)) for part in (one[0], other[0]))
+    for spread, measure in ((discrepancy_spread, discrepancy_rate), (garbe_spread, garbe)):
+        found = spread((one[0], other[0]), draws, level=LEVEL, alpha=0.2)
+        assert found.value == pytest.approx(measure(one[0], other[0], alpha=0.2))

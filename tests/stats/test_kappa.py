@@ -49,3 +49,8 @@ def test_bad_input_is_named():
         kappa_interval(np.array([0, 2]), np.array([0, 1]), np.arange(2), k=2, level=0.9)
     with pytest.raises(ValueError, match=r"counts \(..., k, k\)"):
         kappa(np.zeros((2, 3)))
+
+
+def test_where_one_label_is_all_but_every_answer_nothing_can_be_told():
+    assert np.isnan(kappa(np.array([[1e13, 1.0], [0, 0]])))
+    assert kappa(np.array([[1e6, 0], [0, 1.0]])) == pytest.approx(1)

@@ -90,3 +90,12 @@ def test_scores_that_are_none_are_refused():
         links(scores[1:], person, person)
     with pytest.raises(ValueError, match="false match rate"):
         links(scores, person, person).bounds(1.0, np.ones((1, 12)))
+
+
+def test_probes_and_a_gallery_of_other_numbers_of_photos():
+    draw = np.random.default_rng(4)
+    probe, gallery = np.repeat(np.arange(5), [1, 2, 3, 1, 2]), np.repeat(np.arange(5), [3, 1, 1, 2, 2])
+    scores = draw.uniform(-1, 1, (9, 9)).round(6)
+    found, weights = links(scores, probe, gallery), draw.integers(1, 4, 5).astype(float)
+    both = weights[probe][:, None] * weights[gallery] * (probe[:, None] != gallery)
+    assert found.false_matched(0.1, weights[None])[0] == pytest.approx(both[scores > 0.1].sum() / both.sum())

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from facevalue.stats import measurement_error as module
 from facevalue.stats.measurement_error import face_errors
 
 
@@ -180,3 +181,27 @@ def test_two_people_suffice():
 def test_what_cannot_be_is_refused(x, person, scale, message):
     with pytest.raises(ValueError, match=message):
         face_errors(x, person, scale=scale)
+
+
+def test_photos_that_are_copies_to_the_last_digits_tell_no_error_at_any_size():
+    draw, person = np.random.default_rng(8), np.repeat(np.arange(6), 2)
+    x = draw.normal(size=(6, 4))[person]
+    for size in (1e-6, 1.0, 1e6):
+        copies = size * (x + 1e-12 * draw.normal(size=x.shape))
+        assert np.isnan(face_errors(copies, person).error).all()
+        assert np.isfinite(face_errors(size * (x + 1e-3 * draw.normal(size=x.shape)), person).error).all()
+
+
+def test_the_unit_of_the_scale_and_how_many_rows_are_held_do_not_matter(monkeypatch):
+    x, person, _, sd = photos(np.random.default_rng(9))
+    found = face_errors(x, person, scale=sd)
+    np.testing.assert_allclose(face_errors(x, person, scale=1e-8 * sd).error, found.error, rtol=1e-6)
+    monkeypatch.setattr(module, "BLOCK", 1)
+    np.testing.assert_allclose(face_errors(x, person, scale=sd).error, found.error, rtol=1e-9)
+
+
+def test_the_doubt_of_a_pooled_variance_weighs_people_by_their_squared_scale():
+    scale, freedom, weight, parts = np.array([1.0, 3.0]), np.array([2, 4]), np.array([0.0, 0.5]), np.array([0.5, 1.5])
+    held, each = np.array([2.0, 36.0]), np.array([0.3 * 1.2 / 2 + 0.2, 0.3 * 1.2 / 4 + 0.2])
+    expected = np.sqrt((held**2 * each).sum()) / 38 * (0.5 + 0.75) / 2
+    assert module._doubt(parts, weight, freedom, 0.2, 0.3, scale) == pytest.approx(expected)

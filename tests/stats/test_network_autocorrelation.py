@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facevalue.stats.network_autocorrelation import network_autocorrelation
+from facevalue.stats.permutation import draw_permutations
 from tests.stats.networks import attributes, matrix
 
 
@@ -54,3 +55,14 @@ def test_wealth_of_florentine_families_as_r_prints(shared):
     found = network_autocorrelation(matrix(folder / "marriage.csv"), wealth, permutations=9, seed=0)
     assert found.moran == pytest.approx(-0.3107352873, abs=1e-10)
     assert found.geary == pytest.approx(1.683607336, abs=5e-10)
+
+
+def test_p_counts_exchanges_as_far_from_what_chance_expects():
+    draw = np.random.default_rng(3)
+    w, y = draw.random((5, 5)), draw.normal(size=5)
+    np.fill_diagonal(w, 0)
+    found = network_autocorrelation(w, y, permutations=200, seed=7)
+    z = y - y.mean()
+    of = [5 / w.sum() * (np.outer(z[order], z[order]) * w).sum() / (z**2).sum() for order in draw_permutations(5, 200, seed=7)]
+    away = np.abs(np.array(of) + 1 / 4) >= abs(found.moran + 1 / 4) - 1e-12
+    assert found.test.two_sided[0] == pytest.approx((1 + away.sum()) / 201)

@@ -4,6 +4,7 @@ from scipy import optimize, special
 
 from facevalue.stats.dyads import Cells
 from facevalue.stats.network_logistic import logistic_fit
+from facevalue.stats.newton import maximise
 from tests.stats.network_models import reference, simulated, small
 
 LOGISTIC = {
@@ -206,3 +207,37 @@ def test_a_tie_that_no_village_has_without_another_separates_among_many_dyads_to
     for block_intercepts in (False, True):
         with pytest.raises(ValueError, match="'kin' separates"):
             logistic_fit(cut, names=["x", "kin"], block_intercepts=block_intercepts)
+
+
+def test_rates_are_counts_and_the_design_is_in_the_predictors_own_units():
+    dyads = simulated(4, binary=True)
+    fit = logistic_fit(dyads)
+    y, told = dyads.outcome, fit.probability >= 0.5
+    w = dyads.weights
+    assert fit.base_rate == pytest.approx(max(w[y > 0].sum(), w[y == 0].sum()) / w.sum())
+    assert fit.fraction_correct == pytest.approx(w[(y > 0) == told].sum() / w.sum())
+    np.testing.assert_allclose(fit.design, np.column_stack([np.ones(len(y)), dyads.predictors]), atol=1e-12)
+
+
+@pytest.mark.parametrize(("blocks", "where"), [(1, "outcomes of 0 and of 1, got"), (2, "of 1 within any block, got")])
+def test_where_no_block_has_both_outcomes_it_is_told(blocks, where):
+    block = np.arange(12) * blocks // 12
+    draw = np.random.default_rng(0)
+    dyads = Cells(block % 2.0, draw.normal(size=(12, 1)), np.ones(12), np.arange(12), np.arange(12) + 12, block)
+    with pytest.raises(ValueError, match=where):
+        logistic_fit(dyads, block_intercepts=blocks > 1)
+
+
+def test_a_step_that_would_make_it_worse_is_halved():
+    """One of Newton's whole steps goes too far for these heavy-tailed predictors."""
+    draw = np.random.default_rng(1)
+    n = int(draw.integers(6, 40))
+    z = draw.standard_cauchy((n, int(draw.integers(1, 3))))
+    z /= z.std(0)
+    y, w = (draw.random(n) < 0.3).astype(float), np.exp(2 * draw.normal(size=n))
+    fit = maximise(z, y, w, np.zeros(n, int), names=["a", "b"])
+    x, b = np.column_stack([np.ones(n), z]), np.array([*fit.constants, *fit.slopes])
+    assert np.abs(x.T @ (w * (special.expit(x @ b) - y))).max() < 1e-6 * w.sum()
+    assert fit.deviance == pytest.approx(2 * float(w @ (np.logaddexp(0, x @ b) - y * (x @ b))))
+    with pytest.raises(ValueError, match="did not end in 3 steps"):
+        maximise(z, y, w, np.zeros(n, int), names=["a", "b"], steps=3)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facevalue.stats.permutation import draw_permutations, permutation_test, permuted_products, qap_test
+from facevalue.stats import permutation as module
+from facevalue.stats.permutation import batched_test, draw_permutations, permutation_test, permuted_products, qap_test
 from tests.stats.networks import krackhardt, matrix
 
 
@@ -130,3 +131,28 @@ def test_krackhardt_florentine_and_sampson_as_r_prints(shared):
     found = qap_test(like, dislike, directed=True, permutations=10_000, seed=1)
     assert found.correlation == pytest.approx(-0.2016151002, abs=5e-11)
     assert found.test.less[0] < 0.002
+
+
+@pytest.mark.parametrize("a", [1, 5, 8, 11])
+def test_many_matrices_are_permuted_at_once(a):
+    draw = np.random.default_rng(a)
+    permuted, fixed = draw.normal(size=(5, 5, a)), draw.normal(size=(5, 5, 2))
+    order = np.stack([draw.permutation(5) for _ in range(3)])
+    expected = [np.einsum("ija,ijb->ab", permuted[np.ix_(turn, turn)], fixed) for turn in order]
+    np.testing.assert_allclose(permuted_products(permuted, fixed, order), expected, atol=1e-5)
+
+
+def test_batches_end_only_where_all_are_clear(monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 10)
+    null = np.where(np.arange(40)[:, None] % 10 == 0, [[1.0, 1.0]], [[1.0, -1.0]])
+    drawn = lambda done, count: null[done : done + count]  # noqa: E731
+    assert len(batched_test(np.zeros(2), drawn, permutations=40, stop=3).null) == 10
+    assert len(batched_test(np.array([2.0, 0.0]), drawn, permutations=40, stop=3).null) == 40
+    assert len(batched_test(np.zeros(2), drawn, permutations=40).null) == 40
+
+
+def test_four_people_are_enough_to_correlate():
+    a = np.array([[0, 1, 0, 1], [0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 1, 0.0]])
+    assert qap_test(a, a, directed=True, permutations=9, seed=0).correlation == pytest.approx(1)
+    with pytest.raises(ValueError, match="four people or more"):
+        qap_test(a[:3, :3], a[:3, :3], directed=True, permutations=9, seed=0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
-from facevalue.stats.raking import even_inclusion, off_target, raked_weights
+from facevalue.stats.raking import _kept, even_inclusion, off_target, raked_weights
 
 
 def unsure(n, k, *, seed, sharp=3.0):
@@ -73,3 +73,14 @@ def test_what_leads_nowhere_is_refused():
         raked_weights(np.array([[1.0, 0.0], [0.9, 0.1]]), np.array([0.5, 0.5]))
     with pytest.raises(ValueError, match="expected a size above 0 and below the 2 faces there are, got 2"):
         even_inclusion(np.eye(2), np.array([0.5, 0.5]), size=2)
+
+
+@pytest.mark.parametrize(("size", "sharpness"), [(None, 0.3), (9.0, 1.0)])
+def test_the_slope_of_the_dual_is_that_of_its_value_and_the_curve_that_of_the_slope(size, sharpness):
+    draw = np.random.default_rng(2)
+    loss = _kept(draw.normal(size=(20, 3)), size, sharpness, 0.4)
+    at, step = draw.normal(size=3 if size is None else 4), 1e-6
+    _, slope, curve = loss(at)
+    ends = [[loss(at + sign * step * axis) for sign in (1, -1)] for axis in np.eye(len(at))]
+    assert slope == pytest.approx([(up[0] - down[0]) / (2 * step) for up, down in ends], rel=1e-5)
+    assert curve == pytest.approx(np.array([(up[1] - down[1]) / (2 * step) for up, down in ends]), rel=1e-5, abs=1e-6)

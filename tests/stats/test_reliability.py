@@ -261,3 +261,27 @@ def test_a_measure_that_does_not_vary_has_no_correlation_and_one_that_is_the_rat
 def test_what_cannot_be_correlated_is_told(x, rating, face, words):
     with pytest.raises(ValueError, match=words):
         rated_correlations(x, rating, face, None, level=0.9, seed=0)
+
+
+def test_ends_of_each_measure_are_its_own():
+    x, rating, face, rater = rated(np.random.default_rng(17), share=0.6)
+    both = np.column_stack([x, np.random.default_rng(1).normal(size=len(x))])
+    found = rated_correlations(both, rating, face, rater, level=0.9, seed=2, resamples=30)
+    for j in range(2):
+        alone = rated_correlations(both[:, [j]], rating, face, rater, level=0.9, seed=2, resamples=30)
+        assert found.pearson_ends[:, j] == pytest.approx(alone.pearson_ends[:, 0])
+        assert found.spearman_ends[:, j] == pytest.approx(alone.spearman_ends[:, 0])
+
+
+def test_four_faces_of_a_rater_each_have_a_correlation_and_no_interval():
+    found = rated_correlations(
+        np.array([[1.0], [2], [3], [5]]), np.array([1.0, 3, 2, 4]), np.arange(4), np.arange(4), level=0.9, seed=0, resamples=20
+    )
+    assert found.spearman[0] == pytest.approx(0.8)
+    assert np.isnan(found.spearman_ends).all()
+
+
+def test_unreliable_raters_do_not_become_reliable_by_their_number():
+    assert stepped_up(-0.5, 3) == stepped_up(-0.5, 4) == -np.inf
+    assert np.isnan(stepped_up(np.nan, 4))
+    assert stepped_up(-0.2, 3) == pytest.approx(-0.6 / 0.6)

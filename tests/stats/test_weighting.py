@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from facevalue.stats.weighting import effective_number, overlap_weights
+from facevalue.stats.weighting import difference_to_rest, effective_number, overlap_weights, regression_difference
 
 
 def groups(apart, n=400, g=2, seed=0):
@@ -77,3 +77,21 @@ def test_effective_number():
 def test_what_cannot_be_weighed_is_refused(x, at, message):
     with pytest.raises(ValueError, match=message):
         overlap_weights(x, at)
+
+
+def test_differences_of_many_draws_are_those_of_each():
+    draw = np.random.default_rng(4)
+    n = draw.integers(1, 9, (5, 3)).astype(float)
+    hits = draw.random((5, 3)) * n
+    np.testing.assert_allclose(difference_to_rest(hits, n), [difference_to_rest(*row) for row in zip(hits, n, strict=True)])
+    assert difference_to_rest(hits, n)[2, 1] == pytest.approx(hits[2, 1] / n[2, 1] - hits[2, ::2].sum() / n[2, ::2].sum())
+
+
+def test_differences_by_regression_are_those_of_fitted_means():
+    draw = np.random.default_rng(5)
+    x, code, weights = draw.normal(size=(40, 2)), np.arange(40) % 3, draw.uniform(0.2, 2, 40)
+    y = x @ [1.0, -2.0] + code + draw.normal(size=40)
+    model = LinearRegression().fit(np.column_stack([code == 1, code == 2, x - x.mean(0)]), y, weights)
+    means, size = model.intercept_ + np.array([0, *model.coef_[:2]]), np.bincount(code, weights)
+    rest = [np.average(np.delete(means, g), weights=np.delete(size, g)) for g in range(3)]
+    np.testing.assert_allclose(regression_difference(x, code, y, weights, 3), means - rest)

@@ -133,7 +133,8 @@ def _dependencies(root: Material, parts: Sequence[Material]) -> list[dict[str, A
     known = {_reference(part.kind, part.name) for part in parts}
     rows = []
     for part in (root, *parts):
-        needs = {_reference(part.kind, name) for name in part.needs} & known
+        kind = "package" if part.kind == "package" else "model"
+        needs = {_reference(kind, name) for name in part.needs} & known
         if part is root:
             needs |= {_reference(one.kind, one.name) for one in parts if one.kind != "package"}
         rows.append({"ref": _reference(part.kind, part.name), "dependsOn": sorted(needs)})

@@ -10,21 +10,29 @@ from facevalue.data.licences import File, Material, commercial_use, packages
 from facevalue.models import _perceptual, _registry
 from facevalue.models._card import Card
 
+UTKFACE = "UTKFace, on whose faces it was counted: research only, no commercial use"
+FER = "FER2013, on whose faces it was counted: research only, no commercial use"
 LONDON = "Face Research Lab London Set: DeBruine & Jones 2017, doi 10.6084/m9.figshare.5047666.v5"
+# place in this package, licence, what it is made from, the model without which it is not used
 CARRIED_DATA = (
+    ("confidence/_error_rates/attributes_error_rates.json", UTKFACE, "confusions on UTKFace's test part", "attributes"),
+    ("confidence/_error_rates/expression_error_rates.json", FER, "confusions on FER+'s test part", "expression"),
     (
         "confidence/_calibrations/dlib_resnet-centerface.json",
         "Apache-2.0 AND CC-BY-4.0",
         f"similarities and thresholds, measured on 204 photos of 102 people of the {LONDON}",
+        "",
     ),
     (
         "image/frl132.csv",
         "CC-BY-4.0 AND MIT",
         f"mean of 132 points placed by hand, {LONDON}; choice and mirror map: iholzleitner/facefuns, MIT, "
         "copyright 2020 Iris Holzleitner",
+        "",
     ),
-    ("image/london_mesh468.csv", "CC-BY-4.0", f"mean of 102 meshes of neutral faces, {LONDON}"),
-    ("image/mean_mesh.csv", "CC-BY-4.0", f"mean face in three dimensions of 102 neutral photos, {LONDON}"),
+    ("image/london_mesh468.csv", "CC-BY-4.0", f"mean of 102 meshes of neutral faces, {LONDON}", ""),
+    ("image/mean_mesh.csv", "CC-BY-4.0", f"mean face in three dimensions of 102 neutral photos, {LONDON}", ""),
+    ("models/_weights/frl132.npz", "CC-BY-4.0", f"weights learned from 132 points placed by hand, {LONDON}", "frl132"),
 )
 
 
@@ -41,7 +49,9 @@ def materials(chosen: Iterable[str] | None = None) -> tuple[Material, ...]:
     UnknownName
         No such model.
     """
-    return (*packages(), *model_licences(chosen), *data_licences())
+    found = model_licences(chosen)
+    used = {one.name for one in found}
+    return (*packages(), *found, *(one for one in data_licences() if used.issuperset(one.needs)))
 
 
 def unpermissive(found: Iterable[Material], chosen: Iterable[str] | None = None) -> tuple[Material, ...]:
@@ -81,11 +91,14 @@ def data_licences() -> tuple[Material, ...]:
     """Return the terms of the files of numbers that this package carries beside its models' weights."""
     root = Path(__file__).parents[1]
     made = []
-    for path, licence, about in CARRIED_DATA:
+    for path, licence, about, model in CARRIED_DATA:
         files = (File(path, fetch.sha256(root / path)),)
-        use = commercial_use(licence)
+        use, needs = commercial_use(licence), (model,) if model else ()
         name, version = path.rpartition("/")[2], files[0].sha256[:8]
-        made.append(Material("data", name, version, licence, use, "this package", state="carried", about=about, files=files))
+        row = Material(
+            "data", name, version, licence, use, "this package", state="carried", about=about, files=files, needs=needs
+        )
+        made.append(row)
     return tuple(made)
 
 
