@@ -89,7 +89,9 @@ def test_a_face_that_fills_the_frame_is_found(shared, fill):
     from facevalue.data.photos import decode
 
     detector = models.load("centerface")
-    for path in sorted((shared / "data/london/photos/smiling").glob("*.jpg"))[::10]:
+    paths = sorted((shared / "data/london/photos/smiling").glob("*.jpg"))[::10]
+    assert len(paths) == 11
+    for path in paths:
         photo = decode(path.read_bytes(), max_pixels=10**8)
         x1, y1, x2, y2 = detector(photo).box[0]
         x, y, half = (x1 + x2) / 2, (y1 + y2) / 2, max(x2 - x1, y2 - y1) * fill / 2

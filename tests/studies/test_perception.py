@@ -189,6 +189,7 @@ def test_model_shares_are_means_of_the_probabilities_over_the_same_answers():
     model = made_model(n=8)
     answers = answers_of(model, 150)
     p, found = answer_probabilities(model, answers), pair_shares(model, answers)
+    assert len(found.first) == 28
     for first, second, said in zip(found.first, found.second, found.model, strict=True):
         holding = [
             p[t, i]

@@ -71,6 +71,7 @@ def test_masks_are_recovered_and_differences_from_the_typical_annotator_told(mod
 def test_each_annotator_is_judged_by_their_own_answers(model):
     answers = made_answers(model, np.ones((3, D)) * [[1], [2], [0.5]], 30)
     together = new_rater(model, answers, level=0.9, seed=0)
+    assert len(together.raters) == 3
     for rater in together.raters:
         alone = new_rater(model, answers[answers.annotator == rater.annotator], level=0.9, seed=0)
         np.testing.assert_array_equal(alone.raters[0].mask, rater.mask)
