@@ -1,7 +1,10 @@
 import ast
 import hashlib
+import json
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -53,9 +56,10 @@ def test_the_lowest_lock_has_the_lowest_releases():
         assert release.startswith(bounds[0]) or release.startswith(bounds[0].rstrip(".0")), (str(one), release)
 
 
-def test_the_core_is_locked_as_for_ci():
-    dev = locked("dev")
-    assert all(set(releases) <= set(dev[name]) for name, releases in locked("core").items())
+@pytest.mark.parametrize(("core", "whole"), [("core", "dev"), ("lowest-core", "lowest")])
+def test_the_core_is_locked_as_the_whole(core, whole):
+    every = locked(whole)
+    assert all(set(releases) <= set(every[name]) for name, releases in locked(core).items())
 
 
 def test_torch_is_pinned_by_version_in_each_place():
@@ -121,6 +125,31 @@ def test_the_wheel_holds_all_that_the_package_reads(wheels):
     assert {f"facevalue-{PROJECT['version']}.dist-info/licenses/{name}" for name in ("LICENSE", "NOTICE")} <= held
     assert "License-Expression: Apache-2.0" in meta
     assert not re.search(r"^(Requires-Dist: .*(@|file:))", meta, re.MULTILINE)
+
+
+LOOKED_UP = {"name": "a", "version": "1", "vulns": []}
+FAULTY = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1"}]}
+SKIPPED = {"name": "c", "skip_reason": "not found on the index"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "code", "told"),
+    [
+        ({"dependencies": [LOOKED_UP]}, (), 0, "1 releases looked up, 0 known faults, 0 could not"),
+        ({"dependencies": [LOOKED_UP, FAULTY, SKIPPED]}, ("--offline-ok",), 1, "fault: b 2: PYSEC-1"),
+        ({"dependencies": [LOOKED_UP, SKIPPED]}, (), 2, "could not reach the index of faults, for one: c"),
+        ({"dependencies": [SKIPPED]}, ("--offline-ok",), 0, "NOT AUDITED"),
+        ("no JSON", (), 2, "0 releases looked up"),
+    ],
+)
+def test_what_nobody_looked_at_is_not_known_to_be_sound(tmp_path, answer, words, code, told):
+    """pip-audit itself exits with 0 where the index answers for nothing."""
+    stand_in = tmp_path / "pip-audit"
+    stand_in.write_text(f"#!/bin/sh\ncat <<'E'\n{json.dumps(answer)}\nE\n")
+    stand_in.chmod(0o755)
+    command = [sys.executable, "-S", ROOT / ".ci/audit_deps.py", *words, stand_in, "requirements/dev.txt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, told in done.stdout) == (code, True), done
 
 
 def test_one_version_is_told_everywhere():

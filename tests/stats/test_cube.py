@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facevalue.stats.cube import cube_sample
+from facevalue.stats.cube import _free, cube_sample
 
 
 def test_each_unit_is_chosen_with_its_own_probability():
@@ -46,3 +46,12 @@ def test_features_that_say_the_same_do_not_push_others_out(seed):
     told = cell[:, [0, 0, 0, 0, 1]]
     chosen = cube_sample(np.repeat([0.1, 0.2, 0.6], [60, 30, 10]), told, seed=seed)
     assert cell[chosen].sum(0).tolist() == [6, 6, 6]
+
+
+def test_a_direction_is_free_where_rows_say_the_same_however_few_they_are():
+    rows = np.array([[1.0, 2, 0, 3], [2, 4, 0, 6], [0, 0, 1, 1]])
+    free = _free(rows)
+    np.testing.assert_allclose(free @ rows, 0, atol=1e-12)
+    assert np.linalg.norm(free) == pytest.approx(1)
+    assert _free(rows[1:]) is None
+    assert _free(rows[:0]) is None

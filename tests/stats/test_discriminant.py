@@ -117,3 +117,11 @@ def test_photos_of_one_fold_are_scored_by_the_head_that_lacks_it_and_the_next():
         rows = fit_discriminant(x[rest], person[rest], shrinkage=0.2).apply(x[own])
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         np.testing.assert_allclose(scores[np.ix_(own, own)], rows @ rows.T, atol=1e-9)
+
+
+def test_one_dimension_is_scaled_by_what_photos_of_a_person_vary():
+    x, person = np.array([[-1.0], [1], [3], [5], [8], [12]]), np.array([0, 0, 1, 1, 2, 2])
+    head = fit_discriminant(x, person, shrinkage=0.0)
+    within = np.array([-1, 1, -1, 1, -2, 2.0])
+    assert head.directions == pytest.approx(np.array([[1 / np.sqrt((within**2).mean())]]))
+    assert head.ratio == pytest.approx([x.var() / (within**2).mean() - 1])

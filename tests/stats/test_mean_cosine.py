@@ -75,3 +75,8 @@ def test_rows_that_are_nobodys_or_nan_are_refused(photos):
             person_sums(*wrong)
     with pytest.raises(ValueError, match="expected k of 1 or more"):
         most_alike(person_sums(rows, who), k=0)
+
+
+def test_nobody_has_no_sums():
+    nobody = person_sums(np.empty((0, 3)), np.empty(0, int))
+    assert (nobody.total.shape, nobody.squares.shape, nobody.size.shape) == ((0, 3), (0,), (0,))

@@ -170,3 +170,18 @@ def test_the_same_seed_gives_the_same_and_the_order_of_labels_does_not_matter() 
 def test_bad_input_is_refused(told: list, confusion: list) -> None:
     with pytest.raises(ValueError, match="expected counts"):
         misclassified_shares(np.array(told), np.array(confusion), level=LEVEL, seed=0)
+
+
+def test_the_most_likely_shares_after_some_steps_are_those_of_the_formula():
+    told, m, p = (
+        np.array([0.2, 0.5, 0.3, 0.0]),
+        np.eye(4)[:, [0, 1, 2, 2]] * 0.7 + np.array([0.1, 0.1, 0.1, 0.0]),
+        np.full(4, 0.25),
+    )
+    m /= m.sum(1, keepdims=True)
+    for _ in range(2):
+        mixed = p @ m
+        p = p * (m[:, :3] @ (told[:3] / mixed[:3]))
+    assert most_likely_shares(told, m, steps=2) == pytest.approx(p)
+    never = np.array([[8, 2, 0], [3, 7, 0], [4, 6, 0]])
+    assert most_likely_shares(np.array([4, 6, 0]), never).sum() == pytest.approx(1)
