@@ -5,7 +5,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from facevalue import models
-from facevalue.data.licences import File, Material, spdx
+from facevalue.data.licences import File, Material
 from facevalue.data.sbom import bill_of_materials
 
 ROOT = Material("package", "Root_Package", "1", "Apache-2.0", True, "License-Expression", source="pkg:pypi/root-package@1")

@@ -292,7 +292,9 @@ def _start(ray: Any, workers: int | None, place: str) -> None:
         ray.init("local", num_cpus=workers, include_dashboard=False, _temp_dir=place, **SILENT)
     except Exception as error:  # Ray raises a bare one where its node does not answer in time
         reason = str(error).strip().partition("\n")[0].rstrip(".")
-        raise RunError(f"expected Ray to start on this machine: {reason}; it may be busy: try again, or --engine local") from error
+        raise RunError(
+            f"expected Ray to start on this machine: {reason}; it may be busy: try again, or --engine local"
+        ) from error
 
 
 def _join(ray: Any, address: str) -> None:
