@@ -17,7 +17,7 @@ docs-serve: .venv/ready-docs
 
 test: .venv/ready-dev
 	$(BIN)/facevalue models fetch default blazeface
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile -m "not soak"
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak"
 
 soak: .venv/ready-dev
 	FACEVALUE_SOAK_ROUNDS=$(or $(FACEVALUE_SOAK_ROUNDS),1) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/soak -s
